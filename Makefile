@@ -1,0 +1,57 @@
+# Every target here works. A bare `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all check docs-generate bench-memory bench-connections clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PEERS := benchmarks/.peers
+PEERS_STAMP := $(PEERS)/.installed
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+setup: $(STAMP) ## make .venv and install prefork with its development tools
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
+		f"{sys.executable} is Python {sys.version.split()[0]}; prefork needs 3.11 or newer: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip # --group needs pip 25.1
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+run: $(STAMP) ## serve examples/hello.py on every core, on 127.0.0.1:8000
+	$(BIN)/prefork serve hello:handler --app-dir examples --workers max --bind 127.0.0.1:8000
+
+test: $(STAMP) ## run the tests that end within 90 s, all together
+	$(BIN)/pytest -q -m "not slow"
+
+test-all: $(STAMP) ## run every test, the slow ones too
+	$(BIN)/pytest -q
+
+check: $(STAMP) ## lint, formatting, types, import contracts, generated pages; under 60 s
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m prefork.settings.reference --check docs/reference
+
+docs-generate: $(STAMP) ## write the reference pages that are made from the code
+	$(BIN)/python -m prefork.settings.reference docs/reference
+
+$(PEERS_STAMP): benchmarks/peers.txt pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	$(PEERS)/bin/python -m pip install --quiet --editable . --requirement benchmarks/peers.txt
+	@touch $@
+
+bench-memory: $(PEERS_STAMP) ## memory, start and respawn beside uvicorn and gunicorn
+	$(PEERS)/bin/python -m benchmarks.memory
+
+bench-connections: $(PEERS_STAMP) ## a connection per request beside uvicorn and Node
+	$(PEERS)/bin/python -m benchmarks.connections
+
+clean: ## remove the environments and caches that make made
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

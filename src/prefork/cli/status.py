@@ -1,0 +1,20 @@
+"""`prefork status`."""
+
+import click
+
+from prefork.cli.instances import ask_stats
+from prefork.cli.output import say
+from prefork.control.show import workers
+from prefork.errors import ExitCode
+
+
+@click.command("status")
+@click.argument("name", required=False)
+def command(name: str | None) -> int:
+    """Show a line per worker; exit with 0 if every worker is ready, else with 1.
+
+    NAME, or the path of a control socket, may be left out where only one instance runs.
+    """
+    _, stats = ask_stats(name)
+    say(workers(stats))
+    return ExitCode.OK if stats.is_healthy else ExitCode.FAILURE

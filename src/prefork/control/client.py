@@ -1,0 +1,168 @@
+"""A command's end of the control socket: it blocks, but never longer than its timeout."""
+
+import os
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from prefork.control.directory import SUFFIX, Instance
+from prefork.control.protocol import MAX_ANSWER, Request, decode_answer, encode_request
+from prefork.errors import ControlError, RemoteError
+
+TIMEOUT = 2.0  # seconds; a primary that turns answers within 0.1
+CHUNK = 65536
+_CREDENTIALS = struct.Struct("3i")  # unix(7), SO_PEERCRED: pid, uid, gid
+
+Answer = dict[str, Any]  # the result, as protocol.py shows it
+
+
+class Client:
+    """One connection to the instance whose socket is *path*. Its methods raise ControlError."""
+
+    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._deadline: float | None = time.monotonic() + timeout  # None: as long as it takes
+        self._received = b""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._limited()
+            self._socket.connect(os.fspath(path))
+        except OSError as error:
+            self._socket.close()
+            raise self._failure(error) from None
+        self.pid = _peer(self._socket)  # of the primary; None where the system doesn't tell
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    @property
+    def name(self) -> str:
+        """How a message calls the instance."""
+        return self._path.name.removesuffix(SUFFIX)
+
+    def send(self, request: Request) -> None:
+        """Ask, without waiting for the answer; its timeout begins."""
+        self._deadline = time.monotonic() + self._timeout
+        try:
+            self._limited()
+            self._socket.sendall(encode_request(request))
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def receive(self) -> Answer:
+        """Wait for the next answer until the timeout."""
+        try:
+            return decode_answer(self._line())
+        except OSError as error:
+            raise self._failure(error) from None
+        except RemoteError as error:
+            raise ControlError(f"{self.name}: {error}") from None
+
+    def receive_at_last(self) -> Answer:
+        """Wait for the next answer for as long as the instance lives."""
+        self._deadline = None
+        return self.receive()
+
+    def ask(self, request: Request) -> Answer:
+        self.send(request)
+        return self.receive()
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._received:
+            self._limited()
+            chunk = self._socket.recv(CHUNK)
+            if not chunk:
+                raise ControlError(f"{self.name} hung up without an answer")
+            self._received += chunk
+            if len(self._received) > MAX_ANSWER:
+                raise ControlError(f"{self.name} answers without end")
+        line, _, self._received = self._received.partition(b"\n")
+        return line
+
+    def _limited(self) -> None:
+        """Give the next system call what is left of the time."""
+        if self._deadline is None:
+            self._socket.settimeout(None)
+            return
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+    def _failure(self, error: OSError) -> ControlError:
+        if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+            return ControlError(f"no instance called {self.name} is running")
+        if isinstance(error, TimeoutError | BlockingIOError):  # the latter: its backlog is full
+            return ControlError(self._silence())
+        return ControlError(f"{self._path}: {(error.strerror or str(error)).lower()}")
+
+    def _silence(self) -> str:
+        pid = _peer(self._socket) if self._socket.fileno() >= 0 else None
+        who = f"{self.name} (pid {pid})" if pid else self.name
+        return f"{who} did not answer within {self._timeout:g} s; is it stopped or stuck?"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of asking one instance; no answer: it is silent, or not of our kind."""
+
+    name: str
+    pid: int | None
+    answer: Answer | None
+
+
+def survey(instances: Iterable[Instance], timeout: float = TIMEOUT) -> list[Heard]:
+    """Ask every instance for its stats at once; in all it takes no longer than the timeout."""
+    asked = [(instance.name, _begin(instance, timeout)) for instance in instances]
+    return [_end(name, client) for name, client in asked]
+
+
+def _begin(instance: Instance, timeout: float) -> Client | None:
+    try:
+        client = Client(instance.path, timeout)
+    except ControlError:
+        return None
+    with suppress(ControlError):  # then it has no answer either
+        client.send(Request("stats"))
+    return client
+
+
+def _end(name: str, client: Client | None) -> Heard:
+    if client is None:
+        return Heard(name, None, None)
+    with client:
+        try:
+            return Heard(name, client.pid, client.receive())
+        except ControlError:
+            return Heard(name, client.pid, None)
+
+
+def _peer(connected: socket.socket) -> int | None:
+    """The pid of who listens at the other end."""
+    if sys.platform != "linux":
+        return None
+    try:
+        data = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:
+        return None
+    pid: int = _CREDENTIALS.unpack(data)[0]
+    return pid or None

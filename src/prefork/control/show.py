@@ -1,0 +1,161 @@
+"""How answers look to a reader: tables of plain text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefork.control.stats import Process, Stats, Template, Worker
+from prefork.log import escape
+
+UNKNOWN = "-"
+_BINARY = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of `list`; *stats* is None where the instance doesn't answer."""
+
+    name: str
+    pid: int | None
+    stats: Stats | None
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; those of numbers are right-aligned."""
+    lines = [head, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    right = [all(_is_number(row[i]) for row in rows) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(w) if r else cell.ljust(w)
+            for cell, w, r in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def instances(rows: Sequence[Row]) -> str:
+    """What `list` prints."""
+    head = ("NAME", "PID", "BIND", "WORKERS", "GENERATION", "STATE", "REQUESTS", "UPTIME")
+    return table(head, [_instance(row) for row in rows])
+
+
+def _instance(row: Row) -> tuple[str, ...]:
+    stats = row.stats
+    if stats is None:
+        return row.name, number(row.pid), *(UNKNOWN,) * 3, "silent", UNKNOWN, UNKNOWN
+    return (
+        row.name,
+        number(stats.pid),
+        escape(",".join(stats.bind)),
+        f"{stats.ready}/{stats.workers_wanted}",
+        number(stats.generation),
+        escape(stats.state),
+        number(stats.totals.requests),
+        duration(stats.uptime),
+    )
+
+
+def workers(stats: Stats) -> str:
+    """What `status` prints: a line per worker."""
+    head = ["SLOT", "PID", "STATE", "GENERATION", "UPTIME", "RESTARTS", "CONNECTIONS"]
+    head += ["IN FLIGHT", "REQUESTS", "LAG", "CPU", "RSS", "PSS"]
+    order = sorted(stats.workers, key=lambda worker: (worker.slot, worker.generation))
+    return table(head, [_worker(worker) for worker in order])
+
+
+def _worker(worker: Worker) -> tuple[str, ...]:
+    return (
+        number(worker.slot),
+        number(worker.pid),
+        escape(worker.state),
+        number(worker.generation),
+        duration(worker.uptime),
+        number(worker.restarts),
+        number(worker.connections),
+        number(worker.in_flight),
+        number(worker.requests),
+        *(milliseconds(worker.loop_lag_ms), percent(worker.cpu_percent)),
+        *(size(worker.rss), size(worker.pss)),
+    )
+
+
+def report(stats: Stats) -> str:
+    """What `stats` prints: the instance, its other processes, its workers."""
+    lines = [
+        f"{stats.name}: {escape(stats.app)} on {escape(', '.join(stats.bind))}, {stats.policy}",
+        f"{escape(stats.state)} for {duration(stats.uptime)}, generation {stats.generation}, "
+        f"{stats.ready} of {stats.workers_wanted} workers ready, prefork {stats.version}",
+        f"{stats.totals.requests} requests, {stats.totals.accepted} connections, "
+        f"{stats.totals.exits} exits; memory {size(stats.memory.pss)} "
+        f"(sum of RSS {size(stats.memory.rss)})",
+        "",
+        processes(stats),
+        "",
+        workers(stats),
+    ]
+    return "\n".join(lines)
+
+
+def processes(stats: Stats) -> str:
+    """The primary and the templates, a line each."""
+    head = ("PROCESS", "PID", "STATE", "GENERATION", "UPTIME", "CPU", "RSS", "PSS")
+    primary = Template(state=stats.state, generation=stats.generation, uptime=stats.uptime)
+    rows = [_process("primary", primary, stats.primary)]
+    return table(head, rows + [_process("template", each, each) for each in stats.templates])
+
+
+def _process(role: str, life: Template, usage: Process) -> tuple[str, ...]:
+    return (
+        role,
+        number(usage.pid),
+        escape(life.state),
+        number(life.generation),
+        duration(life.uptime),
+        percent(usage.cpu_percent),
+        size(usage.rss),
+        size(usage.pss),
+    )
+
+
+# -- cells -------------------------------------------------------------------
+
+
+def number(value: int | None) -> str:
+    return UNKNOWN if value is None else str(value)
+
+
+def milliseconds(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.1f} ms"
+
+
+def percent(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.0f} %"
+
+
+def size(value: float | None) -> str:
+    """Bytes, in the largest unit of which there is one."""
+    if value is None:
+        return UNKNOWN
+    for unit in ("B", "KiB", "MiB"):
+        if value < _BINARY:
+            return f"{value:.0f} {unit}"
+        value /= _BINARY
+    return f"{value:.1f} GiB"
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units: 42s, 3m 07s, 5h 12m, 8d 04h."""
+    if seconds is None:
+        return UNKNOWN
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d {hour:02}h"
+    if hours:
+        return f"{hours}h {minute:02}m"
+    return f"{minutes}m {second:02}s" if minutes else f"{second}s"
+
+
+def _is_number(cell: str) -> bool:
+    return cell[:1].isdigit() or cell == UNKNOWN

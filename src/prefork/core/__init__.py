@@ -1,0 +1,1 @@
+"""Decides what a fleet of processes does next: facts in, orders out; no clock, no system call."""

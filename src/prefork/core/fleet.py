@@ -1,0 +1,331 @@
+"""The whole set of processes: facts in, orders out.
+
+Nothing here reads a clock, sends a signal or waits: the caller passes *now* (monotonic seconds),
+performs the returned orders, and sleeps until `next_deadline()`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from prefork.core.messages import (
+    AnnounceReady,
+    AskToStop,
+    Declined,
+    Exited,
+    Fact,
+    Failed,
+    Finish,
+    Forked,
+    Kill,
+    Leaving,
+    Misbehaved,
+    Note,
+    Order,
+    QuitRequested,
+    Ready,
+    Spawn,
+    Stage,
+    StartTemplate,
+    StopRequested,
+)
+from prefork.core.process import Phase, Process, Role, Step
+from prefork.core.restart import EarlyDeaths
+from prefork.core.roster import Generation, Roster, Slot
+from prefork.errors import ExitCode
+
+LOADING = frozenset({Phase.SPAWNING, Phase.STARTING})
+FIRST_START_TRIES = 3  # then a fleet that never served gives up
+KILL_GRACE = 0.25  # seconds after a worker's own deadline before it is killed
+HURRY = 1.0  # seconds that a second stop request leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the fleet is to be. Times in seconds."""
+
+    workers: int
+    templates: bool  # False where workers are forked by the primary: no subreaper
+    preload: bool
+    start_timeout: float
+    graceful_timeout: float
+    min_uptime: float = 1.0  # PM2's default; a life that long is replaced without delay
+
+
+class Fleet:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.roster = Roster(plan.workers)
+        self.generation = Generation(1, plan.preload)
+        self._stopping: ExitCode | None = None  # set once: what we will exit with
+        self._announced = False
+        self._finished = False
+
+    def __repr__(self) -> str:
+        slots = (f"{p.slot}:{p.phase.name}" for p in self.roster.of(Role.WORKER))
+        return f"<Fleet gen={self.generation.number} [{' '.join(sorted(slots))}]>"
+
+    @property
+    def state(self) -> str:
+        """starting | serving | degraded | stopping."""
+        if self._stopping is not None:
+            return "stopping"
+        if not self._announced:
+            return "starting"
+        return "serving" if self._is_whole() else "degraded"
+
+    def _is_whole(self) -> bool:
+        template = self.generation.template
+        has_template = template is not None and template.phase is Phase.SERVING
+        return self._all_serve() and (has_template or not self._plan.templates)
+
+    def _all_serve(self) -> bool:
+        return self.roster.serving() == len(self.roster.slots)
+
+    def start(self, now: float) -> list[Order]:
+        return list(self._fill(now))
+
+    def handle(self, fact: Fact, now: float) -> list[Order]:
+        match fact:
+            case StopRequested():
+                grace = self._plan.graceful_timeout if self._stopping is None else HURRY
+                return list(self._stop(grace, now))
+            case QuitRequested():
+                return list(self._stop(0.0, now))
+            case _:
+                process = self.roster.get(fact.id)
+                return [] if process is None else list(self._hear(process, fact, now))
+
+    def tick(self, now: float) -> list[Order]:
+        """Act on every deadline that has passed."""
+        orders = [order for late in self.roster.late(now) for order in self._expire(late)]
+        return [*orders, *self._fill(now)]
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do; None: not before the next fact."""
+        times = [p.deadline for p in self.roster.processes.values() if p.deadline is not None]
+        if self._stopping is None:
+            times += self._retries()
+        return min(times, default=None)
+
+    # -- facts ---------------------------------------------------------------
+
+    def _hear(
+        self,
+        process: Process,
+        fact: Forked | Ready | Declined | Failed | Leaving | Misbehaved | Exited,
+        now: float,
+    ) -> Iterator[Order]:
+        match fact:
+            case Exited(_, status):
+                yield from self._on_exit(process, status, now)
+            case Failed(_, stage):
+                process.failed_at = stage  # its exit follows
+            case Declined():
+                yield from self._on_declined(process, now)
+            case Forked(_, pid):
+                yield from self._on_forked(process, pid, now)
+            case Ready():
+                yield from self._on_ready(process, now)
+            case Leaving():
+                yield from self._on_leaving(process, now)
+            case Misbehaved():
+                yield from self._kill(process)
+            case _:
+                assert_never(fact)
+
+    def _on_forked(self, process: Process, pid: int, now: float) -> Iterator[Order]:
+        if not process.allows(Step.FORKED) or process.pid is not None:
+            yield from self._kill(process)
+            return
+        process.pid = pid
+        process.advance(Step.FORKED, deadline=process.deadline)
+        if process.phase is Phase.KILLED:
+            yield Kill(process.id)
+        elif process.phase is Phase.DRAINING and process.deadline is not None:
+            yield AskToStop(process.id, max(0.0, process.deadline - KILL_GRACE - now))
+
+    def _on_ready(self, process: Process, now: float) -> Iterator[Order]:
+        if not process.allows(Step.READY):
+            yield from self._kill(process)
+            return
+        begins_to_serve = process.phase is Phase.STARTING
+        process.advance(Step.READY, deadline=None if begins_to_serve else process.deadline)
+        if begins_to_serve:
+            process.ready_at = now
+            if process.role is Role.WORKER:
+                yield from self._on_serving(process, now)
+            yield from self._fill(now)
+
+    def _on_serving(self, worker: Process, now: float) -> Iterator[Order]:
+        self.generation.has_served = True
+        self.generation.worker_deaths.forget()
+        for elder in list(self.roster.elders(worker)):
+            yield self._drain(elder, self._plan.graceful_timeout, now)
+        if not self._announced and self._all_serve():
+            self._announced = True
+            yield AnnounceReady()
+
+    def _on_leaving(self, process: Process, now: float) -> Iterator[Order]:
+        if process.role is not Role.WORKER or not process.allows(Step.LEAVE):
+            yield from self._kill(process)
+            return
+        process.advance(Step.LEAVE, deadline=process.deadline)
+        if process.phase is Phase.LEAVING and process.slot is not None:
+            slot = self.roster.slots[process.slot]
+            slot.current = None
+            slot.restarts += 1
+            yield from self._fill(now)
+
+    def _on_declined(self, process: Process, now: float) -> Iterator[Order]:
+        if process.role is not Role.TEMPLATE or process.phase is not Phase.STARTING:
+            yield from self._kill(process)
+            return
+        self.generation.preload = False
+        self.generation.template = None
+        process.advance(Step.STOP, deadline=now + HURRY)
+        yield from self._fill(now)
+
+    # -- exits ---------------------------------------------------------------
+
+    def _on_exit(self, process: Process, status: int, now: float) -> Iterator[Order]:
+        was_cut = process.phase is Phase.KILLED or status == ExitCode.CUT
+        slot = None if process.slot is None else self.roster.slots[process.slot]
+        is_missed = self.generation.template is process if slot is None else slot.current is process
+        self.roster.remove(process)
+        if self._stopping is not None:
+            yield from self._on_exit_while_stopping(process, was_cut, now)
+        elif is_missed and slot is None:
+            yield from self._on_template_lost(process, now)
+        elif is_missed and slot is not None:
+            yield from self._on_worker_lost(process, slot, now)
+
+    def _on_exit_while_stopping(
+        self, process: Process, was_cut: bool, now: float
+    ) -> Iterator[Order]:
+        if was_cut and process.role is Role.WORKER and self._stopping is ExitCode.OK:
+            self._stopping = ExitCode.CUT
+        yield from self._finish_when_empty(now)
+
+    def _on_template_lost(self, template: Process, now: float) -> Iterator[Order]:
+        generation = self.generation
+        generation.template = None
+        uptime = template.uptime(now)
+        if uptime is None or uptime < self._plan.min_uptime:
+            generation.template_deaths.note(template.spawned_at, now)
+        else:
+            generation.template_deaths.forget()
+        wait = generation.template_deaths.delay(template.id)
+        generation.retry_at = now + wait
+        yield from self._give_up_or_wait(template, generation.template_deaths, wait, now)
+
+    def _on_worker_lost(self, worker: Process, slot: Slot, now: float) -> Iterator[Order]:
+        slot.restarts += 1
+        deaths = self.generation.worker_deaths
+        uptime = worker.uptime(now)
+        if uptime is None:
+            deaths.note(worker.spawned_at, now)
+            wait = deaths.delay(worker.id)
+        else:
+            slot.short_lives.note(uptime, self._plan.min_uptime)
+            outage = 2 * self.roster.serving() < len(self.roster.slots)
+            wait = slot.short_lives.delay(worker.id, outage=outage)
+        slot.retry_at = now + wait
+        yield from self._give_up_or_wait(worker, deaths, wait, now)
+
+    def _give_up_or_wait(
+        self, lost: Process, deaths: EarlyDeaths, wait: float, now: float
+    ) -> Iterator[Order]:
+        """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
+        has_served = self.generation.has_served
+        if not has_served and lost.failed_at is Stage.IMPORT:
+            yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
+        elif not has_served and deaths.rounds >= FIRST_START_TRIES:
+            yield Note("error", "giving_up", (("tries", deaths.rounds),))
+            yield from self._stop(0.0, now, ExitCode.APP_START)
+        else:
+            if wait > 0:
+                fields = (("process", lost.role.value), ("slot", lost.slot), ("seconds", wait))
+                yield Note("warning", "backing_off", fields)
+            yield from self._fill(now)
+
+    # -- making --------------------------------------------------------------
+
+    def _fill(self, now: float) -> Iterator[Order]:
+        """Start what is missing and due."""
+        if self._stopping is not None:
+            return
+        template = self.generation.template
+        if self._plan.templates and template is None:
+            if self.generation.retry_at <= now:
+                yield self._start_template(now)
+        elif template is None or template.phase is Phase.SERVING:
+            for slot in self.roster.slots:
+                if slot.current is None and slot.retry_at <= now:
+                    yield self._spawn(slot, template, now)
+
+    def _start_template(self, now: float) -> Order:
+        generation = self.generation
+        deadline = now + self._plan.start_timeout
+        template = self.roster.new(Role.TEMPLATE, generation.number, now, deadline)
+        generation.template = template
+        return StartTemplate(template.id, generation.number, generation.preload)
+
+    def _spawn(self, slot: Slot, template: Process | None, now: float) -> Order:
+        deadline = now + self._plan.start_timeout
+        worker = self.roster.new(Role.WORKER, self.generation.number, now, deadline)
+        worker.slot = slot.index
+        worker.parent = None if template is None else template.id
+        slot.current = worker
+        return Spawn(worker.id, slot.index, worker.generation, worker.parent)
+
+    def _retries(self) -> list[float]:
+        """When something that is missing may be started."""
+        if self._plan.templates and self.generation.template is None:
+            return [self.generation.retry_at]
+        if self.generation.template is None or self.generation.template.phase is Phase.SERVING:
+            return [slot.retry_at for slot in self.roster.slots if slot.current is None]
+        return []
+
+    # -- ending --------------------------------------------------------------
+
+    def _stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
+        self._stopping = code if self._stopping is None else self._stopping
+        for process in list(self.roster.processes.values()):
+            if process.role is Role.WORKER or process.phase in LOADING:
+                if process.allows(Step.STOP):
+                    yield self._drain(process, grace, now)
+        yield from self._finish_when_empty(now)
+
+    def _drain(self, process: Process, grace: float, now: float) -> Order:
+        deadline = now + grace + KILL_GRACE
+        if process.phase is Phase.DRAINING and process.deadline is not None:
+            deadline = min(deadline, process.deadline)
+        process.advance(Step.STOP, deadline=deadline)
+        return AskToStop(process.id, max(0.0, deadline - KILL_GRACE - now))
+
+    def _finish_when_empty(self, now: float) -> Iterator[Order]:
+        """Templates go last: they bury the workers if the primary dies meanwhile."""
+        if self.roster.of(Role.WORKER) or self._finished:
+            return
+        for template in self.roster.of(Role.TEMPLATE):
+            if template.phase is Phase.SERVING:
+                template.advance(Step.STOP, deadline=now + HURRY)
+                yield AskToStop(template.id, 0.0)
+        if not self.roster.processes and self._stopping is not None:
+            self._finished = True
+            yield Finish(self._stopping)
+
+    def _expire(self, process: Process) -> Iterator[Order]:
+        if process.ready_at is None and process.phase is not Phase.DRAINING:
+            yield Note("error", "start_timeout", (("id", process.id), ("pid", process.pid)))
+        yield from self._kill(process)
+
+    def _kill(self, process: Process) -> Iterator[Order]:
+        if not process.allows(Step.KILL):
+            return  # it is dying already
+        process.advance(Step.KILL)
+        if process.pid is not None:
+            yield Kill(process.id)
+        elif process.parent is not None and (template := self.roster.get(process.parent)):
+            yield from self._kill(template)  # it has been silent since it was asked to fork

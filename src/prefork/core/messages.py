@@ -1,0 +1,148 @@
+"""What the core is told (facts) and what it asks for (orders): plain frozen values."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Stage(Enum):
+    """How far an application came before it failed."""
+
+    IMPORT = "import"
+    STARTUP = "startup"
+
+
+# -- facts -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """The process exists. A worker's may come after its READY, or never."""
+
+    id: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A template has loaded, or a worker serves."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A template found that its application can't be forked after the import, and ends."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The application failed in the process, which ends."""
+
+    id: int
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A worker asks to be replaced; it serves on until it is told to stop."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaved:
+    """The process sent what no process of ours sends."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The process is gone, or never lived. *status*: exit code, or minus the signal's number."""
+
+    id: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """SIGTERM, SIGINT or `prefork stop`. A second one shortens the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuitRequested:
+    """SIGQUIT: stop without waiting for requests."""
+
+
+Fact = (
+    Forked
+    | Ready
+    | Declined
+    | Failed
+    | Leaving
+    | Misbehaved
+    | Exited
+    | StopRequested
+    | QuitRequested
+)
+
+# -- orders ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartTemplate:
+    """Fork a template; *loaded*: it imports the application before it forks workers."""
+
+    id: int
+    generation: int
+    loaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Have *template* fork a worker; None: fork it directly."""
+
+    id: int
+    slot: int
+    generation: int
+    template: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskToStop:
+    """Out of rotation, then ask the process to finish within *grace* seconds."""
+
+    id: int
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceReady:
+    """Every slot has a serving worker, for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Tell the log of a decision."""
+
+    level: Level
+    event: str
+    fields: tuple[tuple[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    code: int
+
+
+Order = StartTemplate | Spawn | AskToStop | Kill | AnnounceReady | Note | Finish

@@ -1,0 +1,91 @@
+"""The life of one process of the fleet, as a table."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from prefork.core.messages import Stage
+from prefork.errors import TransitionError
+
+
+class Role(Enum):
+    TEMPLATE = "template"
+    WORKER = "worker"
+
+
+class Phase(Enum):
+    SPAWNING = "spawning"  # asked for; no pid yet
+    STARTING = "starting"  # forked; the application is loading
+    SERVING = "serving"  # a worker takes connections; a template takes spawn requests
+    LEAVING = "leaving"  # serves until its successor does
+    DRAINING = "draining"  # told to stop; finishing requests
+    KILLED = "killed"  # SIGKILL asked for; waiting for the reaper
+    GONE = "gone"
+
+
+class Step(Enum):
+    FORKED = "forked"
+    READY = "ready"
+    LEAVE = "leave"
+    STOP = "stop"
+    KILL = "kill"
+    EXIT = "exit"
+
+
+TRANSITIONS = {
+    (Phase.SPAWNING, Step.FORKED): Phase.STARTING,
+    (Phase.SPAWNING, Step.STOP): Phase.DRAINING,  # the order waits in the channel it will inherit
+    (Phase.SPAWNING, Step.KILL): Phase.KILLED,  # its template is silent
+    (Phase.SPAWNING, Step.EXIT): Phase.GONE,  # its channel ended before it had a pid
+    (Phase.STARTING, Step.READY): Phase.SERVING,
+    (Phase.STARTING, Step.STOP): Phase.DRAINING,
+    (Phase.STARTING, Step.KILL): Phase.KILLED,
+    (Phase.STARTING, Step.EXIT): Phase.GONE,
+    (Phase.SERVING, Step.LEAVE): Phase.LEAVING,
+    (Phase.SERVING, Step.STOP): Phase.DRAINING,
+    (Phase.SERVING, Step.KILL): Phase.KILLED,
+    (Phase.SERVING, Step.EXIT): Phase.GONE,
+    (Phase.LEAVING, Step.STOP): Phase.DRAINING,
+    (Phase.LEAVING, Step.KILL): Phase.KILLED,
+    (Phase.LEAVING, Step.EXIT): Phase.GONE,
+    (Phase.DRAINING, Step.FORKED): Phase.DRAINING,  # the stop overtook the fork
+    (Phase.DRAINING, Step.READY): Phase.DRAINING,  # crossed our stop on the wire
+    (Phase.DRAINING, Step.LEAVE): Phase.DRAINING,  # likewise
+    (Phase.DRAINING, Step.STOP): Phase.DRAINING,  # a second, shorter deadline
+    (Phase.DRAINING, Step.KILL): Phase.KILLED,
+    (Phase.DRAINING, Step.EXIT): Phase.GONE,
+    (Phase.KILLED, Step.FORKED): Phase.KILLED,  # killed before its pid was known
+    (Phase.KILLED, Step.READY): Phase.KILLED,  # crossed our SIGKILL
+    (Phase.KILLED, Step.LEAVE): Phase.KILLED,  # likewise
+    (Phase.KILLED, Step.EXIT): Phase.GONE,
+}
+
+
+@dataclass(slots=True)
+class Process:
+    """One process, from the order that makes it to its exit. *id* is never used again."""
+
+    id: int
+    role: Role
+    generation: int
+    spawned_at: float
+    slot: int | None = None  # None: a template
+    parent: int | None = None  # id of the template that forks it
+    phase: Phase = Phase.SPAWNING
+    pid: int | None = None
+    ready_at: float | None = None
+    failed_at: Stage | None = None  # how far its application came
+    deadline: float | None = field(default=None, kw_only=True)  # None: nothing is expected of it
+
+    def allows(self, step: Step) -> bool:
+        return (self.phase, step) in TRANSITIONS
+
+    def advance(self, step: Step, *, deadline: float | None = None) -> None:
+        """Take the step; raises TransitionError where the table has none."""
+        if not self.allows(step):
+            raise TransitionError(self.id, step.name, self.phase.name)
+        self.phase = TRANSITIONS[self.phase, step]
+        self.deadline = deadline
+
+    def uptime(self, now: float) -> float | None:
+        """Seconds since it was ready; None if it never was."""
+        return None if self.ready_at is None else now - self.ready_at

@@ -1,0 +1,12 @@
+"""Answers that no application gave."""
+
+from prefork.http.fields import STATUS_LINES
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ERROR = b"%b%b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+
+
+def error_answer(status: int, reason: str, date: bytes) -> bytes:
+    """A whole answer that says why it is an error, and that the connection ends."""
+    body = reason.encode() + b"\n"
+    return _ERROR % (STATUS_LINES[status], date, len(body), body)

@@ -1,0 +1,16 @@
+"""The two ways an exchange goes wrong: by the peer, or by the application."""
+
+from prefork.errors import PreforkError, RemoteError
+
+
+class Refused(RemoteError):  # noqa: N818 - a fact, like the messages of the core
+    """The peer sent what we do not serve; it gets *status* and the connection is closed."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class FramingError(PreforkError):
+    """The application's answer would break the stream. Nothing of it was written."""

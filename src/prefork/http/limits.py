@@ -1,0 +1,16 @@
+"""How much of a request is taken before it is refused."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes, times in seconds; the defaults and their precedents are in the settings."""
+
+    request_line: int
+    header_field: int
+    headers_size: int
+    headers: int  # how many header lines
+    body: int  # 0: unlimited
+    header_timeout: float
+    keepalive_timeout: float

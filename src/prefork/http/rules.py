@@ -1,0 +1,95 @@
+"""What a request's head may not say, beyond what llhttp refuses, and how large it may be."""
+
+import re
+
+from prefork.http.errors import Refused
+from prefork.http.fields import learn_host
+from prefork.http.limits import Limits
+
+Field = tuple[bytes, bytes]  # name in lower case, value
+
+HOST = b"host"
+CODING = b"transfer-encoding"
+LENGTH = b"content-length"
+EXPECT = b"expect"
+UPGRADE = b"upgrade"
+_ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?", re.IGNORECASE)
+
+
+def facts_of(notable: list[Field], version: str) -> dict[bytes, bytes]:
+    """The notable headers by name. Raises Refused for what no request may say."""
+    if version not in ("1.1", "1.0"):
+        raise Refused(505, "HTTP version not supported")
+    facts = dict(notable)
+    if len(facts) < len(notable):
+        _refuse_repeated(notable)
+    if HOST not in facts and version == "1.1":
+        raise Refused(400, "no Host")
+    if CODING in facts:
+        _check_coding(facts[CODING].lower(), version)
+    if EXPECT in facts and facts[EXPECT].lower() != b"100-continue":
+        raise Refused(417, "unknown expectation")
+    return facts
+
+
+def _refuse_repeated(notable: list[Field]) -> None:
+    names = [name for name, _ in notable]
+    for name in (HOST, LENGTH, CODING, EXPECT):
+        if names.count(name) > 1:
+            raise Refused(400, f"several {name.decode()} headers")
+
+
+def _check_coding(coding: bytes, version: str) -> None:
+    if version == "1.0":
+        raise Refused(400, "Transfer-Encoding with HTTP/1.0")
+    if coding == b"chunked":
+        return
+    if coding.endswith(b"chunked"):
+        raise Refused(501, "transfer coding not implemented")
+    raise Refused(400, "the last transfer coding must be chunked")
+
+
+def path_of(method: str, target: bytes, host: bytes) -> bytes:
+    """The path of a target that isn't in origin-form: RFC 9112, section 3.2."""
+    if target == b"*":
+        if method != "OPTIONS":
+            raise Refused(400, "asterisk-form is for OPTIONS")
+        return target
+    absolute = _ABSOLUTE.match(target)
+    if absolute is None:
+        raise Refused(400, "malformed target")
+    authority = absolute[1]
+    learn_host(authority)
+    if not authority or (host and host.lower() != authority.lower()):
+        raise Refused(400, "the target and Host name different authorities")
+    return absolute[2] or b"/"
+
+
+def measure_line(method: bytes, target: bytes, limits: Limits) -> None:
+    """Raise Refused where the request line is too long."""
+    if len(method) + len(target) + len("  HTTP/1.1") > limits.request_line:
+        raise Refused(414, "the request line is too long")
+
+
+def measure_fields(fields: list[Field], limits: Limits) -> None:
+    """Raise Refused where a header section, or a trailer section, is over a limit."""
+    sizes = [len(name) + len(value) + len(": \r\n") for name, value in fields]
+    if len(sizes) > limits.headers:
+        raise Refused(431, "too many header fields")
+    if sum(sizes) > limits.headers_size:
+        raise Refused(431, "the header fields are too large")
+    if sizes and max(sizes) > limits.header_field:
+        raise Refused(431, "a header field is too large")
+
+
+def verdict(error: Exception) -> Refused:
+    """What llhttp's complaint means to the peer."""
+    reason = str(error)
+    if reason in ("Invalid HTTP version", "Pause on PRI/Upgrade"):
+        return Refused(505, "HTTP version not supported")
+    return Refused(400, reason.replace("`", ""))
+
+
+def announcement(notable: list[Field], name: bytes) -> bytes:
+    """A head that tells a fresh parser of the body that llhttp skips after an upgrade."""
+    return b"POST / HTTP/1.1\r\n%b: %b\r\n\r\n" % (name, dict(notable)[name])

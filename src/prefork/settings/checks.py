@@ -1,0 +1,116 @@
+"""What a setting's value must fulfil; each check says what is wrong, or None."""
+
+import fcntl
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from prefork.errors import SettingsError
+from prefork.log import escape
+from prefork.settings.address import MAX_SOCKET_PATH, parse
+
+Check = Callable[[Any], str | None]  # worded to follow the setting's name
+
+INSTANCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+STDERR = 2
+WIDEST = 100  # characters of a value in a message
+LONGEST = 10_000_000  # seconds, 115 days; epoll refuses timeouts over 2**31 ms
+
+
+def shown(value: object) -> str:
+    """Give a value as a message shows it: on one line, not long, never invisible."""
+    text = escape(str(value))
+    text = text if len(text) <= WIDEST else text[:WIDEST] + "…"
+    return text if text and text.strip() == text else repr(text)
+
+
+def got(wrong: str, value: object) -> str:
+    return f"{wrong} (got {shown(value)})"
+
+
+def anything(_value: object) -> None:
+    """Accept every value."""
+
+
+def at_least(bound: int, *, other: str = "") -> Check:
+    """Accept numbers from *bound* on, and the word *other*."""
+    hint = f", or {other}" if other else ""
+
+    def check(value: int | str) -> str | None:
+        if value == other or (not isinstance(value, str) and value >= bound):
+            return None
+        return got(f"must be at least {bound}{hint}", value)
+
+    return check
+
+
+def seconds(*, above: float | None = None) -> Check:
+    """Accept durations from 0 on, or only those above *above*."""
+
+    def check(value: float) -> str | None:
+        if above is not None and not value > above:
+            return got(f"must be more than {above:g} seconds", value)
+        if not 0 <= value <= LONGEST:
+            return got(f"must be from 0 to {LONGEST} seconds", value)
+        return None
+
+    return check
+
+
+def one_of(*choices: str) -> Check:
+    words = " or ".join([", ".join(choices[:-1]), choices[-1]])
+    return lambda value: None if value in choices else got(f"must be {words}", value)
+
+
+def addresses(values: tuple[str, ...]) -> str | None:
+    """Accept one or more different addresses."""
+    if not values:
+        return "must be given at least once"
+    for text in values:
+        try:
+            parse(text)
+        except SettingsError as error:
+            return str(error)
+        if values.count(text) > 1:
+            return f"must not be given twice with the same value ({shown(text)})"
+    return None
+
+
+def application(value: str) -> str | None:
+    """Accept `module:attribute` and `module:factory()`, dots allowed in both."""
+    module, _, attribute = value.partition(":")
+    names = [*module.split("."), *attribute.removesuffix("()").split(".")]
+    if all(name.isidentifier() for name in names):
+        return None
+    return got("must be MODULE:ATTRIBUTE, as in app:handler", value)
+
+
+def instance_name(value: str | None) -> str | None:
+    if value is None or INSTANCE_NAME.fullmatch(value):
+        return None
+    return got("must be 1 to 64 letters, digits, dots, dashes or underscores", value)
+
+
+def directory(value: str) -> str | None:
+    return None if os.path.isdir(value) else got("must be a directory", value)
+
+
+def socket_path(value: str | None) -> str | None:
+    """Accept what fits into a socket address."""
+    if value is None or (0 < len(os.fsencode(value)) <= MAX_SOCKET_PATH and "\0" not in value):
+        return None
+    return got(f"must be a path of 1 to {MAX_SOCKET_PATH} bytes", value)
+
+
+def writable_descriptor(value: int | None) -> str | None:
+    """Accept a descriptor above 2 that the caller left open for writing."""
+    if value is None:
+        return None
+    if not STDERR < value < 2**31:
+        return got("must be a descriptor above 2", value)
+    try:
+        mode = fcntl.fcntl(value, fcntl.F_GETFL) & os.O_ACCMODE
+    except OSError:
+        return got("must be an open descriptor", value)
+    return None if mode in (os.O_WRONLY, os.O_RDWR) else got("must be open for writing", value)

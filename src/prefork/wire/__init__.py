@@ -1,0 +1,1 @@
+"""How the processes of one fleet talk: frames, messages, descriptors, shared memory."""

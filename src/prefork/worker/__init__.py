@@ -1,0 +1,1 @@
+"""One worker process: an event loop that serves the application."""

@@ -1,0 +1,126 @@
+"""An exchange with the task that answers it: what both interfaces have in common."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from prefork import log
+from prefork.http.exchange import Exchange
+from prefork.worker.service import Service
+from prefork.worker.tracebacks import headline, own_traceback
+from prefork.worker.waiters import Waiters
+
+Address = tuple[str, int | None]
+
+if sys.version_info >= (3, 12):
+
+    def make_task(
+        run: Coroutine[Any, Any, None], service: Service, eager: bool
+    ) -> asyncio.Task[None]:
+        """A request's task; started at once where that is asked for (0.5 µs less)."""
+        return asyncio.Task(
+            run,
+            loop=service.loop,
+            name="request",
+            context=service.context.copy(),
+            eager_start=eager,
+        )
+
+else:
+
+    def make_task(
+        run: Coroutine[Any, Any, None], service: Service, eager: bool  # noqa: ARG001
+    ) -> asyncio.Task[None]:
+        """A request's task. Made directly: `loop.create_task` costs 0.2 µs more."""
+        return asyncio.Task(
+            run, loop=service.loop, name="request", context=service.context.copy()
+        )
+
+
+# What a task may end with that is the application's doing; GeneratorExit is the loop's.
+ANYTHING = (Exception, asyncio.CancelledError, SystemExit)
+
+
+class Carrier(Protocol):
+    """What brings a cycle's answer to the client, as far as a cycle must know it."""
+
+    service: Service
+    transport: asyncio.Transport
+    client: Address | None
+    local: Address | None
+    blocked: bool  # the client doesn't read; `writable` waits until it does
+
+    async def writable(self) -> None: ...
+    def is_last(self) -> bool: ...
+    def relieve(self) -> None: ...
+    def answered(self) -> None: ...
+    def failed(self) -> None: ...
+
+
+class Cycle(Exchange):
+    """One request from its head to the end of its task."""
+
+    __slots__ = ("carrier", "disconnected", "gone", "task", "waiters")
+
+    carrier: Carrier
+    task: asyncio.Task[None]
+    disconnected: bool  # the client has finished sending, or what it sends is broken
+    gone: bool  # nothing can be written to it any more
+    waiters: Waiters | None  # for the body, or for the end
+
+    def begin(self, carrier: Carrier, eager: bool) -> None:
+        """Start the application's task."""
+        self.carrier = carrier
+        self.disconnected = self.gone = False
+        self.waiters = None
+        self.task = make_task(self.run(), carrier.service, eager)
+
+    async def run(self) -> None:
+        """Call the application and see the answer through."""
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Something changed: body arrived, the client left, the answer is complete."""
+        if self.waiters is not None:
+            self.waiters.wake()
+
+    def disconnect(self) -> None:
+        """Nothing more will come from the client; an answer may still be written to it."""
+        self.disconnected = True
+        self.wake()
+
+    def lose(self) -> None:
+        """Nothing can be written any more."""
+        self.gone = True
+        self.disconnect()
+
+    def cancel(self) -> None:
+        """End the task: the answer is not wanted any more."""
+        self.gone = self.disconnected = True
+        self.task.cancel()
+
+    async def change(self) -> None:
+        """Wait until something changed; the client is asked for the body if it waits for that."""
+        interim = self.accept()
+        if interim:
+            self.carrier.transport.write(interim)
+        self.carrier.relieve()
+        if self.waiters is None:
+            self.waiters = Waiters(self.carrier.service.loop)
+        await self.waiters.wait()
+
+    def fail(self, error: BaseException) -> None:
+        """The application raised, or broke the rules: log it, and tell the client if possible."""
+        if self.gone and isinstance(error, asyncio.CancelledError):
+            return
+        level = log.warning if self.gone else log.error
+        level(
+            "request_failed",
+            method=self.method,
+            path=self.path,
+            reason=headline(error),
+            detail=own_traceback(error),
+        )
+        if not self.finished and not self.gone:
+            self.carrier.failed()

@@ -1,0 +1,168 @@
+"""The handler interface: `async def handler(request)`, and what it returns."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from prefork.http.rules import Field
+from prefork.worker.cycle import ANYTHING, Address, Cycle
+from prefork.worker.response import TEXT, Response, encode, response_of
+
+
+class MalformedBody(ValueError):  # noqa: N818 - the client's fault
+    """The request's body is not what the handler asked for; uncaught, it is answered by 400."""
+
+
+class Headers(Mapping[str, str]):
+    """A request's headers: names in any case; several of one name are joined by a comma."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: list[Field]) -> None:
+        self._fields = fields
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.lower().encode("latin-1", "replace")
+        values = [value for known, value in self._fields if known == wanted]
+        if not values:
+            raise KeyError(name)
+        return b", ".join(values).decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name.decode("latin-1") for name, _ in self._fields))
+
+    def __len__(self) -> int:
+        return len({name for name, _ in self._fields})
+
+    def __repr__(self) -> str:
+        return f"Headers({dict(self)!r})"
+
+
+class Request(Cycle):
+    """What a handler is given.
+
+    `method`, `path` (decoded), `raw_path`, `query_string` and `version` are attributes; the request
+    is the exchange itself, since a second object would cost 0.2 µs.
+    """
+
+    __slots__ = ("_headers", "_query", "_state", "_whole")
+
+    @property
+    def headers(self) -> Headers:
+        """The headers by name, in any case."""
+        if self._headers is None:
+            self._headers = Headers(self.fields)
+        return self._headers
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters, decoded; of several with one name, the last."""
+        if self._query is None:
+            pairs = parse_qsl(self.query_string.decode("ascii"), keep_blank_values=True)
+            self._query = dict(pairs)
+        return self._query
+
+    @property
+    def client(self) -> Address | None:
+        """The peer's (host, port); None over a Unix socket."""
+        return self.carrier.client
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A dictionary of this request's own."""
+        if self._state is None:
+            self._state = self.carrier.service.state.copy()
+        return self._state
+
+    async def body(self) -> bytes:
+        """The whole body. Call it as often as you like."""
+        if self._whole is None:
+            self._whole = b"".join([piece async for piece in self])
+        return self._whole
+
+    async def json(self) -> Any:
+        """The body, decoded from JSON. Raises MalformedBody, a ValueError, where it is none."""
+        try:
+            return msgspec.json.decode(await self.body())
+        except msgspec.DecodeError as error:
+            raise MalformedBody(f"the body is no JSON: {error}") from error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body in pieces, as they arrive; each is given once."""
+        while True:
+            if self.buffer:
+                yield self.take()
+            elif self.body_complete:
+                return
+            else:
+                await self.change()
+
+
+class HandlerCycle(Request):
+    """One request to a handler."""
+
+    __slots__ = ()
+
+    def disconnect(self) -> None:
+        """A handler has no way to ask, so its task ends with its client."""
+        self.cancel()
+
+    async def run(self) -> None:
+        self._headers: Headers | None = None
+        self._query: dict[str, str] | None = None
+        self._state: dict[str, Any] | None = None
+        self._whole: bytes | None = None
+        try:
+            await self._answer(await self.carrier.service.call(self))
+        except MalformedBody as error:
+            if self.sent:
+                self.fail(error)
+            else:
+                await self._answer((400, f"{error}\n"))
+        except ANYTHING as error:
+            self.fail(error)
+
+    async def _answer(self, returned: Any) -> None:
+        carrier = self.carrier
+        response = response_of(returned)
+        body = response.body
+        if not isinstance(body, str | bytes | dict) and hasattr(body, "__aiter__"):
+            await self._stream(response, body)
+            return
+        data, content_type = encode(body)
+        if carrier.service.draining and carrier.is_last():
+            self.keep_alive = False
+        date = carrier.service.date
+        if response.headers or response.status not in FINAL:
+            self.start(response.status, response.fields(content_type), date)
+            written = self.write(data, more=False)
+        else:
+            written = self.whole(response.status, content_type, data, date)
+        if carrier.blocked:
+            await carrier.writable()
+        carrier.transport.write(written)
+        carrier.answered()
+
+    async def _stream(self, response: Response, pieces: Any) -> None:
+        carrier = self.carrier
+        self.start(response.status, response.fields(TEXT), carrier.service.date)
+        iterator = aiter(pieces)
+        try:
+            async for piece in iterator:
+                await self._send(encode(piece)[0], more=True)
+        finally:
+            if hasattr(iterator, "aclose"):
+                await iterator.aclose()
+        await self._send(b"", more=False)
+        carrier.answered()
+
+    async def _send(self, data: bytes, more: bool) -> None:
+        carrier = self.carrier
+        if carrier.blocked:
+            await carrier.writable()
+        if carrier.service.draining and not self.sent and carrier.is_last():
+            self.keep_alive = False
+        carrier.transport.write(self.write(data, more))

@@ -1,0 +1,68 @@
+"""What a handler answers with, and what else it may return instead."""
+
+from collections.abc import AsyncIterable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+Text = str | bytes
+Fields = list[tuple[bytes, bytes]]
+
+TEXT = b"text/plain; charset=utf-8"
+BYTES = b"application/octet-stream"
+JSON = b"application/json"
+
+
+class Response:
+    """An answer: *body* is `str`, `bytes`, a `dict` (sent as JSON), or an async iterator of pieces.
+
+    *headers* is a mapping or an iterable of pairs. A content type is added where there is none.
+    """
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self,
+        body: str | bytes | dict[Any, Any] | AsyncIterable[Text] = b"",
+        status: int = 200,
+        headers: Mapping[str, str] | Iterable[tuple[Text, Text]] = (),
+    ) -> None:
+        self.body = body
+        self.status = status
+        self.headers = headers
+
+    def fields(self, content_type: bytes) -> Fields:
+        """The headers as bytes, with a content type."""
+        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
+        fields = [(_latin(name), _latin(value)) for name, value in pairs]
+        if any(name.lower() == b"content-type" for name, _ in fields):
+            return fields
+        return [(b"content-type", content_type), *fields]
+
+
+def response_of(returned: Any) -> Response:
+    """The answer that a handler meant. Raises TypeError where it returned something else."""
+    if isinstance(returned, Response):
+        return returned
+    if isinstance(returned, tuple):
+        if len(returned) != 2 or not isinstance(returned[0], int):  # noqa: PLR2004
+            raise TypeError("a handler's pair must be (status, body)")
+        return Response(returned[1], returned[0])
+    return Response(returned)
+
+
+def encode(body: Any) -> tuple[bytes, bytes]:
+    """A body as bytes, and its content type. Raises TypeError for what is no body."""
+    if isinstance(body, str):
+        return body.encode(), TEXT
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body), BYTES
+    if isinstance(body, dict):
+        return msgspec.json.encode(body), JSON
+    raise TypeError(
+        f"a handler must return a Response, str, bytes, dict or (status, body), not {body!r}"
+    )
+
+
+def _latin(text: Text) -> bytes:
+    return text.encode("latin-1") if isinstance(text, str) else text

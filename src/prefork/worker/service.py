@@ -1,0 +1,93 @@
+"""What all connections of one worker share: the application, the limits, the time, the counters."""
+
+import asyncio
+from contextvars import copy_context
+from typing import Any, Protocol
+
+from prefork.http.limits import Limits
+from prefork.wire.board import Field, Line
+from prefork.worker.application import Application
+from prefork.worker.clock import date_line
+
+DRAIN_IDLE = 1.0  # seconds; closing at once failed 3,620 of 27k POSTs, after 0.1 or 1 s none
+
+
+class Member(Protocol):
+    """A connection, as far as the service must know it."""
+
+    deadline: float
+
+    def expire(self) -> None: ...
+
+
+class Service:
+    """Counters are counted in slots and copied to the board: a store there costs 59 ns, here 30."""
+
+    # fmt: off
+    __slots__ = (
+        "accepted", "call", "connections", "context", "date", "draining", "drained",
+        "idle_timeout", "in_flight", "limits", "line", "loop", "members", "now", "requests",
+        "state", "trailing",
+    )
+    # fmt: on
+
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits,
+        line: Line,
+        loop: asyncio.AbstractEventLoop,
+        state: dict[str, Any],
+    ) -> None:
+        self.call = application.callable
+        self.limits = limits
+        self.line = line
+        self.loop = loop
+        self.state = state  # of the lifespan; each request gets a shallow copy
+        self.context = copy_context()  # each request gets a copy: none sees another's variables
+        self.now = loop.time()
+        self.date = date_line()
+        self.idle_timeout = limits.keepalive_timeout
+        self.draining = False
+        self.drained: asyncio.Future[None] = loop.create_future()
+        self.members: set[Member] = set()
+        self.trailing: set[asyncio.Task[None]] = set()  # still running after their answer
+        self.requests = 0
+        self.in_flight = 0
+        self.connections = 0
+        self.accepted = 0
+
+    def publish(self) -> None:
+        """Copy the counters that are not stored at once to the board."""
+        self.line[Field.REQUESTS] = self.requests
+        self.line[Field.IN_FLIGHT] = self.in_flight
+
+    def taken(self, count: int) -> None:
+        """Count connections that were accepted or received, before anything is done with them."""
+        self.accepted += count
+        self.connections += count
+        self.line[Field.ACCEPTED] = self.accepted
+        self.line[Field.CONNECTIONS] = self.connections
+
+    def released(self, count: int = 1) -> None:
+        """Count connections that are gone: closed, or never attached."""
+        self.connections -= count
+        self.line[Field.CONNECTIONS] = self.connections
+        self.publish()
+        self.check_drained()
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Own a task that goes on after its answer or its connection; the drain waits for it."""
+        if not task.done():
+            self.trailing.add(task)
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self.trailing.discard(task)
+        self.check_drained()
+
+    def check_drained(self) -> None:
+        """Tell whoever waits for it when nothing is left."""
+        done = self.draining and not self.connections and not self.trailing
+        if done and not self.drained.done():
+            self.drained.set_result(None)

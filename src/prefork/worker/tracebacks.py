@@ -1,0 +1,35 @@
+"""The application's own traceback: without our frames, and without importlib's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from traceback import FrameSummary, StackSummary, TracebackException
+
+OURS = str(Path(__file__).parent.parent)
+
+
+def own_traceback(error: BaseException) -> str:
+    """Format *error* as its author would see it."""
+    report = TracebackException.from_exception(error)
+    for part in _parts(report):
+        part.stack = StackSummary.from_list([frame for frame in part.stack if not _hidden(frame)])
+    return "".join(report.format()).rstrip()
+
+
+def headline(error: BaseException) -> str:
+    """The last line of its traceback: type and message."""
+    return "".join(TracebackException.from_exception(error).format_exception_only()).strip()
+
+
+def _parts(report: TracebackException) -> Iterator[TracebackException]:
+    yield report
+    for part in (report.__cause__, report.__context__, *(report.exceptions or ())):
+        if part is not None:
+            yield from _parts(part)
+
+
+def _hidden(frame: FrameSummary) -> bool:
+    file = frame.filename
+    return (
+        file.startswith((OURS, "<frozen importlib", "<frozen runpy"))
+        or Path(file).parts[-2:] == ("importlib", "__init__.py")
+    )

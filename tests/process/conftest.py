@@ -1,0 +1,52 @@
+"""What every test of the real program starts with."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.support.program import Program
+
+NOBODY = "65534"
+
+
+class Serve(Protocol):
+    """Start a program with these arguments; it ends with the test."""
+
+    def __call__(self, *options: str, app: str = ..., entry: Sequence[str] = ...) -> Program: ...
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start programs that serve, `tests.support.apps:app` unless told otherwise."""
+    with ExitStack() as running:
+
+        def start(
+            *options: str,
+            app: str = "tests.support.apps:app",
+            entry: Sequence[str] = ("-m", "prefork"),
+        ) -> Program:
+            home = tmp_path / str(len(list(tmp_path.iterdir())))
+            home.mkdir(mode=0o700)
+            return running.enter_context(Program(app, *options, home=home, entry=entry))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def nobody(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    """Return the prefix of a command that runs without privilege: root is never refused."""
+    if os.geteuid() != 0:
+        return []
+    prefix = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]
+    if not shutil.which("setpriv"):
+        pytest.skip("setpriv is missing, and root is never refused")
+    if subprocess.run([*prefix, sys.executable, "-c", ""], check=False).returncode:
+        pytest.skip(f"uid {NOBODY} may not execute {sys.executable}")
+    return prefix

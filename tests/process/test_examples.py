@@ -1,0 +1,112 @@
+"""Every program in examples/ serves over real sockets what it promises."""
+
+import hashlib
+import http.client
+import json
+import os
+from contextlib import closing
+
+import pytest
+from tests.process.conftest import Serve
+from tests.support.asking import ask
+from tests.support.program import ROOT, Program
+
+EXAMPLES = ("--app-dir", str(ROOT / "examples"), "--workers", "2")
+FIVE_MEGABYTES = 5 * 1024 * 1024
+
+
+@pytest.fixture(params=["auto", "on", "off"])
+def preload(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def started(serve: Serve, app: str, preload: str = "auto") -> Program:
+    return serve(*EXAMPLES, "--preload", preload, app=app)
+
+
+def test_the_bare_handler_answers_from_every_worker(serve: Serve, preload: str) -> None:
+    program = started(serve, "hello:handler", preload)
+    texts = {ask(program.port, "/any/path").body.decode() for _ in range(4)}
+    pids = program.workers(2)
+    assert texts == {f"Hello from process {pid}, you asked for /any/path\n" for pid in pids}
+
+
+def test_fastapi_has_its_lifespan_and_its_dependency(serve: Serve, preload: str) -> None:
+    port = started(serve, "fastapi_app:app", preload).port
+    note = {"title": "welcome", "text": "served by prefork"}
+    assert json.loads(ask(port, "/notes/welcome").body) == note
+
+
+def test_fastapi_takes_json_and_says_what_is_wrong_with_it(serve: Serve) -> None:
+    port = started(serve, "fastapi_app:app").port
+    note = json.dumps({"title": "a", "text": "b"}).encode()
+    assert ask(port, "/notes", method="POST", body=note, kind="application/json").status == 201
+    assert ask(port, "/notes", method="POST", body=b"{}", kind="application/json").status == 422
+    assert ask(port, "/notes/none").status == 404
+
+
+def test_fastapi_streams_its_response_in_chunks(serve: Serve) -> None:
+    reply = ask(started(serve, "fastapi_app:app").port, "/countdown/3")
+    assert reply.headers["transfer-encoding"] == "chunked"
+    assert reply.body == b"3\n2\n1\nlift-off\n"
+
+
+def test_head_has_the_headers_of_get_and_no_body(serve: Serve) -> None:
+    port = started(serve, "hello:handler").port
+    head = ask(port, "/", method="HEAD")
+    assert head.body == b""
+    assert head.headers["content-length"] == ask(port, "/").headers["content-length"]
+
+
+def test_starlette_takes_an_upload_of_5_mb(serve: Serve, preload: str) -> None:
+    port = started(serve, "starlette_app:app", preload).port
+    body = os.urandom(FIVE_MEGABYTES)
+    assert json.loads(ask(port, "/upload", method="POST", body=body).body) == {
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "size": FIVE_MEGABYTES,
+    }
+
+
+def test_starlette_takes_an_upload_in_chunks(serve: Serve) -> None:
+    port = started(serve, "starlette_app:app").port
+    pieces = [os.urandom(size) for size in (1, 100_000, 7, 1_000_000)]
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", "/upload", iter(pieces), encode_chunked=True)
+        answer = json.loads(connection.getresponse().read())
+    assert answer["sha256"] == hashlib.sha256(b"".join(pieces)).hexdigest()
+
+
+def test_starlette_takes_a_file_from_a_form(serve: Serve) -> None:
+    port = started(serve, "starlette_app:app").port
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+    body = part + b"contents" + b"\r\n--b--\r\n"
+    reply = ask(port, "/form", method="POST", body=body, kind="multipart/form-data; boundary=b")
+    assert json.loads(reply.body)["sha256"] == hashlib.sha256(b"contents").hexdigest()
+
+
+def test_starlette_gives_a_download_of_5_mb(serve: Serve, preload: str) -> None:
+    port = started(serve, "starlette_app:app", preload).port
+    reply = ask(port, "/download")
+    assert reply.headers["content-length"] == str(FIVE_MEGABYTES)
+    assert reply.body == bytes(range(256)) * 256 * 80
+
+
+def test_two_downloads_and_an_upload_share_one_connection(serve: Serve) -> None:
+    port = started(serve, "starlette_app:app").port
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        for method, path, body in (
+            ("GET", "/download", None),
+            ("POST", "/upload", bytes(FIVE_MEGABYTES)),
+            ("GET", "/download", None),
+        ):
+            connection.request(method, path, body)
+            opened = connection.sock
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (200, True)
+            assert connection.sock is opened
+
+
+def test_the_heavy_application_calculates(serve: Serve) -> None:
+    pytest.importorskip("pandas")
+    port = started(serve, "heavy_app:app").port
+    assert json.loads(ask(port, "/sales").body)["Rome"] == 1499.5

@@ -1,0 +1,71 @@
+"""Nothing outlives the primary."""
+
+import os
+import signal
+import time
+from contextlib import ExitStack, closing
+
+import pytest
+from tests.process.conftest import Serve
+from tests.support import processes
+from tests.support.asking import Caller, ask
+from tests.support.processes import Watch
+
+
+@pytest.mark.parametrize("preload", ["on", "off"])
+@pytest.mark.parametrize("policy", ["rr", "shared"])
+def test_everything_is_gone_within_a_second_of_the_primarys_sigkill(
+    serve: Serve, preload: str, policy: str
+) -> None:
+    program = serve("--workers", "4", "--preload", preload, "--policy", policy)
+    with ExitStack() as opened:
+        opened.enter_context(closing(Caller(program.port))).send("/wedge")
+        wedged = int(program.journal.wait_for_line("app: wedged")[0].split()[-1])
+        stopped = next(pid for pid in program.workers(4) if pid != wedged)
+        os.kill(stopped, signal.SIGSTOP)
+        processes.until_state(stopped, "T")
+        tree = program.tree()
+        assert {wedged, stopped} < set(tree)
+        watch = opened.enter_context(Watch(tree))
+        os.kill(program.pid, signal.SIGKILL)
+        assert watch.left(timeout=1) == []
+    assert program.leftovers() == []
+    assert program.journal.ended(1)
+
+
+def test_a_stopped_template_is_gone_too(serve: Serve) -> None:
+    program = serve("--workers", "2")
+    (template, *_) = [entry["pid"] for entry in program.stats()["templates"]]
+    os.kill(template, signal.SIGSTOP)
+    processes.until_state(template, "T")
+    with Watch(program.tree()) as watch:
+        os.kill(program.pid, signal.SIGKILL)
+        assert watch.left(timeout=1) == []
+
+
+def test_a_killed_template_is_replaced_and_spawns_again(serve: Serve) -> None:
+    program = serve("--workers", "2")
+    (old,) = [entry["pid"] for entry in program.stats()["templates"]]
+    os.kill(old, signal.SIGKILL)
+    program.settled(lambda stats: old not in [entry["pid"] for entry in stats["templates"]])
+    victim = program.workers(2)[0]
+    os.kill(victim, signal.SIGKILL)
+    program.settled(lambda stats: victim not in [w["pid"] for w in stats["workers"]])
+    assert len(program.workers(2)) == 2
+    assert ask(program.port, "/pid").status == 200
+
+
+def test_a_worker_dies_with_what_it_forked(serve: Serve) -> None:
+    """Else a child would hold its clients' connections open, and they would hang."""
+    program = serve("--workers", "2")
+    with closing(Caller(program.port, timeout=2)) as caller:
+        caller.send("/fork")
+        line = program.journal.wait_for_line("app: forked")[0]
+        worker, child = int(line.split()[-1]), int(line.split("forked ")[1].split()[0])
+        with Watch([child]) as watch:
+            start = time.monotonic()
+            os.kill(worker, signal.SIGKILL)
+            with pytest.raises(ConnectionError):
+                caller.reply()
+            assert time.monotonic() - start < 1
+            assert watch.left(timeout=1) == []

@@ -1,0 +1,77 @@
+"""Who gets a connection: with `rr` each worker in its turn."""
+
+from collections import Counter
+from contextlib import ExitStack, closing
+
+import pytest
+from tests.process.conftest import Serve
+from tests.support.asking import Caller, ask
+from tests.support.program import Program
+
+FOUR = ("--workers", "4")
+
+
+def burst(port: int, size: int, first: int) -> Counter[int]:
+    """Open *size* connections at once, then ask on all; count the answers by pid."""
+    with ExitStack() as opened:
+        callers = [
+            opened.enter_context(closing(Caller(port, number)))
+            for number in range(first, first + size)
+        ]
+        for caller in callers:
+            caller.send("/pid")
+        return Counter(caller.reply().pid for caller in callers)
+
+
+def shares(served: Counter[int], program: Program) -> list[int]:
+    return [served[pid] for pid in program.workers(4)]
+
+
+def test_400_connections_one_after_another_are_100_for_each_worker(serve: Serve) -> None:
+    program = serve(*FOUR, "--policy", "rr")
+    served = Counter(ask(program.port, "/pid").pid for _ in range(400))
+    assert shares(served, program) == [100, 100, 100, 100]
+
+
+def test_400_connections_that_stay_open_are_100_for_each_worker(serve: Serve) -> None:
+    program = serve(*FOUR, "--policy", "rr")
+    with ExitStack() as opened:
+        callers = (
+            opened.enter_context(closing(Caller(program.port, number))) for number in range(400)
+        )
+        served = Counter(caller.ask("/pid").pid for caller in callers)
+    assert shares(served, program) == [100, 100, 100, 100]
+
+
+def test_bursts_of_100_connections_are_spread_within_5_percent(serve: Serve) -> None:
+    program = serve(*FOUR, "--policy", "rr")
+    served = sum((burst(program.port, 100, 100 * n) for n in range(4)), Counter[int]())
+    assert served.total() == 400
+    assert max(shares(served, program)) / min(shares(served, program)) <= 1.05
+
+
+def test_the_statistics_tell_the_same_spread(serve: Serve) -> None:
+    program = serve(*FOUR, "--policy", "rr")
+    for _ in range(40):
+        ask(program.port, "/pid")
+    stats = program.settled(lambda s: int(s["totals"]["requests"]) == 40)
+    assert [worker["accepted"] for worker in stats["workers"]] == [10, 10, 10, 10]
+    assert [worker["requests"] for worker in stats["workers"]] == [10, 10, 10, 10]
+    assert [worker["connections"] for worker in stats["workers"]] == [0, 0, 0, 0]
+    assert stats["totals"]["accepted"] == 40
+
+
+def test_shared_serves_everything_too(serve: Serve) -> None:
+    program = serve(*FOUR, "--policy", "shared")
+    served = burst(program.port, 100, 0)
+    assert served.total() == 100
+    assert set(served) <= set(program.workers(4))
+
+
+@pytest.mark.parametrize("policy", ["rr", "shared"])
+def test_two_binds_are_served_by_the_same_workers(serve: Serve, policy: str) -> None:
+    binds = ("--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0")
+    program = serve("--workers", "2", "--policy", policy, *binds)
+    ports = [int(bind.rpartition(":")[2]) for bind in program.bind]
+    assert len(set(ports)) == 2
+    assert {ask(port, "/pid").pid for port in ports} <= set(program.workers(2))

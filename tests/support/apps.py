@@ -1,0 +1,71 @@
+"""The application that process tests serve: it tells its pid, and misbehaves when asked to."""
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from tests.support.pacing import think
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+FOREVER = 3600.0
+
+
+async def app(scope: Message, receive: Receive, send: Send) -> None:
+    """Answer with the pid, after what the path asks for: /slow?seconds=2, /endless, /wedge."""
+    if scope["type"] == "lifespan":
+        await live(receive, send)
+        return
+    await read(receive)
+    if scope["path"] == "/begun":
+        await begin(send)
+    await behave(scope["path"], parse_qs(scope["query_string"].decode()))
+    await answer(send, str(os.getpid()).encode())
+
+
+async def behave(path: str, query: dict[str, list[str]]) -> None:
+    if path == "/slow":
+        tell("slow")
+        await think(float(query["seconds"][0]))
+    elif path in ("/endless", "/begun"):
+        tell(path[1:])
+        await think(FOREVER)
+    elif path == "/wedge":
+        tell("wedged")
+        while True:
+            pass
+
+
+async def live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            tell("shut down")
+            return
+
+
+async def read(receive: Receive) -> None:
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+
+
+async def begin(send: Send) -> None:
+    """Send half of an answer."""
+    headers = [(b"content-length", b"10")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"half.", "more_body": True})
+
+
+async def answer(send: Send, body: bytes) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def tell(what: str) -> None:
+    """Say on standard error what this process is about to do, in one write."""
+    os.write(2, f"app: {what} in {os.getpid()}\n".encode())
