@@ -1,3 +1,20 @@
 """A pre-fork HTTP server supervisor: one primary, N workers, nothing lost."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prefork.worker.handler import Request as Request
+    from prefork.worker.response import Response as Response
+
 __version__ = "0.1.0"
+
+# What handlers use; imported when first asked for, so that the primary never loads it.
+_LAZY = {"Request": "prefork.worker.handler", "Response": "prefork.worker.response"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(_LAZY[name]), name)

@@ -18,7 +18,10 @@ class ExitCode(IntEnum):
     FAILURE = 1, "a command failed: no such instance, or an unhealthy one (`status`)"
     USAGE = 2, "bad usage or settings; nothing was started"
     APP_IMPORT = 3, "the application could not be imported"
-    APP_START = 4, "the application never became ready: lifespan failed, or died before it was ready"
+    APP_START = (
+        4,
+        "the application never became ready: its lifespan failed, or it died before",
+    )
     ADDRESS = 5, "an address could not be bound, or the name is taken"
     CUT = 6, "stopped, but work was cut: a deadline passed, or a worker had to be killed"
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-
-from tests.support.program import Program
+from tests.support.program import PREFORK, Program
 
 NOBODY = "65534"
 
@@ -19,7 +18,9 @@ NOBODY = "65534"
 class Serve(Protocol):
     """Start a program with these arguments; it ends with the test."""
 
-    def __call__(self, *options: str, app: str = ..., entry: Sequence[str] = ...) -> Program: ...
+    def __call__(
+        self, *options: str, app: str = ..., entry: Sequence[str] = ..., waits: bool = ...
+    ) -> Program: ...
 
 
 @pytest.fixture
@@ -30,17 +31,22 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         def start(
             *options: str,
             app: str = "tests.support.apps:app",
-            entry: Sequence[str] = ("-m", "prefork"),
+            entry: Sequence[str] = PREFORK,
+            waits: bool = True,  # until it is ready
         ) -> Program:
             home = tmp_path / str(len(list(tmp_path.iterdir())))
             home.mkdir(mode=0o700)
-            return running.enter_context(Program(app, *options, home=home, entry=entry))
+            program = Program(app, *options, home=home, entry=entry)
+            running.callback(program.close)
+            if waits:
+                program.wait_ready()
+            return program
 
         yield start
 
 
 @pytest.fixture(scope="session")
-def nobody(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+def nobody() -> Sequence[str]:
     """Return the prefix of a command that runs without privilege: root is never refused."""
     if os.geteuid() != 0:
         return []

@@ -1,6 +1,7 @@
 """The application that process tests serve: it tells its pid, and misbehaves when asked to."""
 
 import os
+import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +15,7 @@ FOREVER = 3600.0
 
 
 async def app(scope: Message, receive: Receive, send: Send) -> None:
-    """Answer with the pid, after what the path asks for: /slow?seconds=2, /endless, /wedge."""
+    """Answer with the pid, after having behaved as the path asks."""
     if scope["type"] == "lifespan":
         await live(receive, send)
         return
@@ -31,6 +32,9 @@ async def behave(path: str, query: dict[str, list[str]]) -> None:
         await think(float(query["seconds"][0]))
     elif path in ("/endless", "/begun"):
         tell(path[1:])
+        await think(FOREVER)
+    elif path == "/fork":
+        fork()
         await think(FOREVER)
     elif path == "/wedge":
         tell("wedged")
@@ -64,6 +68,14 @@ async def answer(send: Send, body: bytes) -> None:
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def fork() -> None:
+    """Leave a child behind that holds every connection of this process open."""
+    if child := os.fork():
+        tell(f"forked {child}")
+    else:
+        signal.pause()
 
 
 def tell(what: str) -> None:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tests.support import processes
 from tests.support.journal import Journal
 
 ROOT = Path(__file__).parents[2]
 PREFORK = ("-m", "prefork")
+NAME = "shop"  # of every instance; each has a runtime directory of its own
 Stats = dict[str, Any]
 
 
@@ -53,27 +53,20 @@ def run(*arguments: str, home: Path, prefix: Sequence[str] = (), timeout: float 
 
 
 class Program:
-    """`prefork serve APP OPTIONS` as a context manager: serving inside, gone without trace after.
+    """`prefork serve APP OPTIONS`, until `close`.
 
     It runs in a session of its own, by which everything that it ever forked is found again.
     """
 
-    def __init__(
-        self,
-        app: str,
-        *options: str,
-        home: Path,
-        entry: Sequence[str] = PREFORK,
-        prefix: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, app: str, *options: str, home: Path, entry: Sequence[str] = PREFORK) -> None:
         self.home = home
-        self.control = home / "control.sock"
+        self.control = home / "prefork" / f"{NAME}.sock"
         self._ready, ready_end = os.pipe()
-        bind = () if "--bind" in options else ("--bind", "127.0.0.1:0")
-        ours = ["--app-dir", str(ROOT), "--control", str(self.control), "--log-format", "json"]
+        ours = ["--app-dir", str(ROOT), "--name", NAME, "--log-format", "json"]
         ours += ["--ready-fd", str(ready_end)]
+        bind = () if "--bind" in options else ("--bind", "127.0.0.1:0")
         self._process = subprocess.Popen(
-            [*prefix, *interpreter(home), *entry, "serve", app, *ours, *bind, *options],
+            [*interpreter(home), *entry, "serve", app, *ours, *bind, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -113,13 +106,19 @@ class Program:
             raise AssertionError(f"it ended instead of serving:\n{self.journal.text}")
         self.announced = json.loads(line)
 
-    def stats(self, timeout: float = 5) -> Stats:
-        """Ask the control socket, as `prefork stats` does, without its samples of /proc."""
-        with socket.socket(socket.AF_UNIX) as asking, asking.makefile() as answer:
+    def whisper(self, line: bytes, timeout: float = 5) -> bytes:
+        """Send *line* to the control socket; return the first line that comes back."""
+        with socket.socket(socket.AF_UNIX) as asking, asking.makefile("rb") as answer:
             asking.settimeout(timeout)
             asking.connect(str(self.control))
-            asking.sendall(b'{"prefork": 1, "verb": "stats"}\n')
-            reply = json.loads(answer.readline())
+            with suppress(BrokenPipeError, ConnectionResetError):
+                asking.sendall(line)
+                return answer.readline()
+        return b""
+
+    def stats(self) -> Stats:
+        """Ask the control socket, as `prefork stats` does, without its samples of /proc."""
+        reply = json.loads(self.whisper(b'{"prefork": 1, "verb": "stats"}\n'))
         assert reply["ok"], reply
         result: Stats = reply["result"]
         return result
@@ -166,22 +165,6 @@ class Program:
         os.close(self._pidfd)
         os.close(self._ready)
         print(f"--- prefork[{self.pid}] said:\n{self.journal.text}")  # pytest shows it on failure
-
-    def __enter__(self) -> Self:
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _has_exited(self, timeout: float) -> bool:
         poll = select.poll()

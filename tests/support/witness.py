@@ -22,4 +22,4 @@ def testify(file: Path, primary: int) -> None:
 
 if __name__ == "__main__":
     atexit.register(testify, Path(sys.argv.pop(1)), os.getpid())
-    main()
+    sys.exit(main())

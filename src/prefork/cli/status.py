@@ -11,7 +11,9 @@ from prefork.errors import ExitCode
 @click.command("status")
 @click.argument("name", required=False)
 def command(name: str | None) -> int:
-    """Show a line per worker; exit with 0 if every worker is ready, else with 1.
+    """Show a line per worker; tell by the exit code whether all are ready.
+
+    It is 0 if every wanted worker is ready, else 1.
 
     NAME, or the path of a control socket, may be left out where only one instance runs.
     """

@@ -30,7 +30,7 @@ def command(name: str | None, wait: bool) -> int:
 
 
 def _exit_code(name: str, answer: dict[str, Any]) -> int:
-    match answer:
-        case {"exit_code": int(code)}:
-            return code
+    code = answer.get("exit_code")
+    if isinstance(code, int):
+        return code
     raise ControlError(f"{name} did not say how it stopped")

@@ -30,7 +30,7 @@ class Client:
         self._path = path
         self._timeout = timeout
         self._deadline: float | None = time.monotonic() + timeout  # None: as long as it takes
-        self._received = b""
+        self._received = bytearray()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._limited()
@@ -87,7 +87,8 @@ class Client:
         return self.receive()
 
     def _line(self) -> bytes:
-        while b"\n" not in self._received:
+        chunk = bytes(self._received)
+        while b"\n" not in chunk:
             self._limited()
             chunk = self._socket.recv(CHUNK)
             if not chunk:
@@ -95,23 +96,25 @@ class Client:
             self._received += chunk
             if len(self._received) > MAX_ANSWER:
                 raise ControlError(f"{self.name} answers without end")
-        line, _, self._received = self._received.partition(b"\n")
+        end = self._received.index(b"\n") + 1
+        line = bytes(self._received[:end])
+        del self._received[:end]
         return line
 
     def _limited(self) -> None:
-        """Give the next system call what is left of the time."""
+        """Give the next system call what is left of the time; with none left it takes what has
+        arrived: in a survey that may be an answer behind a silent instance."""
         if self._deadline is None:
             self._socket.settimeout(None)
-            return
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._socket.settimeout(left)
+        else:
+            self._socket.settimeout(max(0.0, self._deadline - time.monotonic()))
 
     def _failure(self, error: OSError) -> ControlError:
         if isinstance(error, FileNotFoundError | ConnectionRefusedError):
             return ControlError(f"no instance called {self.name} is running")
-        if isinstance(error, TimeoutError | BlockingIOError):  # the latter: its backlog is full
+        if isinstance(
+            error, TimeoutError | BlockingIOError
+        ):  # the latter: no time, or its backlog is full
             return ControlError(self._silence())
         return ControlError(f"{self._path}: {(error.strerror or str(error)).lower()}")
 

@@ -120,7 +120,9 @@ def running(directory: Path | None = None) -> list[Instance]:
     return [
         each
         for each in found
-        if INSTANCE_NAME.fullmatch(each.name) and not _is_dead_and_buried(each.path)
+        if INSTANCE_NAME.fullmatch(each.name)
+        and each.path.is_socket()
+        and not _is_dead_and_buried(each.path)
     ]
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from prefork.core.messages import (
+    Admit,
     AnnounceReady,
     AskToStop,
+    CloseListeners,
     Declined,
     Exited,
     Fact,
@@ -119,8 +121,8 @@ class Fleet:
         match fact:
             case Exited(_, status):
                 yield from self._on_exit(process, status, now)
-            case Failed(_, stage):
-                process.failed_at = stage  # its exit follows
+            case Failed():
+                yield self._on_failed(process, fact)
             case Declined():
                 yield from self._on_declined(process, now)
             case Forked(_, pid):
@@ -133,6 +135,15 @@ class Fleet:
                 yield from self._kill(process)
             case _:
                 assert_never(fact)
+
+    def _on_failed(self, process: Process, failed: Failed) -> Order:
+        """Its exit follows, and decides; until something serves the traceback waits for that."""
+        process.failed_at = failed.stage
+        self.generation.failure = failed
+        fields = (("pid", process.pid), ("reason", failed.reason))
+        if self.generation.has_served:
+            return Note("error", "application_failed", (*fields, ("detail", failed.detail)))
+        return Note("warning", "application_failed", fields)
 
     def _on_forked(self, process: Process, pid: int, now: float) -> Iterator[Order]:
         if not process.allows(Step.FORKED) or process.pid is not None:
@@ -158,6 +169,7 @@ class Fleet:
             yield from self._fill(now)
 
     def _on_serving(self, worker: Process, now: float) -> Iterator[Order]:
+        yield Admit(worker.id)
         self.generation.has_served = True
         self.generation.worker_deaths.forget()
         for elder in list(self.roster.elders(worker)):
@@ -290,11 +302,13 @@ class Fleet:
     # -- ending --------------------------------------------------------------
 
     def _stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
-        self._stopping = code if self._stopping is None else self._stopping
+        if self._stopping is None:
+            self._stopping = code
+            yield CloseListeners()
         for process in list(self.roster.processes.values()):
-            if process.role is Role.WORKER or process.phase in LOADING:
-                if process.allows(Step.STOP):
-                    yield self._drain(process, grace, now)
+            is_due = process.role is Role.WORKER or process.phase in LOADING
+            if is_due and process.allows(Step.STOP):
+                yield self._drain(process, grace, now)
         yield from self._finish_when_empty(now)
 
     def _drain(self, process: Process, grace: float, now: float) -> Order:

@@ -41,10 +41,12 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The application failed in the process, which ends."""
+    """The application failed in the process, which ends. *detail*: its own traceback."""
 
     id: int
     stage: Stage
+    reason: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,18 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Admit:
+    """Put the worker into rotation."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseListeners:
+    """Give out what was accepted and refuse new connections; workers are asked to stop next."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskToStop:
     """Out of rotation, then ask the process to finish within *grace* seconds."""
 
@@ -145,4 +159,14 @@ class Finish:
     code: int
 
 
-Order = StartTemplate | Spawn | AskToStop | Kill | AnnounceReady | Note | Finish
+Order = (
+    StartTemplate
+    | Spawn
+    | Admit
+    | CloseListeners
+    | AskToStop
+    | Kill
+    | AnnounceReady
+    | Note
+    | Finish
+)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from prefork.core.messages import Failed
 from prefork.core.process import Phase, Process, Role, Step
 from prefork.core.restart import EarlyDeaths, ShortLives
 
@@ -26,6 +27,7 @@ class Generation:
     preload: bool  # its template imports the application
     template: Process | None = None
     retry_at: float = 0.0  # no template is started before
+    failure: Failed | None = None  # what its application said last
     has_served: bool = False  # some worker of it was ready
     worker_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
     template_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)

@@ -20,7 +20,7 @@ LONGEST = 10_000_000  # seconds, 115 days; epoll refuses timeouts over 2**31 ms
 
 def shown(value: object) -> str:
     """Give a value as a message shows it: on one line, not long, never invisible."""
-    text = escape(str(value))
+    text = escape(f"{value:g}" if isinstance(value, float) else str(value))
     text = text if len(text) <= WIDEST else text[:WIDEST] + "…"
     return text if text and text.strip() == text else repr(text)
 

@@ -69,4 +69,4 @@ def _values(given: Source) -> tuple[dict[str, Any], list[str]]:
 
 
 def _missing(each: Described) -> str:
-    return f"{each.label} is missing; give it, or set {each.variable}"
+    return f"{each.label} must be given, or {each.variable} set"

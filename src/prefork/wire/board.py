@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class Field(IntEnum):
-    """What each number on a line means. All but BEAT_THREAD are written by the event loop's thread."""
+    """What each number on a line means. The event loop's thread writes all but BEAT_THREAD."""
 
     BEAT = 0  # time.monotonic_ns() of the last turn of the event loop's beat
     BEAT_THREAD = 1  # the same, from a thread: fresh while BEAT is stale means a blocked loop
@@ -21,7 +21,8 @@ class Field(IntEnum):
     CONNECTIONS = 6  # open connections; stored at once
     REQUESTS = 7  # requests whose answer is complete; copied once a second, and at each close
     IN_FLIGHT = 8  # requests begun and not answered; copied like REQUESTS
-    WAITING = 9  # primary's line only: 1 while it waits for a worker with room
+    BEAT_EVERY = 9  # nanoseconds from one beat to the next
+    WAITING = 10  # primary's line only: 1 while it waits for a worker with room
 
 
 LINE_BYTES = 512  # one line never shares a cache line with another, and has room to grow

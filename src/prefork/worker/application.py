@@ -47,7 +47,7 @@ def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"])
 
 
 def _import(name: str, path: str) -> Any:
-    if not all(part.isidentifier() for part in name.split(".")):
+    if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
         hint = name.removesuffix(".py").replace("/", ".").strip(".")
         raise AppError(f"{name!r} is no module name (did you mean {hint!r}?)")
     try:
@@ -76,7 +76,7 @@ def _no_attribute(owner: Any, name: str) -> str:
     known = [other for other in dir(owner) if not other.startswith("_")]
     close = difflib.get_close_matches(name, known, n=1)
     if not close:
-        close = [usual for usual in ("app", "application", "handler") if usual in known][:1]
+        close = [str(usual) for usual in ("app", "application", "handler") if usual in known][:1]
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     return f"{kind}{getattr(owner, '__name__', repr(owner))!r} has no {name!r}{hint}"
 

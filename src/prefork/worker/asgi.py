@@ -5,7 +5,10 @@ from typing import Any
 from prefork.http.errors import FramingError
 from prefork.worker.cycle import ANYTHING, Cycle
 
-VERSIONS = {"version": "3.0", "spec_version": "2.3"}  # from 2.4 on, send() raises after a disconnect
+VERSIONS = {
+    "version": "3.0",
+    "spec_version": "2.3",
+}  # from 2.4 on, send() raises after a disconnect
 
 Message = dict[str, Any]
 

@@ -1,7 +1,7 @@
 """The handler interface: `async def handler(request)`, and what it returns."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -49,6 +49,11 @@ class Request(Cycle):
     """
 
     __slots__ = ("_headers", "_query", "_state", "_whole")
+
+    _headers: Headers | None
+    _query: dict[str, str] | None
+    _state: dict[str, Any] | None
+    _whole: bytes | None
 
     @property
     def headers(self) -> Headers:
@@ -111,10 +116,7 @@ class HandlerCycle(Request):
         self.cancel()
 
     async def run(self) -> None:
-        self._headers: Headers | None = None
-        self._query: dict[str, str] | None = None
-        self._state: dict[str, Any] | None = None
-        self._whole: bytes | None = None
+        self._headers = self._query = self._state = self._whole = None
         try:
             await self._answer(await self.carrier.service.call(self))
         except MalformedBody as error:
@@ -136,13 +138,15 @@ class HandlerCycle(Request):
         if carrier.service.draining and carrier.is_last():
             self.keep_alive = False
         date = carrier.service.date
-        if response.headers or response.status not in FINAL:
+        if response.headers:
             self.start(response.status, response.fields(content_type), date)
             written = self.write(data, more=False)
         else:
             written = self.whole(response.status, content_type, data, date)
         if carrier.blocked:
             await carrier.writable()
+        if self.gone:
+            return
         carrier.transport.write(written)
         carrier.answered()
 
@@ -163,6 +167,8 @@ class HandlerCycle(Request):
         carrier = self.carrier
         if carrier.blocked:
             await carrier.writable()
+        if self.gone:
+            raise asyncio.CancelledError
         if carrier.service.draining and not self.sent and carrier.is_last():
             self.keep_alive = False
         carrier.transport.write(self.write(data, more))

@@ -1,64 +1,32 @@
 """The asyncio side of one connection: bytes to and fro, what comes next, and when it ends."""
 
 import asyncio
-from enum import Enum, auto
 
 from prefork import log
 from prefork.http.canned import error_answer
 from prefork.http.connection import Connection
+from prefork.http.exchange import Framing
 from prefork.worker.cycle import Address, Cycle
-from prefork.worker.service import Service
-from prefork.worker.waiters import Waiters
-
-FOREVER = float("inf")
-HIGH_WATER = 65536  # bytes of a body that the application hasn't taken; asyncio's own figure
-LINGER = 2.0  # seconds, and
-LINGER_BYTES = 65536  # that we read on after the last answer, lest a reset destroys it
-SEND_TIMEOUT = 60.0  # seconds for the last bytes to a client that doesn't read; as nginx
+from prefork.worker.flow import FOREVER, HIGH_WATER, Flow, Phase
+from prefork.worker.service import COARSE, DRAIN_IDLE, Service
 
 
-class Phase(Enum):
-    """Where a connection is; its deadline belongs to the phase."""
-
-    OPENING = auto()  # accepted; the first head hasn't arrived
-    BUSY = auto()  # a request is being answered; no deadline
-    IDLE = auto()  # between two requests
-    HEAD = auto()  # a part of a later head has arrived
-    ENDING = auto()  # the write side is shut, or will be when all is written
-    CLOSED = auto()
-
-
-class HttpProtocol(asyncio.Protocol):
+class HttpProtocol(Flow):
     """One connection. Its timeouts are looked at by the worker's tick: a timer costs 0.5 µs."""
 
-    # fmt: off
-    __slots__ = (
-        "_cycle", "_discarded", "_held", "_phase", "_writers",
-        "at_eof", "blocked", "client", "connection", "deadline", "local", "service", "transport",
-    )
-    # fmt: on
-
-    transport: asyncio.Transport
+    __slots__ = ("_cycle", "client", "connection", "local")
 
     def __init__(self, service: Service, connection: Connection[Cycle]) -> None:
-        self.service = service
+        super().__init__(service)
         self.connection = connection
         self.client: Address | None = None
         self.local: Address | None = None
-        self.deadline = FOREVER
-        self.blocked = False  # the client doesn't read
-        self.at_eof = False  # the client has shut its side
-        self._held = False  # we don't read
-        self._phase = Phase.OPENING
         self._cycle: Cycle | None = None  # the latest; while BUSY, the one being answered
-        self._writers: Waiters | None = None
-        self._discarded = 0
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        super().connection_made(transport)
         self.client = _address(transport.get_extra_info("peername"))
         self.local = _address(transport.get_extra_info("sockname"), unix=True)
         self.deadline = self.service.now + self.service.limits.header_timeout
@@ -92,37 +60,20 @@ class HttpProtocol(asyncio.Protocol):
         self.service.members.discard(self)
         if cycle is not None:
             cycle.lose()
-            self.service.keep(cycle.task)
-        if self._writers is not None:
-            self._writers.wake()
+            self._keep(cycle)
+        self.resume_writing()
         self.service.released()
 
-    def pause_writing(self) -> None:
-        self.blocked = True
-
-    def resume_writing(self) -> None:
-        self.blocked = False
-        if self._writers is not None:
-            self._writers.wake()
-
     # What a cycle calls.
-
-    async def writable(self) -> None:
-        """Wait until the client reads again, or is gone."""
-        while self.blocked and self._phase is not Phase.CLOSED:
-            if self._writers is None:
-                self._writers = Waiters(self.service.loop)
-            await self._writers.wait()
 
     def is_last(self) -> bool:
         """Whether nothing is queued and no byte of a next request is here."""
         return not self.connection.ready and not self.connection.in_head
 
     def relieve(self) -> None:
-        """Read on: the application took what was there."""
-        if self._held and not self.connection.ready:
-            self._held = False
-            self.transport.resume_reading()
+        """The application took what was there of the body: read on."""
+        if not self.connection.ready:
+            self._release()
 
     def answered(self) -> None:
         """The answer is complete: go on with the next request, or wait for one, or end."""
@@ -133,7 +84,8 @@ class HttpProtocol(asyncio.Protocol):
         assert cycle is not None
         if not cycle.body_complete:
             cycle.discard()
-        cycle.wake()
+        if cycle.waiters is not None:
+            cycle.wake()
         self._phase = Phase.IDLE
         self.deadline = service.now + service.idle_timeout
         connection = self.connection
@@ -144,7 +96,7 @@ class HttpProtocol(asyncio.Protocol):
         elif self.at_eof:
             self._close()
         elif self._held:
-            self.relieve()
+            self._release()
 
     def failed(self) -> None:
         """The application failed before its answer was complete."""
@@ -152,9 +104,10 @@ class HttpProtocol(asyncio.Protocol):
         assert cycle is not None
         if cycle.sent:
             self.service.in_flight -= 1
-            self._phase = Phase.IDLE
+            self._close()
+            if cycle.framing is Framing.CLOSE:  # only a reset tells the client that this isn't all
+                self.transport.abort()
             cycle.lose()
-            self.transport.abort()
             return
         cycle.abandon()
         if self.is_last() and self.service.draining:
@@ -178,30 +131,111 @@ class HttpProtocol(asyncio.Protocol):
             case Phase.OPENING:
                 self._close()
             case _:
-                self.transport.abort()
+                self._give_up()
 
-    def drain(self, deadline: float) -> None:
-        """Be closed at *deadline* if idle until then; otherwise the next answer is the last."""
+    def drain(self, delay: float) -> None:
+        """Be closed when idle for DRAIN_IDLE and *delay*, or after the next answer."""
         if self._phase is Phase.IDLE:
-            self.deadline = min(self.deadline, deadline)
+            idle_since = self.deadline - self.service.limits.keepalive_timeout + COARSE
+            self.deadline = max(idle_since + DRAIN_IDLE, self.service.now) + delay
 
     def cut(self) -> int:
         """Give up: 503 where no byte of the answer was sent. Return how many requests it cost."""
         if self._phase is not Phase.BUSY:
-            self.transport.close() if self._phase is not Phase.ENDING else self.transport.abort()
+            self.transport.abort()
             return 0
         cycle = self._cycle
         assert cycle is not None
         count = 1 + len(self.connection.ready)
         self.service.in_flight -= 1
-        self._phase = Phase.ENDING
+        if not cycle.sent:
+            self.transport.write(error_answer(503, "the server is stopping", self.service.date))
+        self._close()
         if cycle.sent:
             self.transport.abort()
-        else:
-            answer = error_answer(503, "the server is stopping", self.service.date)
-            self.transport.write(answer)
-            self.transport.close()
         cycle.cancel()
         return count
 
     # Deciding what comes next.
+
+    def _advance(self, *, eager: bool) -> None:
+        """Begin the next request, or see why there is none."""
+        connection = self.connection
+        if connection.ready:
+            self._begin(connection.ready.popleft(), eager)
+        elif connection.refusal is not None:
+            if connection.in_body:  # of a request whose answer was given before
+                self._linger()
+            else:
+                self._refuse(connection.refusal.status, connection.refusal.reason)
+        elif self.at_eof:
+            self._close()
+        elif self._phase is Phase.IDLE and connection.in_head:
+            self._phase = Phase.HEAD
+            self.deadline = self.service.now + self.service.limits.header_timeout
+        elif (
+            self._phase is Phase.IDLE and connection.in_body
+        ):  # the rest of a body that nobody reads
+            self.deadline = self.service.now + self.service.idle_timeout
+
+    def _begin(self, cycle: Cycle, eager: bool) -> None:
+        if self._cycle is not None:
+            self._keep(self._cycle)
+        self._cycle = cycle
+        self._phase = Phase.BUSY
+        self.deadline = FOREVER
+        self.service.in_flight += 1
+        if self.connection.ready or len(cycle.buffer) > HIGH_WATER:
+            self._hold()
+        elif self._held:
+            self._release()
+        cycle.begin(self, eager)
+        if self._cycle is not cycle:  # it was answered while it was being started
+            self._keep(cycle)
+        if self.at_eof and not cycle.body_complete:
+            cycle.disconnect()
+
+    def _keep(self, cycle: Cycle) -> None:
+        """Own the task of a cycle that is over, which may do something more."""
+        if cycle.task is not None:
+            self.service.keep(cycle.task)
+
+    def _more(self) -> None:
+        """Something arrived while a request is being answered: its body, or the next request."""
+        cycle = self._cycle
+        assert cycle is not None
+        refusal = self.connection.refusal
+        if refusal is not None and not cycle.body_complete:
+            self.service.in_flight -= 1
+            self._keep(cycle)
+            self._refuse(refusal.status, refusal.reason, cycle.sent)
+            cycle.lose()
+            return
+        cycle.wake()
+        if self.connection.ready or len(cycle.buffer) > HIGH_WATER:
+            self._hold()
+
+    # Ending.
+
+    def _refuse(self, status: int, reason: str, sent: bool = False) -> None:
+        log.debug("request_refused", status=status, reason=reason, client=self.client)
+        if sent:
+            self.transport.abort()
+            return
+        self.transport.write(error_answer(status, reason, self.service.date))
+        self._linger()
+
+    def _end(self) -> None:
+        """The last answer is written. Only a client that asked for it is simply left."""
+        connection = self.connection
+        if connection.ended and connection.refusal is None and not self.service.draining:
+            self._close()
+        else:
+            self._linger()
+
+
+def _address(name: object, *, unix: bool = False) -> Address | None:
+    """As ASGI wants it: (host, port), or (path, None) of a Unix socket's own end."""
+    if isinstance(name, tuple):
+        return (name[0], name[1])
+    return (name, None) if unix and isinstance(name, str) and name else None

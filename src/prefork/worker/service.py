@@ -12,12 +12,17 @@ from prefork.worker.clock import date_line
 DRAIN_IDLE = 1.0  # seconds; closing at once failed 3,620 of 27k POSTs, after 0.1 or 1 s none
 
 
+COARSE = 0.5  # seconds by which `now` may lag behind: the worker's tick
+
+
 class Member(Protocol):
     """A connection, as far as the service must know it."""
 
     deadline: float
 
     def expire(self) -> None: ...
+    def drain(self, delay: float) -> None: ...
+    def cut(self) -> int: ...
 
 
 class Service:
@@ -25,7 +30,7 @@ class Service:
 
     # fmt: off
     __slots__ = (
-        "accepted", "call", "connections", "context", "date", "draining", "drained",
+        "accepted", "call", "connections", "context", "date", "drained", "draining",
         "idle_timeout", "in_flight", "limits", "line", "loop", "members", "now", "requests",
         "state", "trailing",
     )

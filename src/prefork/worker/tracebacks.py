@@ -29,7 +29,6 @@ def _parts(report: TracebackException) -> Iterator[TracebackException]:
 
 def _hidden(frame: FrameSummary) -> bool:
     file = frame.filename
-    return (
-        file.startswith((OURS, "<frozen importlib", "<frozen runpy"))
-        or Path(file).parts[-2:] == ("importlib", "__init__.py")
-    )
+    return file.startswith((OURS, "<frozen importlib", "<frozen runpy")) or Path(file).parts[
+        -2:
+    ] == ("importlib", "__init__.py")

@@ -1,0 +1,55 @@
+"""The servers that are measured, each as the command that starts it on a port."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent / "examples"
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    name: str
+    command: Callable[[int], list[str]]  # of the port
+
+
+def prefork(name: str, app: str, home: Path, *options: str) -> Server:
+    def command(port: int) -> list[str]:
+        where = ["--app-dir", str(home), "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
+        return [f"{BIN}/prefork", "serve", app, *where, "--name", f"bench-{port}", *options]
+
+    return Server(f"prefork {name}".strip(), command)
+
+
+def uvicorn(app: str, home: Path, *options: str) -> Server:
+    def command(port: int) -> list[str]:
+        where = ["--app-dir", str(home), "--port", str(port), "--log-level", "warning"]
+        return [f"{BIN}/uvicorn", app, *where, "--no-access-log", *options]
+
+    return Server("uvicorn", command)
+
+
+def gunicorn(name: str, app: str, home: Path, *options: str) -> Server:
+    def command(port: int) -> list[str]:
+        where = ["--chdir", str(home), "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
+        return [f"{BIN}/gunicorn", app, *where, "--worker-class", "asgi", *options]
+
+    return Server(f"gunicorn {name}".strip(), command)
+
+
+def granian(app: str, home: Path, *options: str) -> Server:
+    def command(port: int) -> list[str]:
+        where = ["--working-dir", str(home), "--port", str(port), "--log-level", "warning"]
+        return [f"{BIN}/granian", app, *where, "--interface", "asgi", *options]
+
+    return Server("granian", command)
+
+
+def node(workers: int) -> Server:
+    def command(port: int) -> list[str]:
+        return ["node", str(HERE / "cluster.js"), str(port), str(workers)]
+
+    return Server("node cluster", command)

@@ -1,0 +1,122 @@
+"""One life of a measured server: started, asked who serves, and ended with all it forked."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.servers import Server
+from tests.support import processes
+from tests.support.pacing import think
+
+REQUEST = b"GET /pid HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
+BURST = 16  # connections at once: peers' kernels give many in a row to one worker
+PATIENCE = 60.0  # seconds
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+async def who(port: int) -> int | None:
+    """Return the pid that answers a connection; None where nobody does."""
+    with suppress(ConnectionError):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(REQUEST)
+            return int((await reader.read()).rpartition(b"\r\n\r\n")[2])
+        except ValueError:
+            return None
+        finally:
+            writer.close()
+    return None
+
+
+async def burst(port: int, size: int = BURST) -> set[int]:
+    pids = await asyncio.gather(*(who(port) for _ in range(size)))
+    return {pid for pid in pids if pid}
+
+
+class Trial:
+    """A running server. Times are seconds from its exec."""
+
+    def __init__(self, server: Server, *, core: int | None = None) -> None:
+        self.port = free_port()
+        pin = [] if core is None else ["taskset", "-c", str(core)]
+        self.started = time.monotonic()
+        self._process = subprocess.Popen(
+            [*pin, *server.command(self.port)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def until_serving(self, workers: int) -> set[int]:
+        """Ask until *workers* different processes have answered; return their pids."""
+        return asyncio.run(self._gather(workers, known=()))
+
+    def until_replaced(self, known: Sequence[int]) -> int:
+        """Ask until somebody answers who is not *known*; return that pid."""
+        (pid, *_) = asyncio.run(self._gather(1, known=known))
+        return pid
+
+    def warm(self, requests: int) -> None:
+        """Have every worker serve for a while, so that what is lazy has been done."""
+
+        async def ask() -> None:
+            for _ in range(requests // BURST):
+                await burst(self.port)
+
+        asyncio.run(ask())
+
+    def pss(self) -> int:
+        """Return the bytes of memory of the whole tree, shared pages counted once in all."""
+        return sum(map(pss, [self.pid, *processes.descendants(self.pid)]))
+
+    async def _gather(self, count: int, known: Sequence[int]) -> set[int]:
+        seen: set[int] = set()
+        async with asyncio.timeout(PATIENCE):
+            while len(seen) < count:
+                found = await burst(self.port)
+                seen |= found - set(known)
+                if not found:
+                    await think(0.002)
+        return seen
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        for pid in processes.session(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def pss(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

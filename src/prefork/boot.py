@@ -1,0 +1,152 @@
+"""The composition root: makes the parts of a primary from the settings, and runs it."""
+
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from setproctitle import setproctitle
+
+from prefork import __version__, log
+from prefork.control import directory
+from prefork.control.report import Counts, Identity, report
+from prefork.control.server import ControlServer
+from prefork.core.fleet import Fleet, Plan
+from prefork.errors import AppError, ExitCode
+from prefork.primary import listeners as listening
+from prefork.primary.acceptor import Acceptor
+from prefork.primary.host import Entries, PosixHost
+from prefork.primary.loop import Primary
+from prefork.primary.signals import Signals
+from prefork.settings import environment
+from prefork.settings.address import parse
+from prefork.settings.cpus import available_parallelism
+from prefork.settings.schema import Settings
+from prefork.wire import descriptors, lineage
+from prefork.wire.board import Board
+from prefork.wire.estate import Estate
+
+ENTRIES = Entries("prefork.worker.template:main", "prefork.worker.entry:main")
+SPARE_LINES = 16  # of the board: the primary, templates, and workers on their way out
+
+
+def serve(settings: Settings) -> int:
+    """Run a fleet until it is told to stop. Returns the exit code.
+
+    Raises AddressError where an address or the name is taken, before anything is forked.
+    """
+    log.configure(settings.log_level, settings.log_format)
+    signals = Signals()  # first: a stop that comes early must find its handler
+    adopts = lineage.adopt_orphans()
+    descriptors.raise_limit()
+    listeners = listening.listen([parse(each) for each in settings.bind], settings.backlog)
+    try:
+        control = _claim(settings, listeners)
+    except BaseException:
+        listening.close(listeners)
+        raise
+    workers = _resolve(settings.workers)
+    environment.limit_blas_threads(max(1, available_parallelism() // workers))
+    estate = Estate(settings, workers, listeners, Board(2 * workers + SPARE_LINES), os.getpid())
+    fleet = Fleet(
+        Plan(
+            workers,
+            templates=adopts,
+            preload=settings.preload != "off",
+            start_timeout=settings.start_timeout,
+            graceful_timeout=settings.graceful_timeout,
+        )
+    )
+    return _run(fleet, estate, signals, control)
+
+
+def _run(fleet: Fleet, estate: Estate, signals: Signals, control: socket.socket) -> int:
+    settings = estate.settings
+    selector = selectors.DefaultSelector()
+    accepts = settings.policy == "rr"
+    acceptor = Acceptor(estate.listeners, estate.board, selector, accepts=accepts)
+    host = PosixHost(ENTRIES, estate, signals, selector, acceptor)
+    identity = _identify(settings, estate.listeners, control)
+    server = ControlServer(control, selector, partial(_report, identity, fleet, host))
+    setproctitle(f"prefork: primary {identity.name} [{settings.app}]")
+    log.info(
+        "started",
+        name=identity.name,
+        app=settings.app,
+        bind=list(identity.bind),
+        workers=estate.workers,
+        policy=settings.policy,
+    )
+    code = Primary(fleet, host, _announcer(identity, settings.ready_fd)).run()
+    server.finish(code)
+    log.info("stopped", exit_code=int(code))
+    _explain(code, fleet)
+    return code
+
+
+def _explain(code: int, fleet: Fleet) -> None:
+    """Raise AppError, with what the application said, where it is why nothing ever served."""
+    if code not in (ExitCode.APP_IMPORT, ExitCode.APP_START):
+        return
+    failure = fleet.generation.failure
+    if failure is None:
+        reason = "it died, or did not become ready within --start-timeout, three times"
+    else:
+        reason = failure.reason
+    error = AppError(f"the application did not start: {reason}", failure.detail if failure else "")
+    error.exit_code = ExitCode.APP_IMPORT if code == ExitCode.APP_IMPORT else ExitCode.APP_START
+    raise error
+
+
+def _resolve(workers: int | str) -> int:
+    return workers if isinstance(workers, int) else available_parallelism()
+
+
+def _claim(settings: Settings, listeners: tuple[socket.socket, ...]) -> socket.socket:
+    return directory.claim(_control_path(settings, listeners))
+
+
+def _control_path(settings: Settings, listeners: tuple[socket.socket, ...]) -> Path:
+    if settings.control is not None:
+        return Path(settings.control)
+    name = settings.name or directory.default_name(
+        settings.app, [listening.bound(each) for each in listeners]
+    )
+    path = directory.socket_path(name)
+    directory.prepare(path.parent)
+    return path
+
+
+def _identify(
+    settings: Settings, listeners: tuple[socket.socket, ...], control: socket.socket
+) -> Identity:
+    return Identity(
+        name=settings.name or Path(control.getsockname()).stem,
+        pid=os.getpid(),
+        version=__version__,
+        app=settings.app,
+        policy=settings.policy,
+        bind=tuple(str(listening.bound(each)) for each in listeners),
+        started_at=time.monotonic(),
+    )
+
+
+def _report(identity: Identity, fleet: Fleet, host: PosixHost, now: float) -> dict[str, object]:
+    lines = host.lines()
+    return report(identity, fleet, Counts(lines, host.tally.retired, host.tally.exits), now)
+
+
+def _announcer(identity: Identity, ready_fd: int | None) -> Callable[[], None]:
+    def announce() -> None:
+        """Log it, and write one line to --ready-fd, as s6 and its kin expect."""
+        log.info("ready", name=identity.name, bind=list(identity.bind))
+        if ready_fd is not None:
+            said = {"name": identity.name, "pid": identity.pid, "bind": identity.bind}
+            os.write(ready_fd, msgspec.json.encode(said) + b"\n")
+            os.close(ready_fd)
+
+    return announce

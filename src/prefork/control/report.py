@@ -1,0 +1,91 @@
+"""What `stats` answers, made from the core's roster and the board; no system call is needed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prefork.core.fleet import Fleet
+from prefork.core.process import Process, Role
+from prefork.wire.board import Field, Line
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What doesn't change while the instance runs."""
+
+    name: str
+    pid: int
+    version: str
+    app: str
+    policy: str
+    bind: tuple[str, ...]
+    started_at: float  # monotonic seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """*lines*: the board's, by process id; *retired*: the sums of the dead, by field."""
+
+    lines: Mapping[int, Line]
+    retired: Mapping[Field, int]
+    exits: int
+
+
+def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict[str, Any]:
+    """Answer `stats`: the primary's half; the command adds what it measures itself."""
+    workers = sorted(fleet.roster.of(Role.WORKER), key=lambda p: (p.slot or 0, p.id))
+    return {
+        "name": identity.name,
+        "pid": identity.pid,
+        "version": identity.version,
+        "app": identity.app,
+        "policy": identity.policy,
+        "bind": list(identity.bind),
+        "generation": fleet.generation.number,
+        "state": fleet.state,
+        "uptime": round(now - identity.started_at, 3),
+        "workers_wanted": len(fleet.roster.slots),
+        "workers": [_worker(p, fleet, counts.lines[p.id], now) for p in workers],
+        "templates": [_process(p, now) for p in fleet.roster.of(Role.TEMPLATE)],
+        "totals": {
+            "accepted": _total(Field.ACCEPTED, counts),
+            "requests": _total(Field.REQUESTS, counts),
+            "exits": counts.exits,
+        },
+    }
+
+
+def _process(process: Process, now: float) -> dict[str, Any]:
+    return {
+        "id": process.id,
+        "pid": process.pid,
+        "state": process.phase.value,
+        "generation": process.generation,
+        "uptime": round(now - process.spawned_at, 3),
+    }
+
+
+def _worker(worker: Process, fleet: Fleet, line: Line, now: float) -> dict[str, Any]:
+    assert worker.slot is not None
+    return {
+        "slot": worker.slot,
+        **_process(worker, now),
+        "restarts": fleet.roster.slots[worker.slot].restarts,
+        "connections": line[Field.CONNECTIONS],
+        "accepted": line[Field.ACCEPTED],
+        "requests": line[Field.REQUESTS],
+        "in_flight": line[Field.IN_FLIGHT],
+        "loop_lag_ms": _loop_lag(line, now),
+    }
+
+
+def _loop_lag(line: Line, now: float) -> float | None:
+    """By how much the last beat was late, or the next one is by now; None before the first."""
+    if not line[Field.BEAT]:
+        return None
+    overdue = int(now * 1e9) - line[Field.BEAT] - line[Field.BEAT_EVERY]
+    return round(max(line[Field.LOOP_LAG], overdue) / 1e6, 3)
+
+
+def _total(field: Field, counts: Counts) -> int:
+    return counts.retired[field] + sum(line[field] for line in counts.lines.values())

@@ -1,0 +1,1 @@
+"""Which worker gets the next connection; connections and workers are opaque here."""

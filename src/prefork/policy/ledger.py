@@ -1,0 +1,53 @@
+"""What one worker was offered and has taken, and whether it makes progress."""
+
+from dataclasses import dataclass
+
+WINDOW = 32  # connections on the way to one worker; Node's window of 1 costs it half its throughput
+STUCK_AFTER = 0.2  # seconds without a connection taken while some wait
+
+
+@dataclass(slots=True)
+class Account:
+    """*received* and *beat* as last looked at; *credit* is what may be offered without a look."""
+
+    id: int
+    slot: int
+    sent: int = 0  # connections offered, less those taken back
+    received: int = 0  # of those, taken by the worker
+    credit: int = WINDOW
+    beat: int = 0  # when its event loop last turned
+    moved_at: float = 0.0  # when the oldest waiting connection began to wait for progress
+    is_stuck: bool = False
+
+    @property
+    def undelivered(self) -> int:
+        return self.sent - self.received
+
+    def offered(self, count: int, now: float) -> None:
+        """Count connections that are on their way; their credit was used when it was picked."""
+        if self.undelivered == 0:
+            self.moved_at = now
+        self.sent += count
+
+    def observe(self, received: int, beat: int, room: int, now: float) -> None:
+        """Note what its line on the board says. *room*: connections it has descriptors for."""
+        if received != self.received:
+            self.received = received
+            self.moved_at = now
+            self.is_stuck = False
+        if beat != self.beat:
+            self.beat = beat
+            self.is_stuck = False
+        self.credit = min(WINDOW, room) - self.undelivered
+
+    def judge(self, now: float) -> bool:
+        """Whether it has just turned out to be stuck: judged by progress, not by its beat."""
+        late = self.undelivered > 0 and now - self.moved_at >= STUCK_AFTER
+        turned = late and not self.is_stuck
+        self.is_stuck = self.is_stuck or late
+        return turned
+
+    def taken_back(self, count: int) -> None:
+        """Count offered connections that were received back before the worker took them."""
+        self.sent -= count
+        self.credit += count

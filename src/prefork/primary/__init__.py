@@ -1,0 +1,1 @@
+"""The primary: binds, forks, distributes, supervises; one thread, no application code."""

@@ -1,0 +1,252 @@
+"""The operating system, as the primary uses it: one thread, one selector."""
+
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from prefork import log
+from prefork.core.messages import (
+    Exited,
+    Fact,
+    Forked,
+    Misbehaved,
+    QuitRequested,
+    Spawn,
+    StartTemplate,
+    StopRequested,
+)
+from prefork.core.process import Role
+from prefork.errors import RemoteError
+from prefork.primary import mail, nursery, reaper
+from prefork.primary.acceptor import Acceptor
+from prefork.primary.children import Child, Children
+from prefork.primary.signals import Signals
+from prefork.primary.tally import Tally
+from prefork.wire import channel, handover
+from prefork.wire.board import Line
+from prefork.wire.estate import Estate, TemplateBirth, WorkerBirth
+from prefork.wire.messages import Nudge, SpawnWorker, Stop
+
+LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
+Reaction: TypeAlias = Callable[[float], Iterable[Fact]]  # to a ready descriptor; given now
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Where children begin, as "module:function": named here, imported only there."""
+
+    template: str
+    worker: str
+
+
+class PosixHost:
+    """Owns the children; the acceptor and the control socket share its selector."""
+
+    def __init__(
+        self,
+        entries: Entries,
+        estate: Estate,
+        signals: Signals,
+        selector: selectors.BaseSelector,
+        acceptor: Acceptor,
+    ) -> None:
+        self._entries = entries
+        self._estate = estate
+        self._signals = signals
+        self._selector = selector
+        self._acceptor = acceptor
+        self.children = Children(range(1, len(estate.board)))  # line 0 is our own
+        self.tally = Tally(estate.board)
+        selector.register(signals, selectors.EVENT_READ, self._hear_signals)
+
+    def lines(self) -> dict[int, Line]:
+        """The children's lines of the board, by their ids."""
+        return {child.id: self._estate.board.line(child.line) for child in self.children}
+
+    # -- waiting -------------------------------------------------------------
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wait(self, deadline: float | None) -> Iterator[Fact]:
+        """Sleep until something happens or *deadline*, and tell what did."""
+        times = [t for t in (deadline, self._acceptor.next_check()) if t is not None]
+        timeout = max(0.0, min(times) - self.now()) if times else LONGEST_SLEEP
+        ready = self._selector.select(min(timeout, LONGEST_SLEEP))
+        now = self.now()
+        for key, _ in sorted(ready, key=lambda each: each[0].fileobj is self._signals):
+            # Signals last: a death makes us forget a channel whose last words are in this batch.
+            reaction: Reaction = key.data
+            yield from reaction(now)
+        self._acceptor.check(now)
+
+    # -- orders --------------------------------------------------------------
+
+    def start_template(self, order: StartTemplate) -> Iterable[Fact]:
+        ours, theirs = channel.pair()
+        child = Child(
+            order.id,
+            Role.TEMPLATE,
+            order.generation,
+            self.children.take_line(),
+            channel.Channel(ours),
+        )
+        self._adopt(child)
+        birth = TemplateBirth(
+            self._estate, order.id, order.generation, order.loaded, child.line, theirs
+        )
+        child.pid = nursery.fork(self._entries.template, birth)
+        theirs.close()
+        return [Forked(order.id, child.pid)]
+
+    def spawn(self, order: Spawn) -> Iterable[Fact]:
+        """Ask the template for a worker; its pid comes later. Without a template, fork it now."""
+        ours, theirs = channel.pair()
+        sending, receiving = handover.pair()
+        child = Child(
+            order.id,
+            Role.WORKER,
+            order.generation,
+            self.children.take_line(),
+            channel.Channel(ours),
+            slot=order.slot,
+            template=order.template,
+            handover=sending,
+            kept=receiving,
+        )
+        self._adopt(child)
+        if order.template is None:
+            birth = WorkerBirth(
+                self._estate, order.id, order.slot, order.generation, child.line, theirs, receiving
+            )
+            child.pid = nursery.fork(self._entries.worker, birth)
+            theirs.close()
+            return [Forked(order.id, child.pid)]
+        descriptors = [theirs.detach(), os.dup(receiving.fileno())]
+        template = self.children.get(order.template)
+        assert template is not None, "the core spawns from templates that live"
+        return self._say(template, SpawnWorker(order.id, order.slot, child.line), descriptors)
+
+    def admit(self, id: int) -> None:
+        """Put a worker into rotation."""
+        if child := self.children.get(id):
+            self._acceptor.join(child, self.now())
+
+    def close_listeners(self) -> None:
+        self._acceptor.close(self.now())
+
+    def ask_to_stop(self, id: int, grace: float) -> Iterable[Fact]:
+        """Out of rotation first, then the message; the signal ends an import, which can't read."""
+        child = self.children.get(id)
+        if child is None:
+            return []
+        self._acceptor.leave(child)
+        facts = self._say(child, Stop(grace))
+        if child.pid is not None:
+            reaper.kill(child.pid, signal.SIGTERM)
+        return facts
+
+    def kill(self, id: int) -> None:
+        """Kill the process; its group follows when it is reaped."""
+        child = self.children.get(id)
+        if child is not None and child.pid is not None:
+            reaper.kill(child.pid, signal.SIGKILL)
+
+    # -- children ------------------------------------------------------------
+
+    def _adopt(self, child: Child) -> None:
+        self._estate.board.clear(child.line)
+        self.children.add(child)
+        self._selector.register(
+            child.channel, selectors.EVENT_READ, partial(self._hear_child, child)
+        )
+
+    def _say(
+        self, child: Child, message: Stop | SpawnWorker, descriptors: list[int] | None = None
+    ) -> list[Fact]:
+        try:
+            child.channel.send(message, descriptors)
+        except RemoteError as error:
+            return self._blame(child, error)
+        events = selectors.EVENT_READ
+        if not child.channel.flush():
+            events |= selectors.EVENT_WRITE
+        with suppress(KeyError):  # at its end: nobody listens any more
+            self._selector.modify(child.channel, events, partial(self._hear_child, child))
+        return []
+
+    def _hear_child(self, child: Child, now: float) -> Iterator[Fact]:
+        """Read what a child says. The end of a channel without a pid: it never lived."""
+        if self.children.get(child.id) is not child:
+            return  # buried earlier in this batch
+        child.channel.flush()
+        yield from self._read(child, now)
+        if child.channel.is_ended:
+            with suppress(KeyError):
+                self._selector.unregister(child.channel)
+            if child.pid is None:
+                yield from self._hear_templates(now)
+            if child.pid is None:
+                yield from self._bury(child, 0, now)
+
+    def _read(self, child: Child, now: float) -> Iterator[Fact]:
+        try:
+            for message in child.channel.receive():
+                yield from mail.facts(child, message, self.children)
+                if isinstance(message, Nudge):
+                    self._acceptor.resume(now)
+        except RemoteError as error:
+            yield from self._blame(child, error)
+
+    def _blame(self, child: Child, error: RemoteError) -> list[Fact]:
+        log.error("child_misbehaved", process=str(child), pid=child.pid, reason=str(error))
+        return [Misbehaved(child.id)]
+
+    def _hear_templates(self, now: float) -> Iterator[Fact]:
+        """A pid that is told was told before its process became ours."""
+        for template in self.children.templates():
+            yield from self._read(template, now)
+
+    # -- signals and deaths --------------------------------------------------
+
+    def _hear_signals(self, now: float) -> Iterator[Fact]:
+        caught = self._signals.take()
+        if signal.SIGCHLD in caught:
+            yield from self._reap(now)
+        if signal.SIGHUP in caught:
+            log.warning("signal_ignored", signal="HUP", reason="this version has no reload")
+        for number in caught & {signal.SIGTERM, signal.SIGINT}:
+            log.info("signal", signal=signal.Signals(number).name)
+            yield StopRequested()
+        if signal.SIGQUIT in caught:
+            log.info("signal", signal="SIGQUIT")
+            yield QuitRequested()
+
+    def _reap(self, now: float) -> Iterator[Fact]:
+        for pid, status in reaper.reap():
+            child = self.children.by_pid(pid)
+            if child is None:
+                yield from self._hear_templates(now)
+                child = self.children.by_pid(pid)
+            if child is None:
+                log.debug("stranger_reaped", pid=pid, status=status)  # an orphan of a worker's
+            else:
+                yield from self._read(child, now)  # its last words
+                yield from self._bury(child, status, now)
+
+    def _bury(self, child: Child, status: int, now: float) -> Iterator[Fact]:
+        self.tally.note_exit(child, status)
+        if child.role is Role.WORKER:
+            self._acceptor.bury(child, now)
+        with suppress(KeyError):  # muted already, at its end
+            self._selector.unregister(child.channel)
+        child.close()
+        self.tally.fold(child)
+        self.children.remove(child)
+        yield Exited(child.id, status)

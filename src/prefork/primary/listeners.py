@@ -1,0 +1,133 @@
+"""Listening sockets: bound once, kept for ever."""
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+
+from prefork.errors import AddressError
+from prefork.settings.address import Address, TcpAddress, UnixAddress
+
+_REASONS = {
+    errno.EADDRINUSE: "already in use",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EADDRNOTAVAIL: "not an address of this machine",
+}
+
+
+def listen(addresses: Sequence[Address], backlog: int) -> tuple[socket.socket, ...]:
+    """Bind and listen on every address, or on none. Raises AddressError that names the culprit."""
+    opened: list[socket.socket] = []
+    try:
+        opened.extend(_listen(address, backlog) for address in addresses)
+    except AddressError:
+        close(opened)
+        raise
+    return tuple(opened)
+
+
+def bound(listener: socket.socket) -> Address:
+    """Say where a listener listens, with the port that port 0 became."""
+    name = listener.getsockname()
+    return UnixAddress(name) if listener.family == socket.AF_UNIX else TcpAddress(*name[:2])
+
+
+def close(listeners: Sequence[socket.socket]) -> None:
+    """Refuse new connections from now on, in whichever process the sockets are open too."""
+    for listener in listeners:
+        path = listener.getsockname() if listener.family == socket.AF_UNIX else None
+        with suppress(OSError):  # it never listened
+            listener.shutdown(socket.SHUT_RD)
+        listener.close()
+        if path:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _listen(address: Address, backlog: int) -> socket.socket:
+    try:
+        if isinstance(address, UnixAddress):
+            return listen_unix(address.path, backlog)
+        return _listen_tcp(address, backlog)
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        raise AddressError(f"cannot listen on {address}: {reason}; see --bind") from None
+
+
+def _listen_tcp(address: TcpAddress, backlog: int) -> socket.socket:
+    found = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, kind, _, _, name = found[0]
+    # The protocol is named because asyncio switches Nagle off only where it says TCP.
+    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(name)
+        listener.listen(backlog)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def listen_unix(path: str, backlog: int, mask: int | None = None) -> socket.socket:
+    """Listen on a path; a socket that a dead process left there is replaced.
+
+    *mask*: the umask under which the file is made. Raises OSError, EADDRINUSE where it is served.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _alone_in(os.path.dirname(path) or "."), _umask(mask):
+            if _is_dead(path):
+                os.unlink(path)
+            listener.bind(path)
+            listener.listen(backlog)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def _alone_in(directory: str) -> Iterator[None]:
+    """Keep others of ours from replacing a dead socket at the same moment."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _umask(mask: int | None) -> Iterator[None]:
+    before = os.umask(0)
+    os.umask(before if mask is None else mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _is_dead(path: str) -> bool:
+    """Whether a socket lies there that nobody serves."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return False
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+            probe.setblocking(False)
+            probe.connect(path)
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # not there, not ours, or its backlog is full
+        return False
+    return False

@@ -1,0 +1,93 @@
+"""Wait, decide, act, repeat."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from prefork import log
+from prefork.core.fleet import Fleet
+from prefork.core.messages import (
+    Admit,
+    AnnounceReady,
+    AskToStop,
+    CloseListeners,
+    Fact,
+    Finish,
+    Kill,
+    Note,
+    Order,
+    Spawn,
+    StartTemplate,
+)
+
+_LOGGERS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error": log.error}
+
+
+class Host(Protocol):
+    """Everything the primary asks of the operating system. What it returns is told to the fleet."""
+
+    def now(self) -> float: ...
+    def wait(self, deadline: float | None) -> Iterable[Fact]: ...
+    def start_template(self, order: StartTemplate) -> Iterable[Fact]: ...
+    def spawn(self, order: Spawn) -> Iterable[Fact]: ...
+    def admit(self, id: int) -> None: ...
+    def close_listeners(self) -> None: ...
+    def ask_to_stop(self, id: int, grace: float) -> Iterable[Fact]: ...
+    def kill(self, id: int) -> None: ...
+
+
+class Primary:
+    """Runs a fleet on a host until the fleet has finished."""
+
+    def __init__(self, fleet: Fleet, host: Host, announce: Callable[[], None]) -> None:
+        self._fleet = fleet
+        self._host = host
+        self._announce = announce  # called once, when every slot serves
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Return what the process is to exit with."""
+        self._perform(self._fleet.start(self._host.now()))
+        while self._exit_code is None:
+            for fact in self._host.wait(self._fleet.next_deadline()):
+                self._tell(fact)
+            self._perform(self._fleet.tick(self._host.now()))
+        return self._exit_code
+
+    def _tell(self, fact: Fact) -> None:
+        self._perform(self._fleet.handle(fact, self._host.now()))
+
+    def _perform(self, orders: Iterable[Order]) -> None:
+        """Obey in order; what an order brings about is told when all of them are obeyed."""
+        facts: deque[Fact] = deque()
+        for order in orders:
+            facts.extend(self._obey(order))
+        for fact in facts:
+            self._tell(fact)
+
+    def _obey(self, order: Order) -> Iterable[Fact]:
+        match order:
+            case StartTemplate():
+                return self._host.start_template(order)
+            case Spawn():
+                return self._host.spawn(order)
+            case AskToStop(id, grace):
+                return self._host.ask_to_stop(id, grace)
+            case _:
+                self._do(order)
+                return ()
+
+    def _do(self, order: Admit | CloseListeners | Kill | AnnounceReady | Note | Finish) -> None:
+        match order:
+            case Admit(id):
+                self._host.admit(id)
+            case CloseListeners():
+                self._host.close_listeners()
+            case Kill(id):
+                self._host.kill(id)
+            case AnnounceReady():
+                self._announce()
+            case Note(level, event, fields):
+                _LOGGERS[level](event, **dict(fields))
+            case Finish(code):
+                self._exit_code = code

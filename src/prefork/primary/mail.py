@@ -1,0 +1,63 @@
+"""What a child says, as facts for the core."""
+
+from collections.abc import Iterator
+
+from prefork import log
+from prefork.core.messages import Declined, Fact, Failed, Forked, Leaving, Ready, Stage
+from prefork.core.process import Role
+from prefork.errors import RemoteError
+from prefork.primary.children import Child, Children
+from prefork.wire import messages
+
+
+def facts(
+    child: Child, message: messages.ToPrimary | messages.FromPrimary, children: Children
+) -> Iterator[Fact]:
+    """Translate one message. Raises RemoteError for one that its sender must not send."""
+    match message:
+        case messages.Ready(pid, interface):
+            yield from _ready(child, pid, interface)
+        case messages.Forked(id, pid):
+            yield from _forked(child, id, pid, children)
+        case messages.Declined(reasons):
+            log.warning("preload_declined", reasons=reasons)
+            yield Declined(child.id)
+        case messages.Failed(stage, reason, detail):
+            yield Failed(child.id, _stage(stage), reason, detail)
+        case messages.Leaving():
+            log.info("worker_leaves", **_who(child))
+            yield Leaving(child.id)
+        case messages.Nudge():
+            pass  # the host's alone
+        case messages.Stop() | messages.SpawnWorker() as order:
+            raise RemoteError(f"sent an order of ours: {type(order).__name__}")
+
+
+def _ready(child: Child, pid: int, interface: str) -> Iterator[Fact]:
+    if child.pid is None:  # its READY overtook what its intermediate parent says
+        child.pid = pid
+        yield Forked(child.id, pid)
+    log.info(f"{child.role.value}_ready", **_who(child), interface=interface)
+    yield Ready(child.id)
+
+
+def _forked(sender: Child, id: int, pid: int, children: Children) -> Iterator[Fact]:
+    """Believe a template about its own workers, once: READY may have said it already."""
+    worker = children.get(id)
+    if sender.role is not Role.TEMPLATE:
+        raise RemoteError("a worker told of a fork")
+    if worker is not None and worker.template == sender.id and worker.pid is None:
+        worker.pid = pid
+        yield Forked(id, pid)
+
+
+def _stage(name: str) -> Stage:
+    try:
+        return Stage(name)
+    except ValueError:
+        raise RemoteError(f"no such stage: {name}") from None
+
+
+def _who(child: Child) -> dict[str, object]:
+    who: dict[str, object] = {} if child.slot is None else {"slot": child.slot}
+    return who | {"pid": child.pid, "generation": child.generation}

@@ -1,0 +1,37 @@
+"""Signals as data: a handler that only remembers, and a descriptor that wakes the selector."""
+
+import os
+import signal
+from types import FrameType
+
+from prefork.wire.signalling import HANDLED
+
+_READ = 4096  # bytes at a time; only that there are any matters
+
+
+class Signals:
+    """Caught signals. The number comes from the handler: a full pipe loses bytes, a set doesn't."""
+
+    def __init__(self) -> None:
+        self._caught: set[int] = set()
+        self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        for number in HANDLED:
+            signal.signal(number, self._remember)  # SIGCHLD too: an inherited SIG_IGN eats exits
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+
+    def fileno(self) -> int:
+        return self._reading
+
+    def take(self) -> set[int]:
+        """Return the signals caught since the last call."""
+        try:
+            while len(os.read(self._reading, _READ)) == _READ:
+                continue
+        except BlockingIOError:
+            pass  # woken for nothing
+        caught = set(self._caught)
+        self._caught -= caught
+        return caught
+
+    def _remember(self, number: int, _: FrameType | None) -> None:
+        self._caught.add(number)

@@ -1,0 +1,39 @@
+"""What the fleet has counted in all: the living on their lines, the dead in one sum."""
+
+from prefork import log
+from prefork.core.process import Role
+from prefork.primary.children import Child
+from prefork.wire.board import COUNTERS, Board, Field
+
+
+class Tally:
+    """A dead process's counters are folded in as its line is cleared, so no sum goes back."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.retired = dict.fromkeys(COUNTERS, 0)
+        self.exits = 0
+
+    def note_exit(self, child: Child, status: int) -> None:
+        """Log a death with what was in the process's hands."""
+        if child.role is not Role.WORKER:
+            log.info("template_exited", pid=child.pid, generation=child.generation, status=status)
+            return
+        self.exits += 1
+        line = self._board.line(child.line)
+        log.info(
+            "worker_exited",
+            slot=child.slot,
+            pid=child.pid,
+            generation=child.generation,
+            status=status,
+            connections=line[Field.CONNECTIONS],
+            in_flight=line[Field.IN_FLIGHT],
+            requests=line[Field.REQUESTS],
+        )
+
+    def fold(self, child: Child) -> None:
+        line = self._board.line(child.line)
+        for field in COUNTERS:
+            self.retired[field] += line[field]
+        self._board.clear(child.line)

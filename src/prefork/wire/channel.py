@@ -1,0 +1,108 @@
+"""A channel: messages both ways between two processes, with descriptors, never waiting."""
+
+import array
+import os
+import socket
+from collections import deque
+from contextlib import suppress
+
+from prefork.errors import RemoteError
+from prefork.wire import frames, messages
+
+MAX_OUTBOX = 256 * 1024  # bytes; a peer that doesn't read for that long is broken
+_READ = 64 * 1024
+_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_MAX_FDS = 16  # with one read; messages carry two
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Make two connected ends: streams, whose end of file tells of a death on every system."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+class Channel:
+    """One end. It owns its socket, the descriptors given to `send`, and those not yet claimed."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._decoder = frames.Decoder()
+        self._outbox: deque[tuple[bytes, list[int]]] = deque()
+        self._descriptors: deque[int] = deque()
+        self.is_ended = False  # the other end is closed, and all it said was read
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def send(self, message: messages.Message, descriptors: list[int] | None = None) -> None:
+        """Queue and flush. Raises RemoteError when the peer has not read for too long."""
+        self._outbox.append((frames.encode(messages.encode(message)), descriptors or []))
+        self.flush()
+        if sum(len(data) for data, _ in self._outbox) > MAX_OUTBOX:
+            raise RemoteError("does not read its channel")
+
+    def flush(self) -> bool:
+        """Write what the kernel takes now; True when nothing is left."""
+        while self._outbox:
+            data, descriptors = self._outbox[0]
+            try:
+                sent = _send(self._sock, data, descriptors)
+            except BlockingIOError:
+                return False
+            except OSError:  # the peer is gone; its exit is told elsewhere
+                self._drop_outbox()
+                return True
+            _close_all(descriptors)
+            if sent == len(data):
+                self._outbox.popleft()
+            else:
+                self._outbox[0] = (data[sent:], [])
+        return True
+
+    def receive(self) -> list[messages.ToPrimary | messages.FromPrimary]:
+        """Read all that is there. Raises RemoteError on what is no message of ours."""
+        said: list[messages.ToPrimary | messages.FromPrimary] = []
+        while not self.is_ended:
+            try:
+                data, descriptors, flags, _ = socket.recv_fds(self._sock, _READ, _MAX_FDS, _FLAGS)
+            except BlockingIOError:
+                break
+            except OSError:  # ECONNRESET: closed with our words unread
+                data, descriptors, flags = b"", [], 0
+            self._descriptors += descriptors
+            if flags & socket.MSG_CTRUNC:
+                raise RemoteError("descriptors were lost: the limit of open files is reached")
+            if not data:
+                self.is_ended = True
+            said += [messages.decode(payload) for payload in self._decoder.feed(data)]
+        return said
+
+    def claim(self, count: int) -> list[int]:
+        """Take the descriptors that came with the oldest message that carries any."""
+        if len(self._descriptors) < count:
+            raise RemoteError("a message came without its descriptors")
+        return [self._descriptors.popleft() for _ in range(count)]
+
+    def close(self) -> None:
+        self._drop_outbox()
+        _close_all(self._descriptors)
+        self._descriptors.clear()
+        self._sock.close()
+
+    def _drop_outbox(self) -> None:
+        for _, descriptors in self._outbox:
+            _close_all(descriptors)
+        self._outbox.clear()
+
+
+def _send(sock: socket.socket, data: bytes, descriptors: list[int]) -> int:
+    if not descriptors:
+        return sock.send(data)
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+    return sock.sendmsg([data], [rights])
+
+
+def _close_all(descriptors: "deque[int] | list[int]") -> None:
+    for descriptor in descriptors:
+        with suppress(OSError):
+            os.close(descriptor)

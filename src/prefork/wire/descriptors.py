@@ -1,0 +1,52 @@
+"""Which descriptors a process keeps when it is forked, and how many it may open."""
+
+import os
+import resource
+from collections.abc import Iterable
+
+
+def close_others(kept: Iterable[int]) -> None:
+    """Close all descriptors but the standard ones and *kept*; standard input becomes /dev/null.
+
+    A worker is in the background of its terminal: reading from that would stop it.
+    """
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    keep = {0, 1, 2, *kept}
+    for descriptor in _open_descriptors():
+        if descriptor not in keep:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # the one that listed the others
+
+
+def _open_descriptors() -> list[int]:
+    """What is open; never a loop up to the limit, which is 10^9 in some containers."""
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return [int(name) for name in os.listdir(folder)]
+        except OSError:
+            continue
+    return list(range(3, os.sysconf("SC_OPEN_MAX")))
+
+
+def count_open() -> int:
+    """How many descriptors this process has open."""
+    return len(_open_descriptors()) - 1  # without the one that lists
+
+
+def raise_limit() -> int:
+    """Raise the soft limit of open files to the hard one; returns the limit in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):  # macOS says "unlimited" and takes less
+            return soft
+    return limit()
+
+
+def limit() -> int:
+    """How many descriptors this process may have open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -1,0 +1,86 @@
+"""What processes of one fleet say to each other, as typed values."""
+
+import msgspec
+
+from prefork.errors import RemoteError
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """Base of all messages; the class's name travels with it."""
+
+
+# -- to the primary ----------------------------------------------------------
+
+
+class Forked(Message, frozen=True):
+    """The worker's intermediate parent: it has *pid*, and is the primary's as soon as I exit."""
+
+    id: int
+    pid: int
+
+
+class Ready(Message, frozen=True):
+    """I have loaded, or I serve. It may overtake Forked, so it introduces its sender."""
+
+    pid: int
+    interface: str = ""
+
+
+class Declined(Message, frozen=True):
+    """A template: the import left these behind, which a fork would break."""
+
+    reasons: list[str]
+
+
+class Failed(Message, frozen=True):
+    """The application failed; *stage* is a `core.messages.Stage`, *detail* its own traceback."""
+
+    stage: str
+    reason: str
+    detail: str = ""
+
+
+class Leaving(Message, frozen=True):
+    """Somebody other than the primary told me to go; I serve until you tell me to stop."""
+
+
+class Nudge(Message, frozen=True):
+    """I have taken connections, and you were waiting for room."""
+
+
+# -- from the primary --------------------------------------------------------
+
+
+class Stop(Message, frozen=True):
+    """Finish within *grace* seconds. A later one replaces an earlier one."""
+
+    grace: float
+
+
+class SpawnWorker(Message, frozen=True):
+    """To a template. Two descriptors come with it: the worker's channel and its hand-over."""
+
+    id: int
+    slot: int
+    line: int  # of the board
+
+
+ToPrimary = Forked | Ready | Declined | Failed | Leaving | Nudge
+FromPrimary = Stop | SpawnWorker
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[ToPrimary | FromPrimary] = msgspec.msgpack.Decoder(
+    ToPrimary | FromPrimary
+)
+
+
+def encode(message: Message) -> bytes:
+    return _encoder.encode(message)
+
+
+def decode(payload: bytes) -> ToPrimary | FromPrimary:
+    """Read one message. Raises RemoteError where it is none."""
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise RemoteError(f"not a message: {error}") from None

@@ -1,0 +1,162 @@
+"""The life of a worker process, from its fork to its exit code."""
+
+import asyncio
+import gc
+import os
+import select
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from setproctitle import setproctitle
+
+from prefork import log
+from prefork.errors import AppError, ExitCode
+from prefork.http.limits import Limits
+from prefork.settings.schema import Settings
+from prefork.wire import lineage
+from prefork.wire.channel import Channel
+from prefork.wire.estate import WorkerBirth
+from prefork.wire.messages import Failed, Ready
+from prefork.worker import heartbeat
+from prefork.worker.application import Application, load
+from prefork.worker.heartbeat import Heartbeat
+from prefork.worker.intake import Intake
+from prefork.worker.lifespan import Lifespan
+from prefork.worker.link import Link
+from prefork.worker.server import Server
+
+try:
+    import uvloop
+
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+except ImportError:  # a platform that uvloop isn't built for
+    new_event_loop = asyncio.new_event_loop
+
+LONGEST_DETAIL = 64 * 1024  # characters of a traceback that the primary is told
+FLUSH = 0.1  # seconds for the last answers after the deadline
+
+
+def main(birth: WorkerBirth, application: Application | None = None) -> int:
+    """Serve until told to stop. Returns the exit code. *application*: as the template has it."""
+    settings = birth.estate.settings
+    lineage.die_with(birth.estate.primary)
+    gc.enable()
+    _reseed()
+    setproctitle(f"prefork: worker {birth.slot} g{birth.generation} [{settings.app}]")
+    channel = Channel(birth.channel)
+    line = birth.estate.board.line(birth.line)
+    heartbeat.watch(channel, line)
+    try:
+        application = application or load(settings.app, settings.app_dir, settings.interface)
+    except AppError as error:
+        report(channel, "import", error)
+        return error.exit_code
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(Worker(birth, channel, application).live())
+
+
+class Worker:
+    def __init__(self, birth: WorkerBirth, channel: Channel, application: Application) -> None:
+        self._birth = birth
+        self._channel = channel
+        self._application = application
+
+    async def live(self) -> int:
+        """Start up, serve, drain, shut down."""
+        loop = asyncio.get_running_loop()
+        link = Link(self._channel, loop)
+        lifespan = Lifespan(self._application)
+        try:
+            await lifespan.startup()
+        except AppError as error:
+            report(self._channel, "startup", error)
+            return ExitCode.APP_START
+        server, intake = self._open(link, lifespan, loop)
+        link.ready(Ready(os.getpid(), self._application.kind))
+        while link.stop_by is None:
+            await link.until_told()
+        intake.stop()
+        server.start_drain()
+        code = await _drain(server, link, loop)
+        return await _shut_down(lifespan, link, code)
+
+    def _open(
+        self, link: Link, lifespan: Lifespan, loop: asyncio.AbstractEventLoop
+    ) -> tuple[Server, Intake]:
+        birth, settings = self._birth, self._birth.estate.settings
+        line = birth.estate.board.line(birth.line)
+        server = Server(self._application, _limits(settings), line, loop, lifespan.state)
+        Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
+        intake = Intake(server, link, line, birth.estate.board.line(0), loop)
+        intake.receive_from(birth.handover, [each.family for each in birth.estate.listeners])
+        if settings.policy == "shared":
+            intake.accept_from(birth.estate.listeners)
+        return server, intake
+
+
+async def _drain(server: Server, link: Link, loop: asyncio.AbstractEventLoop) -> int:
+    """Wait until every connection is done, at most until the deadline, which may be moved."""
+    while not server.drained.done():
+        assert link.stop_by is not None
+        if loop.time() >= link.stop_by:
+            lost = server.cut()
+            log.warning("requests_cut", requests=lost)
+            await asyncio.wait([server.drained], timeout=FLUSH)
+            server.publish()
+            return ExitCode.CUT if lost else ExitCode.OK
+        await link.until_told(server.drained, by=link.stop_by)
+    server.publish()
+    return ExitCode.OK
+
+
+async def _shut_down(lifespan: Lifespan, link: Link, code: int) -> int:
+    assert link.stop_by is not None
+    try:
+        async with asyncio.timeout_at(max(link.stop_by, asyncio.get_running_loop().time() + FLUSH)):
+            await lifespan.shutdown()
+    except TimeoutError:
+        log.error("shutdown_cut", reason="the lifespan's shutdown did not end by the deadline")
+        return ExitCode.CUT
+    return code
+
+
+def report(channel: Channel, stage: str, error: AppError) -> None:
+    """Tell the primary why the application failed, before we exit."""
+    channel.send(Failed(stage, str(error), error.detail[-LONGEST_DETAIL:]))
+    while not channel.flush():
+        select.select([], [channel], [])
+
+
+def wait_for_adoption(middle: int) -> None:
+    """Wait until the intermediate parent has exited, and the primary is our parent."""
+    try:
+        handle = os.pidfd_open(middle)
+    except ProcessLookupError:
+        return  # reaped already
+    select.select([handle], [], [])  # readable only after its children were given away
+    os.close(handle)
+
+
+def unix_socket(descriptor: int) -> socket.socket:
+    return socket.socket(fileno=descriptor)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        request_line=settings.max_request_line,
+        header_field=settings.max_header_field,
+        headers_size=settings.max_headers_size,
+        headers=settings.max_headers,
+        body=settings.max_body,
+        header_timeout=settings.header_timeout,
+        keepalive_timeout=settings.keepalive_timeout,
+    )
+
+
+def _reseed() -> None:
+    """Workers forked from one template would draw the same numbers; `random` sees to itself."""
+    if random := sys.modules.get("numpy.random"):
+        with suppress(AttributeError):
+            random.seed()

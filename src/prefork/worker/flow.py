@@ -1,0 +1,110 @@
+"""How bytes flow to and from a client: pausing in both directions, and parting gently."""
+
+import asyncio
+from enum import Enum, auto
+from typing import cast
+
+from prefork.worker.service import Service
+from prefork.worker.waiters import Waiters
+
+FOREVER = float("inf")
+HIGH_WATER = 65536  # bytes of a body that the application hasn't taken; asyncio's own figure
+LINGER = 2.0  # seconds, and
+LINGER_BYTES = 65536  # that we read on after the last answer, lest a reset destroys it
+SEND_TIMEOUT = 60.0  # seconds for the last bytes to a client that doesn't read; as nginx
+
+
+class Phase(Enum):
+    """Where a connection is; its deadline belongs to the phase."""
+
+    OPENING = auto()  # accepted; the first head hasn't arrived
+    BUSY = auto()  # a request is being answered; no deadline
+    IDLE = auto()  # between two requests
+    HEAD = auto()  # a part of a later head has arrived
+    ENDING = auto()  # the write side is shut, or will be when all is written
+    CLOSED = auto()
+
+
+class Flow(asyncio.Protocol):
+    """The part of a connection that knows no HTTP."""
+
+    # fmt: off
+    __slots__ = (
+        "_discarded", "_held", "_patient", "_phase", "_writers",
+        "at_eof", "blocked", "deadline", "service", "transport",
+    )
+    # fmt: on
+
+    transport: asyncio.Transport
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.deadline = FOREVER
+        self.blocked = False  # the client doesn't read
+        self.at_eof = False  # the client has shut its side
+        self._held = False  # we don't read
+        self._phase = Phase.OPENING
+        self._writers: Waiters | None = None
+        self._discarded = 0
+        self._patient = False  # more time was given for what isn't written yet
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's inherits from nothing
+
+    def pause_writing(self) -> None:
+        self.blocked = True
+
+    def resume_writing(self) -> None:
+        self.blocked = False
+        if self._writers is not None:
+            self._writers.wake()
+
+    async def writable(self) -> None:
+        """Wait until the client reads again, or is gone."""
+        while self.blocked and self._phase is not Phase.CLOSED:
+            if self._writers is None:
+                self._writers = Waiters(self.service.loop)
+            await self._writers.wait()
+
+    def _hold(self) -> None:
+        """Stop reading while a request is queued, or the application doesn't take the body."""
+        if not self._held:
+            self._held = True
+            self.transport.pause_reading()
+
+    def _release(self) -> None:
+        """Read on."""
+        if self._held and not self.at_eof:
+            self._held = False
+            self.transport.resume_reading()
+
+    def _close(self) -> None:
+        """Close when all is written."""
+        self._phase = Phase.ENDING
+        self.deadline = self.service.now + SEND_TIMEOUT
+        self.transport.close()
+
+    def _linger(self) -> None:
+        """Shut the write side and read on: a close with unread input resets the connection."""
+        if self.at_eof:
+            self._close()
+            return
+        self._phase = Phase.ENDING
+        self.deadline = self.service.now + LINGER
+        self.transport.write_eof()
+        if self._held:
+            self._held = False
+            self.transport.resume_reading()
+
+    def _give_up(self) -> None:
+        """The client hasn't closed its side in time; it gets more if it hasn't read everything."""
+        if self._patient or self.transport.get_write_buffer_size() == 0:
+            self.transport.abort()
+            return
+        self._patient = True
+        self.deadline = self.service.now + SEND_TIMEOUT
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > LINGER_BYTES:
+            self.transport.close()

@@ -1,0 +1,69 @@
+"""The signs of life that a worker leaves on the board."""
+
+import asyncio
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from prefork.wire import descriptors
+from prefork.wire.board import Field, Line
+from prefork.wire.channel import Channel
+
+BEAT = 0.5  # seconds; a worker's progress, not its beat, tells the primary that it is stuck
+SPARE_DESCRIPTORS = 64  # for the application's files and its own connections
+COUNT_BELOW = 256  # connections; counting descriptors costs time in proportion to them
+
+
+class Heartbeat:
+    """The loop's beat: stamps the board and ticks for *tick*, which gets the monotonic time."""
+
+    def __init__(
+        self,
+        line: Line,
+        loop: asyncio.AbstractEventLoop,
+        tick: Callable[[float], None],
+        connections: int,
+    ) -> None:
+        self._line = line
+        self._loop = loop
+        self._tick = tick
+        self._connections = connections  # that this worker may have
+        self._others = 0  # descriptors that are no connections
+        self._due = loop.time()
+        line[Field.BEAT_EVERY] = int(BEAT * 1e9)
+
+    def beat(self) -> None:
+        """Stamp, and come again. The first call starts it."""
+        now = self._loop.time()
+        self._line[Field.BEAT] = time.monotonic_ns()
+        self._line[Field.LOOP_LAG] = max(0, int((now - self._due) * 1e9))
+        self._line[Field.ROOM] = self._room()
+        self._tick(now)
+        self._due = now + BEAT
+        self._loop.call_at(self._due, self.beat)
+
+    def _room(self) -> int:
+        open_now = self._line[Field.CONNECTIONS]
+        if open_now < COUNT_BELOW:
+            self._others = descriptors.count_open() - open_now
+        room = min(self._connections, descriptors.limit() - self._others - SPARE_DESCRIPTORS)
+        return int(max(0, room - open_now))
+
+
+def watch(channel: Channel, line: Line) -> None:
+    """Start the thread that beats beside the loop, and ends the process with its primary.
+
+    Where there is no parent-death signal this thread alone ends a worker whose loop is blocked.
+    """
+    threading.Thread(target=_watch, args=(channel, line), name="heartbeat", daemon=True).start()
+
+
+def _watch(channel: Channel, line: Line) -> None:
+    poll = select.poll()
+    poll.register(channel, 0)  # no events asked for: it wakes for the end alone
+    while not poll.poll(BEAT * 1000):
+        line[Field.BEAT_THREAD] = time.monotonic_ns()
+    os.killpg(0, signal.SIGKILL)

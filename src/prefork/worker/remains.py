@@ -1,0 +1,61 @@
+"""What importing an application left behind that a fork would break."""
+
+import os
+import sys
+import threading
+
+_HARMLESS = ("/", "pipe:", "/dev/")  # files are shared by a fork, not broken
+_BLAS = ("openblas", "libmkl", "libgomp", "libiomp", "libomp", "libblas")
+
+
+def open_descriptors() -> set[str]:
+    """Name what is open: "socket:[1234]", "anon_inode:[eventpoll]" and so on; Linux only."""
+    names: set[str] = set()
+    try:
+        numbers = os.listdir("/proc/self/fd")
+    except OSError:
+        return names
+    for number in numbers:
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            continue  # the one that lists
+        if not target.startswith(_HARMLESS):
+            names.add(f"{number} -> {target}")
+    return names
+
+
+def left_behind(before: set[str]) -> list[str]:
+    """Name threads, sockets and event loops that an import started; empty: it can be forked."""
+    left = [_thread(each) for each in threading.enumerate() if each is not threading.main_thread()]
+    if native := _native_threads():
+        left.append(f"{native} native threads that are not of a linear algebra library")
+    left += [f"descriptor {name}" for name in sorted(open_descriptors() - before)]
+    return left
+
+
+def _thread(thread: threading.Thread) -> str:
+    """A thread's name, and the module whose code it runs."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    module = "?"
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", "?"))
+        if name != "threading":
+            module = name
+        frame = frame.f_back
+    return f"thread {thread.name!r} of {module}"
+
+
+def _native_threads() -> int:
+    """How many threads Python doesn't know of, beyond those that BLAS's own pools explain.
+
+    OpenBLAS restarts its pool after a fork by itself.
+    """
+    try:
+        total = len(os.listdir("/proc/self/task"))
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+            has_blas = any(name in line for line in maps for name in _BLAS)
+    except OSError:
+        return 0
+    unknown = total - threading.active_count()
+    return 0 if has_blas else max(0, unknown)

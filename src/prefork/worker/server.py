@@ -1,0 +1,94 @@
+"""The HTTP server of one worker: it makes the connections, ticks for them, and drains them."""
+
+import asyncio
+import random
+from typing import Any
+
+from prefork.http.connection import Connection
+from prefork.http.limits import Limits
+from prefork.wire.board import Line
+from prefork.worker.application import Application
+from prefork.worker.asgi import AsgiCycle
+from prefork.worker.clock import date_line
+from prefork.worker.cycle import Cycle
+from prefork.worker.handler import HandlerCycle
+from prefork.worker.protocol import HttpProtocol
+from prefork.worker.service import COARSE, DRAIN_IDLE, Service
+
+DRAIN_WINDOW = (
+    0.5  # seconds over which idle connections are closed, so that not all reconnect at once
+)
+
+CYCLES: dict[str, type[Cycle]] = {"asgi": AsgiCycle, "handler": HandlerCycle}
+
+
+class Server:
+    """Give it the connections that were accepted, and call `tick` twice a second."""
+
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits,
+        line: Line,
+        loop: asyncio.AbstractEventLoop,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self._service = Service(application, limits, line, loop, state or {})
+        self._limits = limits
+        self._make = CYCLES[application.kind]
+
+    def __repr__(self) -> str:
+        service = self._service
+        draining = " draining" if service.draining else ""
+        return f"<Server {service.connections} open, {service.in_flight} in flight{draining}>"
+
+    @property
+    def drained(self) -> asyncio.Future[None]:
+        """Done when draining, and no connection and no task of a request is left."""
+        return self._service.drained
+
+    def protocol(self) -> HttpProtocol:
+        """Make the protocol of a new connection, which must have been counted by `taken`."""
+        return HttpProtocol(self._service, Connection(self._limits, self._make))
+
+    def taken(self, count: int) -> None:
+        """Count connections that were accepted or received, as soon as they were."""
+        self._service.taken(count)
+
+    def released(self, count: int = 1) -> None:
+        """Count off connections that were taken and couldn't be attached."""
+        self._service.released(count)
+
+    def tick(self, now: float) -> None:
+        """Renew the Date header, end what is overdue, publish the counters. *now* is monotonic."""
+        service = self._service
+        service.now = now
+        service.date = date_line()
+        for member in [member for member in service.members if member.deadline <= now]:
+            member.expire()
+        service.publish()
+
+    def publish(self) -> None:
+        """Copy the counters to the board."""
+        self._service.publish()
+
+    def start_drain(self) -> None:
+        """Answer what was begun and what comes on open connections once more, then close them."""
+        service = self._service
+        if service.draining:
+            return
+        service.draining = True
+        service.now = service.loop.time()
+        service.idle_timeout = DRAIN_IDLE + COARSE
+        for member in service.members:
+            member.drain(random.uniform(0, DRAIN_WINDOW))
+        service.publish()
+        service.check_drained()
+
+    def cut(self) -> int:
+        """The deadline passed: end everything. Return how many requests this cost."""
+        service = self._service
+        count = sum(member.cut() for member in list(service.members))
+        for task in service.trailing:
+            task.cancel()
+        return count + len(service.trailing)

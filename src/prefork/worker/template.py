@@ -1,0 +1,167 @@
+"""The template: holds the application's code, and forks workers that share its memory."""
+
+import gc
+import os
+import select
+import signal
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+from setproctitle import setproctitle
+
+from prefork import log
+from prefork.errors import AppError, RemoteError
+from prefork.wire import lineage, signalling
+from prefork.wire.channel import Channel
+from prefork.wire.descriptors import close_others
+from prefork.wire.estate import TemplateBirth, WorkerBirth
+from prefork.wire.messages import Declined, Forked, Ready, SpawnWorker, Stop
+from prefork.worker import entry, remains
+from prefork.worker.application import Application, load
+
+_PID_BYTES = 8
+
+
+def main(birth: TemplateBirth) -> int:
+    """Load, then fork on request until told to stop. Returns the exit code."""
+    settings = birth.estate.settings
+    lineage.die_with(birth.estate.primary)
+    setproctitle(f"prefork: template g{birth.generation} [{settings.app}]")
+    channel = Channel(birth.channel)
+    application = None
+    if birth.loaded:
+        gc.disable()  # a collection during the import would only move what is frozen below
+        before = remains.open_descriptors()
+        try:
+            application = load(settings.app, settings.app_dir, settings.interface)
+        except AppError as error:
+            entry.report(channel, "import", error)
+            return error.exit_code
+        left = remains.left_behind(before)
+        if left and settings.preload == "auto":
+            channel.send(Declined(left))
+            return 0
+    gc.collect()
+    gc.freeze()  # what is never collected is never written to: 12 MB per worker instead of 43
+    signalling.disregard(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    lineage.outlive()
+    channel.send(Ready(os.getpid(), application.kind if application else ""))
+    return Template(birth, channel, application).run()
+
+
+class Template:
+    """Serves spawn requests, and buries the workers if the primary dies before it said Stop."""
+
+    def __init__(
+        self, birth: TemplateBirth, channel: Channel, application: Application | None
+    ) -> None:
+        self._birth = birth
+        self._channel = channel
+        self._application = application
+        self._workers: dict[int, int] = {}  # pid by pidfd
+        self._poll = select.poll()
+        self._poll.register(channel, select.POLLIN)
+
+    def run(self) -> int:
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor in self._workers:
+                    self._forget(descriptor)
+                elif self._is_told_to_stop():
+                    return 0
+                elif self._channel.is_ended:
+                    self._bury_all()
+                    return 1
+
+    def _is_told_to_stop(self) -> bool:
+        for message in self._channel.receive():
+            match message:
+                case Stop():
+                    return True
+                case SpawnWorker():
+                    self._fork(message)
+                case _:
+                    raise RemoteError(f"the primary sent {message}")
+        return False
+
+    def _fork(self, order: SpawnWorker) -> None:
+        """Fork a worker that is the primary's child: through a parent of its own that exits."""
+        channel, handover = self._channel.claim(2)
+        reading, writing = os.pipe()
+        with signalling.masked():
+            middle = os.fork()
+            if middle == 0:
+                self._be_middle(order, channel, handover, writing)
+        for descriptor in (channel, handover, writing):
+            os.close(descriptor)
+        pid = int.from_bytes(os.read(reading, _PID_BYTES))
+        os.close(reading)
+        os.waitpid(middle, 0)
+        if pid:
+            self._watch(pid)
+
+    def _be_middle(self, order: SpawnWorker, channel: int, handover: int, pipe: int) -> NoReturn:
+        """Its pid is told before we exit, so before the primary can reap it: see `Forked`."""
+        try:
+            middle = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                self._be_worker(order, channel, handover, middle)
+            os.write(pipe, pid.to_bytes(_PID_BYTES))
+            self._channel.send(Forked(order.id, pid))
+            while not self._channel.flush():
+                select.select([], [self._channel], [])
+        finally:
+            os._exit(0)
+
+    def _be_worker(self, order: SpawnWorker, channel: int, handover: int, middle: int) -> NoReturn:
+        code = 1
+        try:
+            signalling.forget()
+            os.setpgid(0, 0)
+            accepts = self._birth.estate.settings.policy == "shared"
+            listeners = self._birth.estate.listeners if accepts else ()
+            close_others([channel, handover, *(each.fileno() for each in listeners)])
+            entry.wait_for_adoption(middle)
+            code = entry.main(self._worker_birth(order, channel, handover), self._application)
+        except BaseException:  # noqa: BLE001 - a process boundary: report everything, then leave
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _worker_birth(self, order: SpawnWorker, channel: int, handover: int) -> WorkerBirth:
+        return WorkerBirth(
+            self._birth.estate,
+            order.id,
+            order.slot,
+            self._birth.generation,
+            order.line,
+            entry.unix_socket(channel),
+            entry.unix_socket(handover),
+        )
+
+    # -- undertaking ---------------------------------------------------------
+
+    def _watch(self, pid: int) -> None:
+        """Keep a handle of the worker: its pid is another's soon after the primary reaped it."""
+        try:
+            handle = os.pidfd_open(pid)
+        except (AttributeError, OSError):  # not Linux, or dead already
+            return
+        self._workers[handle] = pid
+        self._poll.register(handle, select.POLLIN)
+
+    def _forget(self, handle: int) -> None:
+        self._poll.unregister(handle)
+        os.close(handle)
+        del self._workers[handle]
+
+    def _bury_all(self) -> None:
+        """The primary is dead: so are the workers, by the kernel; end what they had started."""
+        log.error("primary_died", pid=self._birth.estate.primary)
+        for pid in self._workers.values():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)

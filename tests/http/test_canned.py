@@ -1,0 +1,8 @@
+from prefork.http.canned import error_answer
+
+
+def test_an_error_answer_is_whole_and_ends_the_connection() -> None:
+    assert error_answer(408, "too late", b"\r\ndate: now") == (
+        b"HTTP/1.1 408 Request Timeout\r\ndate: now\r\ncontent-type: text/plain\r\n"
+        b"content-length: 9\r\nconnection: close\r\n\r\ntoo late\n"
+    )

@@ -1,0 +1,222 @@
+"""A server on a real event loop, and clients over real sockets. Clients wait for bytes or EOF."""
+
+# ruff: noqa: ARG001 - an application takes what the protocol gives
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from prefork.http.limits import Limits
+from prefork.wire.board import LINE_BYTES, Field
+from prefork.worker.application import Application, Kind
+from prefork.worker.protocol import HttpProtocol
+from prefork.worker.server import Server
+
+LIMITS = Limits(
+    request_line=8192,
+    header_field=16384,
+    headers_size=65536,
+    headers=128,
+    body=0,
+    header_timeout=15,
+    keepalive_timeout=75,
+)
+PATIENCE = 5.0  # seconds after which a test that waits for bytes has failed
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+Message = dict[str, Any]
+
+
+class Answer:
+    """One parsed answer."""
+
+    def __init__(self, head: bytes, body: bytes) -> None:
+        line, *fields = head.decode("latin-1").split("\r\n")
+        self.status = int(line.split()[1])
+        self.headers = {k.lower(): v for k, _, v in (field.partition(": ") for field in fields)}
+        self.body = body
+
+    @property
+    def closes(self) -> bool:
+        return self.headers.get("connection") == "close"
+
+
+class Client:
+    """The other end of a connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.seen = b""
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, data: bytes) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self._loop.sock_sendall(self.sock, data)
+
+    async def get(self, data: bytes = GET) -> Answer:
+        await self.send(data)
+        return await self.answer(head_only=data.startswith(b"HEAD"))
+
+    async def answer(self, head_only: bool = False) -> Answer:
+        """Read one answer."""
+        head = (await self.until(b"\r\n\r\n"))[:-4]
+        answer = Answer(head, b"")
+        if head_only or answer.status < 200:
+            return answer
+        if "transfer-encoding" in answer.headers:
+            answer.body = await self._chunks()
+        else:
+            answer.body = await self.exactly(int(answer.headers.get("content-length", 0)))
+        return answer
+
+    async def until(self, mark: bytes) -> bytes:
+        while mark not in self.seen:
+            assert await self._more(), f"EOF after {self.seen!r}"
+        end = self.seen.index(mark) + len(mark)
+        return self._take(end)
+
+    async def exactly(self, count: int) -> bytes:
+        while len(self.seen) < count:
+            assert await self._more(), f"EOF after {self.seen!r}"
+        return self._take(count)
+
+    async def rest(self) -> bytes:
+        """Everything up to the server's EOF."""
+        while await self._more():
+            pass
+        return self._take(len(self.seen))
+
+    async def is_open(self) -> bool:
+        """Whether the server has neither written nor closed, after it had its turn."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        return False
+
+    def close(self) -> None:
+        self.sock.close()
+
+    def shut(self) -> None:
+        """Send the FIN, and go on reading."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    async def _chunks(self) -> bytes:
+        pieces = []
+        while size := int(await self.until(b"\r\n"), 16):
+            pieces.append(await self.exactly(size))
+            await self.exactly(2)
+        await self.exactly(2)
+        return b"".join(pieces)
+
+    async def _more(self) -> bool:
+        async with asyncio.timeout(PATIENCE):
+            data = await self._loop.sock_recv(self.sock, 1 << 18)
+        self.seen += data
+        return bool(data)
+
+    def _take(self, count: int) -> bytes:
+        data, self.seen = self.seen[:count], self.seen[count:]
+        return data
+
+
+class Rig:
+    """A server, its clock and its board."""
+
+    def __init__(self, application: Application, limits: Limits, state: dict[str, Any]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.line = memoryview(bytearray(LINE_BYTES)).cast("Q")
+        self.server = Server(application, limits, self.line, self.loop, state=state)
+        self.now = self.loop.time()
+        self.protocols: list[HttpProtocol] = []
+        self._clients: list[Client] = []
+
+    async def connect(self, family: int = socket.AF_UNIX, **options: int) -> Client:
+        """A new connection, taken as a worker takes it."""
+        near, far = _pair(family, options)
+        self.server.taken(1)
+        near.setblocking(False)
+        await self.loop.connect_accepted_socket(self._protocol, near)
+        client = Client(far)
+        self._clients.append(client)
+        return client
+
+    def _protocol(self) -> HttpProtocol:
+        protocol = self.server.protocol()
+        self.protocols.append(protocol)
+        return protocol
+
+    def tick(self, later: float) -> None:
+        """Let *later* seconds pass for the server."""
+        self.now += later
+        self.server.tick(self.now)
+
+    def board(self, field: Field) -> int:
+        return self.line[field]
+
+    async def turn(self, until: Callable[[], bool]) -> None:
+        """Let the event loop turn until something is so."""
+        async with asyncio.timeout(PATIENCE):
+            while not until():  # noqa: ASYNC110 - nothing tells of a turn
+                await asyncio.sleep(0)
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+
+@asynccontextmanager
+async def rig(
+    app: Callable[..., Awaitable[Any]],
+    kind: Kind = "asgi",
+    state: dict[str, Any] | None = None,
+    **limits: Any,
+) -> AsyncIterator[Rig]:
+    made = Rig(Application("tests:app", kind, app), replace(LIMITS, **limits), state or {})
+    try:
+        yield made
+    finally:
+        made.close()
+        made.server.start_drain()
+        made.server.cut()
+        async with asyncio.timeout(PATIENCE):
+            await made.server.drained
+
+
+def _pair(family: int, options: dict[str, int]) -> tuple[socket.socket, socket.socket]:
+    if family == socket.AF_UNIX:
+        near, far = socket.socketpair()
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            far = socket.create_connection(listener.getsockname())
+            near, _ = listener.accept()
+    for name, value in options.items():
+        for end in (near, far):
+            end.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+    return near, far
+
+
+# Applications
+
+
+async def hello(scope: Message, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def echo(scope: Message, receive: Any, send: Any) -> None:
+    """Send the body back as it comes."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        more = message["more_body"]
+        await send({"type": "http.response.body", "body": message["body"], "more_body": more})
