@@ -70,7 +70,7 @@ def test_a_line_has_time_pid_level_event_and_fields() -> None:
 def test_json_has_one_object_per_line_with_the_values_as_they_are() -> None:
     assert json.loads(only(as_json(event(slot=2, lag=0.5, app="app:x", bind=("a", "b"))))) == {
         "time": "2026-11-24T12:00:00.123Z",
-        "pid": 7,
+        "process": 7,
         "level": "info",
         "event": "worker_ready",
         "slot": 2,

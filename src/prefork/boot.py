@@ -15,7 +15,8 @@ from prefork import __version__, log
 from prefork.control import directory
 from prefork.control.report import Counts, Identity, report
 from prefork.control.server import ControlServer
-from prefork.core.fleet import Fleet, Plan
+from prefork.core.fleet import Fleet
+from prefork.core.plan import Plan
 from prefork.errors import AppError, ExitCode
 from prefork.primary import listeners as listening
 from prefork.primary.acceptor import Acceptor

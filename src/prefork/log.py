@@ -93,7 +93,7 @@ def _text_value(value: object, cap: int) -> str:
 
 def _json_object(event: Event, cap: int) -> str:
     fields = {key: _json_value(value, cap) for key, value in event.fields.items()}
-    known = {"time": event.stamp, "pid": event.pid, "level": event.level, "event": event.name}
+    known = {"time": event.stamp, "process": event.pid, "level": event.level, "event": event.name}
     if event.detail:
         fields["detail"] = _tail(event.detail, cap)
     return json.dumps(fields | known, ensure_ascii=False).translate(_JSON_ESCAPES)

@@ -127,7 +127,7 @@ def test_connects_wait_while_all_workers_are_dead_and_then_are_served(
             os.kill(pid, signal.SIGKILL)
         after = ask_all(opened, program.port, range(20, 40))
         answered = {caller.reply().pid for caller in before + after}
-    assert answered == set(program.workers(2))
+    assert answered <= set(program.workers(2))  # the first that is ready may take them all
     assert not answered & set(old)
 
 

@@ -1,7 +1,9 @@
 """Who gets a connection: with `rr` each worker in its turn."""
 
+import socket
 from collections import Counter
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
@@ -69,9 +71,24 @@ def test_shared_serves_everything_too(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("policy", ["rr", "shared"])
-def test_two_binds_are_served_by_the_same_workers(serve: Serve, policy: str) -> None:
-    binds = ("--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0")
+def test_every_bind_is_served_by_the_same_workers(
+    serve: Serve, tmp_path: Path, policy: str
+) -> None:
+    path = tmp_path / "web.sock"
+    binds = ("--bind", "127.0.0.1:0", "--bind", "[::1]:0", "--bind", f"unix:{path}")
     program = serve("--workers", "2", "--policy", policy, *binds)
-    ports = [int(bind.rpartition(":")[2]) for bind in program.bind]
-    assert len(set(ports)) == 2
-    assert {ask(port, "/pid").pid for port in ports} <= set(program.workers(2))
+    assert program.bind[2] == f"unix:{path}"
+    six = int(program.bind[1].removeprefix("[::1]:"))
+    opened = [
+        socket.create_connection(("127.0.0.1", program.port)),
+        socket.create_connection(("::1", six)),
+        socket.socket(socket.AF_UNIX),
+    ]
+    opened[2].connect(str(path))
+    assert {ask_on(each) for each in opened} <= set(program.workers(2))
+
+
+def ask_on(connected: socket.socket) -> int:
+    with connected:
+        connected.sendall(b"GET /pid HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        return int(connected.makefile("rb").read().rpartition(b"\r\n\r\n")[2])

@@ -72,7 +72,7 @@ class Program:
             stderr=subprocess.PIPE,
             pass_fds=(ready_end,),
             start_new_session=True,
-            cwd=home,
+            cwd=ROOT,
         )
         os.close(ready_end)
         assert self._process.stderr is not None

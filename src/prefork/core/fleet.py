@@ -5,7 +5,6 @@ performs the returned orders, and sleeps until `next_deadline()`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
 from prefork.core.messages import (
@@ -26,14 +25,14 @@ from prefork.core.messages import (
     Order,
     QuitRequested,
     Ready,
-    Spawn,
     Stage,
-    StartTemplate,
     StopRequested,
 )
+from prefork.core.plan import Plan
 from prefork.core.process import Phase, Process, Role, Step
 from prefork.core.restart import EarlyDeaths
-from prefork.core.roster import Generation, Roster, Slot
+from prefork.core.roster import Generation, Roster
+from prefork.core.supply import Supply
 from prefork.errors import ExitCode
 
 LOADING = frozenset({Phase.SPAWNING, Phase.STARTING})
@@ -42,23 +41,12 @@ KILL_GRACE = 0.25  # seconds after a worker's own deadline before it is killed
 HURRY = 1.0  # seconds that a second stop request leaves
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the fleet is to be. Times in seconds."""
-
-    workers: int
-    templates: bool  # False where workers are forked by the primary: no subreaper
-    preload: bool
-    start_timeout: float
-    graceful_timeout: float
-    min_uptime: float = 1.0  # PM2's default; a life that long is replaced without delay
-
-
 class Fleet:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.roster = Roster(plan.workers)
         self.generation = Generation(1, plan.preload)
+        self._supply = Supply(plan, self.roster, self.generation)
         self._stopping: ExitCode | None = None  # set once: what we will exit with
         self._announced = False
         self._finished = False
@@ -85,7 +73,7 @@ class Fleet:
         return self.roster.serving() == len(self.roster.slots)
 
     def start(self, now: float) -> list[Order]:
-        return list(self._fill(now))
+        return list(self._supply.fill(now))
 
     def handle(self, fact: Fact, now: float) -> list[Order]:
         match fact:
@@ -101,13 +89,13 @@ class Fleet:
     def tick(self, now: float) -> list[Order]:
         """Act on every deadline that has passed."""
         orders = [order for late in self.roster.late(now) for order in self._expire(late)]
-        return [*orders, *self._fill(now)]
+        return orders if self._stopping is not None else [*orders, *self._supply.fill(now)]
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None: not before the next fact."""
         times = [p.deadline for p in self.roster.processes.values() if p.deadline is not None]
         if self._stopping is None:
-            times += self._retries()
+            times += self._supply.due()
         return min(times, default=None)
 
     # -- facts ---------------------------------------------------------------
@@ -166,7 +154,8 @@ class Fleet:
             process.ready_at = now
             if process.role is Role.WORKER:
                 yield from self._on_serving(process, now)
-            yield from self._fill(now)
+            if self._stopping is None:
+                yield from self._supply.fill(now)
 
     def _on_serving(self, worker: Process, now: float) -> Iterator[Order]:
         yield Admit(worker.id)
@@ -187,16 +176,19 @@ class Fleet:
             slot = self.roster.slots[process.slot]
             slot.current = None
             slot.restarts += 1
-            yield from self._fill(now)
+            yield from self._supply.fill(now)
 
     def _on_declined(self, process: Process, now: float) -> Iterator[Order]:
-        if process.role is not Role.TEMPLATE or process.phase is not Phase.STARTING:
+        if process.role is not Role.TEMPLATE or not process.allows(Step.DECLINE):
             yield from self._kill(process)
             return
-        self.generation.preload = False
-        self.generation.template = None
-        process.advance(Step.STOP, deadline=now + HURRY)
-        yield from self._fill(now)
+        is_current = process.phase is Phase.STARTING
+        process.advance(Step.DECLINE, deadline=process.deadline)
+        if is_current:
+            process.deadline = now + HURRY
+            self.generation.preload = False
+            self.generation.template = None
+            yield from self._supply.fill(now)
 
     # -- exits ---------------------------------------------------------------
 
@@ -208,9 +200,11 @@ class Fleet:
         if self._stopping is not None:
             yield from self._on_exit_while_stopping(process, was_cut, now)
         elif is_missed and slot is None:
-            yield from self._on_template_lost(process, now)
+            wait = self._supply.lose_template(process, now)
+            yield from self._give_up_or_wait(process, self.generation.template_deaths, wait, now)
         elif is_missed and slot is not None:
-            yield from self._on_worker_lost(process, slot, now)
+            wait = self._supply.lose_worker(process, slot, now)
+            yield from self._give_up_or_wait(process, self.generation.worker_deaths, wait, now)
 
     def _on_exit_while_stopping(
         self, process: Process, was_cut: bool, now: float
@@ -218,32 +212,6 @@ class Fleet:
         if was_cut and process.role is Role.WORKER and self._stopping is ExitCode.OK:
             self._stopping = ExitCode.CUT
         yield from self._finish_when_empty(now)
-
-    def _on_template_lost(self, template: Process, now: float) -> Iterator[Order]:
-        generation = self.generation
-        generation.template = None
-        uptime = template.uptime(now)
-        if uptime is None or uptime < self._plan.min_uptime:
-            generation.template_deaths.note(template.spawned_at, now)
-        else:
-            generation.template_deaths.forget()
-        wait = generation.template_deaths.delay(template.id)
-        generation.retry_at = now + wait
-        yield from self._give_up_or_wait(template, generation.template_deaths, wait, now)
-
-    def _on_worker_lost(self, worker: Process, slot: Slot, now: float) -> Iterator[Order]:
-        slot.restarts += 1
-        deaths = self.generation.worker_deaths
-        uptime = worker.uptime(now)
-        if uptime is None:
-            deaths.note(worker.spawned_at, now)
-            wait = deaths.delay(worker.id)
-        else:
-            slot.short_lives.note(uptime, self._plan.min_uptime)
-            outage = 2 * self.roster.serving() < len(self.roster.slots)
-            wait = slot.short_lives.delay(worker.id, outage=outage)
-        slot.retry_at = now + wait
-        yield from self._give_up_or_wait(worker, deaths, wait, now)
 
     def _give_up_or_wait(
         self, lost: Process, deaths: EarlyDeaths, wait: float, now: float
@@ -259,45 +227,7 @@ class Fleet:
             if wait > 0:
                 fields = (("process", lost.role.value), ("slot", lost.slot), ("seconds", wait))
                 yield Note("warning", "backing_off", fields)
-            yield from self._fill(now)
-
-    # -- making --------------------------------------------------------------
-
-    def _fill(self, now: float) -> Iterator[Order]:
-        """Start what is missing and due."""
-        if self._stopping is not None:
-            return
-        template = self.generation.template
-        if self._plan.templates and template is None:
-            if self.generation.retry_at <= now:
-                yield self._start_template(now)
-        elif template is None or template.phase is Phase.SERVING:
-            for slot in self.roster.slots:
-                if slot.current is None and slot.retry_at <= now:
-                    yield self._spawn(slot, template, now)
-
-    def _start_template(self, now: float) -> Order:
-        generation = self.generation
-        deadline = now + self._plan.start_timeout
-        template = self.roster.new(Role.TEMPLATE, generation.number, now, deadline)
-        generation.template = template
-        return StartTemplate(template.id, generation.number, generation.preload)
-
-    def _spawn(self, slot: Slot, template: Process | None, now: float) -> Order:
-        deadline = now + self._plan.start_timeout
-        worker = self.roster.new(Role.WORKER, self.generation.number, now, deadline)
-        worker.slot = slot.index
-        worker.parent = None if template is None else template.id
-        slot.current = worker
-        return Spawn(worker.id, slot.index, worker.generation, worker.parent)
-
-    def _retries(self) -> list[float]:
-        """When something that is missing may be started."""
-        if self._plan.templates and self.generation.template is None:
-            return [self.generation.retry_at]
-        if self.generation.template is None or self.generation.template.phase is Phase.SERVING:
-            return [slot.retry_at for slot in self.roster.slots if slot.current is None]
-        return []
+            yield from self._supply.fill(now)
 
     # -- ending --------------------------------------------------------------
 

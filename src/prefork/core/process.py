@@ -26,6 +26,7 @@ class Step(Enum):
     FORKED = "forked"
     READY = "ready"
     LEAVE = "leave"
+    DECLINE = "decline"
     STOP = "stop"
     KILL = "kill"
     EXIT = "exit"
@@ -37,6 +38,7 @@ TRANSITIONS = {
     (Phase.SPAWNING, Step.KILL): Phase.KILLED,  # its template is silent
     (Phase.SPAWNING, Step.EXIT): Phase.GONE,  # its channel ended before it had a pid
     (Phase.STARTING, Step.READY): Phase.SERVING,
+    (Phase.STARTING, Step.DECLINE): Phase.DRAINING,  # a template that ends of its own accord
     (Phase.STARTING, Step.STOP): Phase.DRAINING,
     (Phase.STARTING, Step.KILL): Phase.KILLED,
     (Phase.STARTING, Step.EXIT): Phase.GONE,
@@ -50,12 +52,14 @@ TRANSITIONS = {
     (Phase.DRAINING, Step.FORKED): Phase.DRAINING,  # the stop overtook the fork
     (Phase.DRAINING, Step.READY): Phase.DRAINING,  # crossed our stop on the wire
     (Phase.DRAINING, Step.LEAVE): Phase.DRAINING,  # likewise
+    (Phase.DRAINING, Step.DECLINE): Phase.DRAINING,  # likewise
     (Phase.DRAINING, Step.STOP): Phase.DRAINING,  # a second, shorter deadline
     (Phase.DRAINING, Step.KILL): Phase.KILLED,
     (Phase.DRAINING, Step.EXIT): Phase.GONE,
     (Phase.KILLED, Step.FORKED): Phase.KILLED,  # killed before its pid was known
     (Phase.KILLED, Step.READY): Phase.KILLED,  # crossed our SIGKILL
     (Phase.KILLED, Step.LEAVE): Phase.KILLED,  # likewise
+    (Phase.KILLED, Step.DECLINE): Phase.KILLED,  # likewise
     (Phase.KILLED, Step.EXIT): Phase.GONE,
 }
 

@@ -1,6 +1,8 @@
 """How bytes flow to and from a client: pausing in both directions, and parting gently."""
 
 import asyncio
+import socket
+import struct
 from enum import Enum, auto
 from typing import cast
 
@@ -83,6 +85,18 @@ class Flow(asyncio.Protocol):
         self._phase = Phase.ENDING
         self.deadline = self.service.now + SEND_TIMEOUT
         self.transport.close()
+
+    def _abort(self) -> None:
+        """Close at once; what isn't written yet is lost."""
+        self._phase = Phase.ENDING
+        self.deadline = FOREVER
+        self.transport.abort()
+
+    def _reset(self) -> None:
+        """Close so that the client sees an error; a mere abort would send it an ordinary FIN."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._abort()
 
     def _linger(self) -> None:
         """Shut the write side and read on: a close with unread input resets the connection."""

@@ -5,10 +5,13 @@ import asyncio
 from prefork import log
 from prefork.http.canned import error_answer
 from prefork.http.connection import Connection
+from prefork.http.errors import Refused
 from prefork.http.exchange import Framing
 from prefork.worker.cycle import Address, Cycle
 from prefork.worker.flow import FOREVER, HIGH_WATER, Flow, Phase
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
+
+TOO_LATE = Refused(408, "the request did not arrive in time")
 
 
 class HttpProtocol(Flow):
@@ -53,14 +56,11 @@ class HttpProtocol(Flow):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         cycle, self._cycle = self._cycle, None
-        if self._phase is Phase.BUSY:
-            self.service.in_flight -= 1
+        if cycle is not None:
+            self._over(cycle)
         self._phase = Phase.CLOSED
         self.connection.close()
         self.service.members.discard(self)
-        if cycle is not None:
-            cycle.lose()
-            self._keep(cycle)
         self.resume_writing()
         self.service.released()
 
@@ -103,11 +103,11 @@ class HttpProtocol(Flow):
         cycle = self._cycle
         assert cycle is not None
         if cycle.sent:
-            self.service.in_flight -= 1
-            self._close()
+            self._over(cycle)
             if cycle.framing is Framing.CLOSE:  # only a reset tells the client that this isn't all
-                self.transport.abort()
-            cycle.lose()
+                self._reset()
+            else:
+                self._close()
             return
         cycle.abandon()
         if self.is_last() and self.service.draining:
@@ -125,9 +125,9 @@ class HttpProtocol(Flow):
             case Phase.IDLE:
                 self._linger()
             case Phase.HEAD:
-                self._refuse(408, "the request did not arrive in time")
+                self._refuse(TOO_LATE)
             case Phase.OPENING if self.connection.in_head:
-                self._refuse(408, "the request did not arrive in time")
+                self._refuse(TOO_LATE)
             case Phase.OPENING:
                 self._close()
             case _:
@@ -142,18 +142,18 @@ class HttpProtocol(Flow):
     def cut(self) -> int:
         """Give up: 503 where no byte of the answer was sent. Return how many requests it cost."""
         if self._phase is not Phase.BUSY:
-            self.transport.abort()
+            self._abort()
             return 0
         cycle = self._cycle
         assert cycle is not None
         count = 1 + len(self.connection.ready)
-        self.service.in_flight -= 1
-        if not cycle.sent:
-            self.transport.write(error_answer(503, "the server is stopping", self.service.date))
-        self._close()
-        if cycle.sent:
-            self.transport.abort()
+        self._over(cycle)
         cycle.cancel()
+        if cycle.sent:
+            self._abort()
+        else:
+            self.transport.write(error_answer(503, "the server is stopping", self.service.date))
+            self._close()
         return count
 
     # Deciding what comes next.
@@ -167,7 +167,7 @@ class HttpProtocol(Flow):
             if connection.in_body:  # of a request whose answer was given before
                 self._linger()
             else:
-                self._refuse(connection.refusal.status, connection.refusal.reason)
+                self._refuse(connection.refusal)
         elif self.at_eof:
             self._close()
         elif self._phase is Phase.IDLE and connection.in_head:
@@ -206,10 +206,11 @@ class HttpProtocol(Flow):
         assert cycle is not None
         refusal = self.connection.refusal
         if refusal is not None and not cycle.body_complete:
-            self.service.in_flight -= 1
-            self._keep(cycle)
-            self._refuse(refusal.status, refusal.reason, cycle.sent)
-            cycle.lose()
+            self._over(cycle)
+            if cycle.sent:
+                self._abort()
+            else:
+                self._refuse(refusal)
             return
         cycle.wake()
         if self.connection.ready or len(cycle.buffer) > HIGH_WATER:
@@ -217,11 +218,17 @@ class HttpProtocol(Flow):
 
     # Ending.
 
-    def _refuse(self, status: int, reason: str, sent: bool = False) -> None:
+    def _over(self, cycle: Cycle) -> None:
+        """Nothing more can be written for the latest request, be it answered or not."""
+        if self._phase is Phase.BUSY:
+            self.service.in_flight -= 1
+            self._phase = Phase.IDLE
+        cycle.lose()
+        self._keep(cycle)
+
+    def _refuse(self, refusal: Refused) -> None:
+        status, reason = refusal.status, refusal.reason
         log.debug("request_refused", status=status, reason=reason, client=self.client)
-        if sent:
-            self.transport.abort()
-            return
         self.transport.write(error_answer(status, reason, self.service.date))
         self._linger()
 

@@ -47,6 +47,16 @@ class Server:
         """Done when draining, and no connection and no task of a request is left."""
         return self._service.drained
 
+    @property
+    def connections(self) -> int:
+        """How many connections are taken and not closed."""
+        return self._service.connections
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests were begun and are not answered."""
+        return self._service.in_flight
+
     def protocol(self) -> HttpProtocol:
         """Make the protocol of a new connection, which must have been counted by `taken`."""
         return HttpProtocol(self._service, Connection(self._limits, self._make))
@@ -88,7 +98,7 @@ class Server:
     def cut(self) -> int:
         """The deadline passed: end everything. Return how many requests this cost."""
         service = self._service
-        count = sum(member.cut() for member in list(service.members))
-        for task in service.trailing:
+        trailing = list(service.trailing)
+        for task in trailing:
             task.cancel()
-        return count + len(service.trailing)
+        return len(trailing) + sum(member.cut() for member in list(service.members))

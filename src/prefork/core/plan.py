@@ -1,0 +1,15 @@
+"""What a fleet is to be, in numbers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Times in seconds. *templates*: False where the primary forks workers itself."""
+
+    workers: int
+    templates: bool
+    preload: bool
+    start_timeout: float
+    graceful_timeout: float
+    min_uptime: float = 1.0  # PM2's default; a life that long is replaced without delay

@@ -1,0 +1,31 @@
+import pytest
+
+from prefork.http.errors import Refused
+from prefork.http.meter import Meter
+
+
+def test_data_is_free() -> None:
+    meter = Meter(limit=10)
+    meter.fed(1000)  # with the head: nobody knows how much of it
+    for _ in range(100):
+        meter.data(95)
+        meter.chunk()
+        meter.fed(100)
+
+
+def test_more_than_the_limit_beside_the_data_is_refused() -> None:
+    meter = Meter(limit=10)
+    meter.fed(1000)
+    meter.fed(10)
+    with pytest.raises(Refused, match="chunk extensions"):
+        meter.fed(1)
+
+
+def test_many_chunks_save_nothing_up() -> None:
+    meter = Meter(limit=10)
+    meter.fed(0)
+    for _ in range(100):
+        meter.chunk()
+    meter.fed(6)
+    with pytest.raises(Refused):
+        meter.fed(11)
