@@ -2,9 +2,11 @@
 
 from random import Random
 
+import pytest
 from tests.core.fleets import plan
 
-from prefork.core.fleet import Fleet
+from prefork.core import messages
+from prefork.core.fleet import HURRY, KILL_GRACE, Fleet
 from prefork.core.messages import (
     Admit,
     AnnounceReady,
@@ -28,19 +30,25 @@ from prefork.core.messages import (
     StartTemplate,
     StopRequested,
 )
+from prefork.core.process import TRANSITIONS, Phase, Step
 from prefork.errors import ExitCode
 
 LIVES = 2000
+START = 10.0  # seconds, as in the plan
+NEVER = float("inf")
 WORKERS = 3
 
 
 class Being:
     """A process of the world: what it is, and how far it has come."""
 
-    def __init__(self, id: int, slot: int | None, parent: int | None) -> None:
+    def __init__(self, id: int, slot: int | None, parent: int | None, deadline: float) -> None:
         self.id = id
         self.slot = slot  # None: a template
         self.parent = parent
+        self.deadline = deadline  # not to be killed before, unless it is guilty
+        self.is_guilty = False  # said what it must not say
+        self.is_leaving = False
         self.pid: int | None = None
         self.is_ready = False
         self.is_told = False  # to stop
@@ -75,10 +83,10 @@ class World:
         for order in orders:
             match order:
                 case StartTemplate(id):
-                    self.create(Being(id, None, None))
+                    self.create(Being(id, None, None, self.now + START))
                     assert len([b for b in self.templates() if not b.is_told]) <= 2
                 case Spawn(id, slot, _, template):
-                    self.create(Being(id, slot, template))
+                    self.create(Being(id, slot, template, self.now + START))
                     assert template is None or self.beings[template].is_ready
                     self.check_slot(slot)
                 case Admit(id):
@@ -87,11 +95,9 @@ class World:
                     self.admitted.add(id)
                 case AskToStop(id, grace):
                     assert grace >= 0
-                    self.beings[id].is_told = True
+                    self.order_stop(self.beings[id], grace)
                 case Kill(id):
-                    assert self.beings[id].pid is not None, "killed without a pid"
-                    assert not self.beings[id].is_doomed, "killed twice"
-                    self.beings[id].is_doomed = True
+                    self.doom(self.beings[id])
                 case CloseListeners():
                     assert not self.is_closed
                     self.is_closed = True
@@ -104,6 +110,25 @@ class World:
                     pass
         assert len(self.finished) <= 1
         assert self.announced <= 1
+
+    def order_stop(self, being: Being, grace: float) -> None:
+        """A second order may shorten the first one's deadline; it never prolongs it."""
+        is_loaded = being.slot is None and being.is_ready
+        deadline = self.now + (HURRY if is_loaded else grace + KILL_GRACE)
+        being.deadline = min(being.deadline, deadline) if being.is_told else deadline
+        being.is_told = True
+
+    def doom(self, being: Being) -> None:
+        """Nobody is killed twice, nor without a reason."""
+        assert being.pid is not None, "killed without a pid"
+        assert not being.is_doomed, "killed twice"
+        is_silent = any(
+            child.parent == being.id and child.pid is None and child.deadline <= self.now
+            for child in self.beings.values()
+        )
+        is_late = being.deadline <= self.now
+        assert being.is_guilty or is_late or is_silent, "killed without a reason"
+        being.is_doomed = True
 
     def create(self, being: Being) -> None:
         assert not self.is_closed, "started while stopping"
@@ -130,7 +155,7 @@ class World:
 
     def step(self) -> None:
         self.now += self.random.choice((0.0, 0.01, 0.1, 1.0, 5.0))
-        self.obey(self.fleet.tick(self.now))
+        self.pass_time()
         if not self.beings or self.finished:
             return
         being = self.beings[self.random.choice(sorted(self.beings))]
@@ -140,13 +165,21 @@ class World:
             case 3 | 4 | 5:
                 self.ready(being)
             case 6:
-                self.misbehave(being)
+                self.say(being)
             case 7:
                 self.fail(being)
             case 8:
                 self.exit(being, self.random.choice((0, 1, -9, ExitCode.CUT)))
             case _:
                 pass
+
+    def pass_time(self) -> None:
+        self.obey(self.fleet.tick(self.now))
+        for being in self.beings.values():
+            # What has no pid can't be killed: the template is, that should have forked it.
+            culprit = self.beings.get(being.parent or 0) if being.pid is None else being
+            is_due = culprit is not None and being.deadline <= self.now
+            assert not is_due or culprit.is_doomed, "outlived its deadline"
 
     def fork(self, being: Being) -> None:
         if being.pid is None:
@@ -158,15 +191,62 @@ class World:
         self.fork(being)
         if being.id in self.beings and not being.is_ready and not being.is_doomed:
             being.is_ready = True
+            if not being.is_told:
+                being.deadline = NEVER
             self.tell(Ready(being.id))
+            if being.slot is not None and not being.is_told:
+                assert being.id in self.admitted, "ready, and not admitted"
 
-    def misbehave(self, being: Being) -> None:
-        """Say something that may be out of place."""
-        fact = self.random.choice((Ready, Leaving, Declined, Misbehaved))
-        if fact is Ready and not being.is_ready and being.pid is not None:
-            return  # that would be in place, and `ready` does it
-        if being.pid is not None:
-            self.tell(fact(being.id))
+    def say(self, being: Being) -> None:
+        """Say something, in place or not; what is out of place costs the sender its life."""
+        if being.pid is None:
+            return
+        match self.random.choice((Ready, Leaving, Declined, Misbehaved)):
+            case messages.Ready:
+                if being.is_ready:
+                    self.accuse(being, Ready(being.id))
+            case messages.Leaving:
+                self.leave(being)
+            case messages.Declined:
+                self.decline(being)
+            case messages.Misbehaved:
+                self.accuse(being, Misbehaved(being.id))
+
+    def leave(self, being: Being) -> None:
+        crosses = being.is_told or being.is_doomed
+        in_place = being.is_ready and not being.is_leaving
+        if being.slot is None or not (in_place or crosses):
+            self.accuse(being, Leaving(being.id))
+        elif not being.is_leaving:
+            being.is_leaving = True
+            self.tell(Leaving(being.id))
+            assert crosses or self.is_closed or not being.is_doomed, "punished for leaving"
+
+    def decline(self, being: Being) -> None:
+        if being.slot is not None or being.is_ready:
+            self.accuse(being, Declined(being.id))
+        else:
+            is_news = not (being.is_told or being.is_doomed)
+            before = len(self.seen)
+            being.is_told = True
+            if is_news:
+                being.deadline = self.now + HURRY
+            self.tell(Declined(being.id))
+            assert len(self.seen) - before == is_news, "an empty template follows, once"
+
+    def accuse(self, being: Being, fact: Fact) -> None:
+        being.is_guilty = True
+        self.tell(fact)
+        assert being.is_doomed or being.is_told, "went unpunished"
+
+    def stop(self, fact: Fact, grace: float) -> None:
+        """Every worker is told, and in time."""
+        self.tell(fact)
+        for being in self.beings.values():
+            dies = self.fleet.roster.processes[being.id].phase is Phase.KILLED
+            if being.slot is not None and not dies:
+                assert being.is_told, "overlooked by the stop"
+                assert being.deadline <= self.now + grace + KILL_GRACE
 
     def fail(self, being: Being) -> None:
         if being.pid is not None and not being.is_ready:
@@ -184,14 +264,18 @@ class World:
             if self.finished:
                 return
             self.now += self.random.choice((0.1, 1.0, 10.0))
-            self.obey(self.fleet.tick(self.now))
+            self.pass_time()
             for being in list(self.beings.values()):
+                if being.id not in self.beings:
+                    continue
                 parent = None if being.parent is None else self.beings.get(being.parent)
                 orphaned = being.pid is None and being.parent is not None and parent is None
                 if being.is_doomed or orphaned or (being.is_told and self.random.random() < 0.3):
                     self.exit(being, 0)
                 elif self.random.random() < 0.3:
-                    self.fork(being)
+                    self.ready(being)
+                elif self.random.random() < 0.3:
+                    self.say(being)
 
 
 def live(seed: int) -> World:
@@ -202,10 +286,12 @@ def live(seed: int) -> World:
             break
         world.step()
     if not world.finished:
-        stop = StopRequested() if world.random.random() < 0.8 else QuitRequested()
-        world.tell(stop)
+        if world.random.random() < 0.8:
+            world.stop(StopRequested(), grace=30)
+        else:
+            world.stop(QuitRequested(), grace=0)
         if world.random.random() < 0.3 and not world.finished:
-            world.tell(StopRequested())
+            world.stop(StopRequested(), grace=HURRY)
         world.run_out()
     return world
 
@@ -217,6 +303,25 @@ def test_any_life_ends_cleanly() -> None:
             assert len(world.finished) == 1, f"never finished: {world.fleet!r}"
         except Exception as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+
+
+@pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row[0].name}-{row[1].name}")
+def test_a_missing_transition_is_noticed(
+    row: tuple[Phase, Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(TRANSITIONS, row)
+    with pytest.raises(AssertionError, match="seed"):
+        test_any_life_ends_cleanly()
+
+
+@pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row[0].name}-{row[1].name}")
+def test_a_wrong_transition_is_noticed(
+    row: tuple[Phase, Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = Phase.KILLED if TRANSITIONS[row] is Phase.GONE else Phase.GONE
+    monkeypatch.setitem(TRANSITIONS, row, wrong)
+    with pytest.raises(AssertionError, match="seed"):
+        test_any_life_ends_cleanly()
 
 
 def test_the_same_seed_lives_the_same_life() -> None:

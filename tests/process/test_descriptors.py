@@ -2,28 +2,40 @@
 
 import os
 import signal
+from collections import Counter
 from itertools import combinations
 
 import pytest
 from tests.process.conftest import Serve
 from tests.support import pacing, processes
-from tests.support.program import Program, Stats, serving
+from tests.support.program import Program, serving
+
+LONG_LIFE = 1.0  # second, after which a death is not held against the application
 
 
-def replace(program: Program, slot: int) -> None:
-    """Kill the worker of *slot*, and wait until its successor serves."""
-    victim = program.workers(4)[slot]
+def replace(program: Program, count: int, slot: int) -> None:
+    """Kill the worker of *slot*, and wait until all *count* serve again.
+
+    Not before it has lived for a second, or its successor would be made to wait.
+    """
+    stats = program.settled(lambda stats: stats["workers"][slot]["uptime"] >= LONG_LIFE)
+    victim = stats["workers"][slot]["pid"]
     os.kill(victim, signal.SIGKILL)
-    program.settled(lambda stats: len(found := serving(stats)) == 4 and victim not in found)
+    program.settled(lambda stats: len(found := serving(stats)) == count and victim not in found)
 
 
-def census(program: Program, stats: Stats) -> dict[str, int]:
-    """Count the descriptors of every process, by what the process is."""
-    counts = {"primary": len(processes.descriptors(program.pid))}
+def census(program: Program) -> dict[str, Counter[str]]:
+    """Count the descriptors of every process by their kinds, by what the process is."""
+    stats = program.stats()
+    pids = {"primary": program.pid}
     for role in ("workers", "templates"):
-        for number, entry in enumerate(stats[role]):
-            counts[f"{role}[{number}]"] = len(processes.descriptors(entry["pid"]))
-    return counts
+        pids |= {f"{role}[{n}]": entry["pid"] for n, entry in enumerate(stats[role])}
+    pacing.hold(0.1)  # the primary closes its end of our question after we have the answer
+    return {who: kinds(pid) for who, pid in pids.items()}
+
+
+def kinds(pid: int) -> Counter[str]:
+    return Counter(name.partition(":")[0] for name in processes.descriptors(pid).values())
 
 
 def sockets(pid: int) -> set[str]:
@@ -31,23 +43,23 @@ def sockets(pid: int) -> set[str]:
     return {name for name in held if name.startswith("socket:")}
 
 
-@pytest.mark.parametrize("replacements", [8, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("replacements", [16, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("policy", "preload"), [("rr", "on"), ("shared", "off")])
 def test_replacements_leave_no_descriptor_in_any_process(
     serve: Serve, replacements: int, policy: str, preload: str
 ) -> None:
-    program = serve("--workers", "4", "--policy", policy, "--preload", preload)
-    before = census(program, program.stats())
+    count = 16
+    program = serve("--workers", str(count), "--policy", policy, "--preload", preload)
+    before = census(program)
     for number in range(replacements):
-        replace(program, number % 4)
-    # Not at once: the primary closes its end of our last question after we have read the answer.
-    program.settled(lambda stats: census(program, stats) == before)
+        replace(program, count, slot=number % count)
+    assert census(program) == before
 
 
 def test_no_worker_holds_an_end_of_its_siblings_channels(serve: Serve) -> None:
     program = serve("--workers", "4", "--policy", "rr")
-    for _ in range(4):
-        replace(program, 0)  # each successor is forked beside the others
+    for slot in range(4):
+        replace(program, 4, slot)  # each successor is forked beside the others
     for one, other in combinations(program.workers(4), 2):
         assert sockets(one) & sockets(other) == set()
     for worker in program.workers(4):

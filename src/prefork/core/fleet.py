@@ -5,7 +5,6 @@ performs the returned orders, and sleeps until `next_deadline()`.
 """
 
 from collections.abc import Iterator
-from typing import assert_never
 
 from prefork.core.messages import (
     Admit,
@@ -121,8 +120,6 @@ class Fleet:
                 yield from self._on_leaving(process, now)
             case Misbehaved():
                 yield from self._kill(process)
-            case _:
-                assert_never(fact)
 
     def _on_failed(self, process: Process, failed: Failed) -> Order:
         """Its exit follows, and decides; until something serves the traceback waits for that."""
@@ -154,8 +151,7 @@ class Fleet:
             process.ready_at = now
             if process.role is Role.WORKER:
                 yield from self._on_serving(process, now)
-            if self._stopping is None:
-                yield from self._supply.fill(now)
+            yield from self._supply.fill(now)  # not while stopping: whoever starts is drained then
 
     def _on_serving(self, worker: Process, now: float) -> Iterator[Order]:
         yield Admit(worker.id)

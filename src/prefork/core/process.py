@@ -57,9 +57,6 @@ TRANSITIONS = {
     (Phase.DRAINING, Step.KILL): Phase.KILLED,
     (Phase.DRAINING, Step.EXIT): Phase.GONE,
     (Phase.KILLED, Step.FORKED): Phase.KILLED,  # killed before its pid was known
-    (Phase.KILLED, Step.READY): Phase.KILLED,  # crossed our SIGKILL
-    (Phase.KILLED, Step.LEAVE): Phase.KILLED,  # likewise
-    (Phase.KILLED, Step.DECLINE): Phase.KILLED,  # likewise
     (Phase.KILLED, Step.EXIT): Phase.GONE,
 }
 
