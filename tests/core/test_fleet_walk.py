@@ -5,7 +5,6 @@ from random import Random
 import pytest
 from tests.core.fleets import plan
 
-from prefork.core import messages
 from prefork.core.fleet import HURRY, KILL_GRACE, Fleet
 from prefork.core.messages import (
     Admit,
@@ -178,8 +177,8 @@ class World:
         for being in self.beings.values():
             # What has no pid can't be killed: the template is, that should have forked it.
             culprit = self.beings.get(being.parent or 0) if being.pid is None else being
-            is_due = culprit is not None and being.deadline <= self.now
-            assert not is_due or culprit.is_doomed, "outlived its deadline"
+            if culprit is not None and being.deadline <= self.now:
+                assert culprit.is_doomed, "outlived its deadline"
 
     def fork(self, being: Being) -> None:
         if being.pid is None:
@@ -201,16 +200,17 @@ class World:
         """Say something, in place or not; what is out of place costs the sender its life."""
         if being.pid is None:
             return
-        match self.random.choice((Ready, Leaving, Declined, Misbehaved)):
-            case messages.Ready:
-                if being.is_ready:
-                    self.accuse(being, Ready(being.id))
-            case messages.Leaving:
+        match self.random.randrange(4):
+            case 0 if being.is_ready:
+                self.accuse(being, Ready(being.id))
+            case 1:
                 self.leave(being)
-            case messages.Declined:
+            case 2:
                 self.decline(being)
-            case messages.Misbehaved:
+            case 3:
                 self.accuse(being, Misbehaved(being.id))
+            case _:
+                pass  # READY for the first time: `ready` does that
 
     def leave(self, being: Being) -> None:
         crosses = being.is_told or being.is_doomed
@@ -305,7 +305,11 @@ def test_any_life_ends_cleanly() -> None:
             raise AssertionError(f"seed {seed}: {error}") from error
 
 
-@pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row[0].name}-{row[1].name}")
+ROWS = [pytest.param(row, id=f"{row[0].name}-{row[1].name}") for row in TRANSITIONS]
+STAYING = [p for p, to in zip(ROWS, TRANSITIONS.values(), strict=True) if to is not Phase.GONE]
+
+
+@pytest.mark.parametrize("row", ROWS)
 def test_a_missing_transition_is_noticed(
     row: tuple[Phase, Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,12 +318,11 @@ def test_a_missing_transition_is_noticed(
         test_any_life_ends_cleanly()
 
 
-@pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row[0].name}-{row[1].name}")
+@pytest.mark.parametrize("row", STAYING)
 def test_a_wrong_transition_is_noticed(
     row: tuple[Phase, Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = Phase.KILLED if TRANSITIONS[row] is Phase.GONE else Phase.GONE
-    monkeypatch.setitem(TRANSITIONS, row, wrong)
+    monkeypatch.setitem(TRANSITIONS, row, Phase.GONE)
     with pytest.raises(AssertionError, match="seed"):
         test_any_life_ends_cleanly()
 

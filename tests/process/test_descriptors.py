@@ -67,7 +67,7 @@ def test_no_worker_holds_an_end_of_its_siblings_channels(serve: Serve) -> None:
         assert len(sockets(worker) & sockets(program.pid)) <= 1
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_primary_with_32_idle_workers_uses_less_than_1_percent_of_a_core(
     serve: Serve, seconds: int
 ) -> None:

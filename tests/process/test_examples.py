@@ -58,8 +58,8 @@ def test_head_has_the_headers_of_get_and_no_body(serve: Serve) -> None:
     assert head.headers["content-length"] == ask(port, "/").headers["content-length"]
 
 
-def test_starlette_takes_an_upload_of_5_mb(serve: Serve, preload: str) -> None:
-    port = started(serve, "starlette_app:app", preload).port
+def test_starlette_takes_an_upload_of_5_mb(serve: Serve) -> None:
+    port = started(serve, "starlette_app:app").port
     body = os.urandom(FIVE_MEGABYTES)
     assert json.loads(ask(port, "/upload", method="POST", body=body).body) == {
         "sha256": hashlib.sha256(body).hexdigest(),
@@ -84,8 +84,8 @@ def test_starlette_takes_a_file_from_a_form(serve: Serve) -> None:
     assert json.loads(reply.body)["sha256"] == hashlib.sha256(b"contents").hexdigest()
 
 
-def test_starlette_gives_a_download_of_5_mb(serve: Serve, preload: str) -> None:
-    port = started(serve, "starlette_app:app", preload).port
+def test_starlette_gives_a_download_of_5_mb(serve: Serve) -> None:
+    port = started(serve, "starlette_app:app").port
     reply = ask(port, "/download")
     assert reply.headers["content-length"] == str(FIVE_MEGABYTES)
     assert reply.body == bytes(range(256)) * 256 * 80

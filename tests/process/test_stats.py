@@ -99,7 +99,7 @@ def test_a_wedged_loop_shows_as_lag(serve: Serve) -> None:
 def test_requests_equal_what_clients_were_served(serve: Serve) -> None:
     program = serve("--workers", "2")
     with Load(Plan(port=program.port, per_request=8, keep_alive=8, posting=8)) as load:
-        pacing.hold(1)
+        pacing.hold(0.5)
         report = load.report()
     assert report.failures == []
     stats = program.settled(lambda s: int(s["totals"]["requests"]) >= report.served)
@@ -126,7 +126,7 @@ def test_counters_never_go_back_while_workers_are_killed(serve: Serve) -> None:
     dice = random.Random(6)
     seen: list[dict[str, int]] = []
     with Load(Plan(port=program.port, per_request=8, keep_alive=8)) as load:
-        for beat, _ in enumerate(pacing.beats(0.02, 3)):
+        for beat, _ in enumerate(pacing.beats(0.02, 2)):
             stats = program.stats()
             seen.append(stats["totals"])
             alive = [worker["pid"] for worker in stats["workers"] if worker["state"] == "serving"]
@@ -136,7 +136,7 @@ def test_counters_never_go_back_while_workers_are_killed(serve: Serve) -> None:
     for field in ("accepted", "requests", "exits"):
         values = [totals[field] for totals in seen]
         assert values == sorted(values)
-    assert program.stats()["totals"]["exits"] >= 10
+    assert program.stats()["totals"]["exits"] >= 8
     assert report.served > 100
 
 

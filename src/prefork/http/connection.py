@@ -37,13 +37,16 @@ Make = Callable[[str, str, bytes, bytes, list[Field], str, bool], E]
 SLASH, HASH, PERCENT = b"/#%"  # `b"#" in target` costs 0.25 µs on 3.11, `35 in target` 0.05
 
 
+NO_FACTS: dict[bytes, bytes] = {}
+
+
 class Connection(Generic[E]):
     """The parser's callback object. *make* is the class of its exchanges."""
 
     # fmt: off
     __slots__ = (
-        "_body", "_cheap", "_detached", "_fed", "_fields", "_limits", "_make", "_meter",
-        "_notable", "_parser", "_sure", "_target",
+        "_body", "_cheap", "_detached", "_fed", "_fields", "_first", "_limits", "_make", "_meter",
+        "_notable", "_parser", "_target",
         "ended", "in_head", "ready", "refusal",
     )
     # fmt: on
@@ -54,11 +57,11 @@ class Connection(Generic[E]):
         # Where no more than this was fed, no limit on a head can be exceeded, and none is measured.
         self._cheap = min(limits.request_line, limits.header_field, limits.headers_size)
         self._parser = httptools.HttpRequestParser(self)
-        self._fed = 0  # at least the size of the current head
-        self._sure = 0  # at most the size of the current head
+        self._fed = 0  # how much was fed since the current head began, and
+        self._first = 0  # of that, what may have belonged to the message before
         self._body: E | None = None  # whose body is arriving
         self._meter: Meter | None = None  # of that body, where it is chunked
-        self._detached = False  # llhttp skipped the body of an upgrade
+        self._detached = b""  # tells a new parser of the body that llhttp skips at an upgrade
         self._fields: list[Field] = []
         self._notable: list[Field] = []
         self._target = b""
@@ -83,9 +86,8 @@ class Connection(Generic[E]):
             return
         if self.in_head:
             self._fed += len(data)
-            self._sure += len(data)
         else:
-            self._fed = len(data)
+            self._fed = self._first = len(data)
         rest = b""
         try:
             self._parser.feed_data(data)
@@ -100,10 +102,6 @@ class Connection(Generic[E]):
 
     def on_message_begin(self) -> None:
         self.in_head = True
-        self._fields = []
-        self._notable = []
-        self._target = b""
-        self._sure = 0
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -127,9 +125,12 @@ class Connection(Generic[E]):
         keep_alive = self._parser.should_keep_alive()
         notable = self._notable
         # Without a Connection header only 1.1 is kept alive; asking for the version costs 0.13 µs.
-        plain = keep_alive and len(notable) == 1 and notable[0][0] == HOST
-        facts = None if plain else facts_of(notable, self._parser.get_http_version())
-        host = notable[0][1] if facts is None else facts.get(HOST, b"")
+        if keep_alive and len(notable) == 1 and notable[0][0] == HOST:
+            version, facts, host = "1.1", NO_FACTS, notable[0][1]
+        else:
+            version = self._parser.get_http_version()
+            facts = facts_of(notable, version)
+            host = facts.get(HOST, b"")
         if host not in HOSTS:
             learn_host(host)
         target = self._target
@@ -141,11 +142,12 @@ class Connection(Generic[E]):
         path = raw_path.decode("ascii")
         if PERCENT in raw_path:
             path = unquote(path)
-        version = "1.1" if facts is None else self._parser.get_http_version()
         exchange = self._make(method, path, raw_path, query, self._fields, version, keep_alive)
-        if facts is not None:
+        if LENGTH in facts or CODING in facts:
             self._frame(exchange, facts)
-        self._fields = []  # of the trailers, if there are any
+        self._fields = []  # of the trailers, if there are any, and then of the next head
+        self._notable = []
+        self._target = b""
         self.in_head = False
         self._body = exchange
         self.ready.append(exchange)
@@ -170,6 +172,8 @@ class Connection(Generic[E]):
         assert exchange is not None
         if self._fields:
             measure_fields(self._fields, self._limits)
+            self._fields = []
+            self._notable = []
         exchange.body_complete = True
         self._body = None
         self._meter = None
@@ -181,15 +185,17 @@ class Connection(Generic[E]):
         if 0 < self._limits.body < length:
             raise Refused(413, "the body is too large")
         self._meter = Meter(self._limits.headers_size) if CODING in facts else None
-        has_body = self._meter is not None or length > 0
-        exchange.expects_continue = has_body and EXPECT in facts and exchange.version == "1.1"
-        self._detached = has_body and UPGRADE in facts and self._parser.should_upgrade()
+        if self._meter is None and length == 0:
+            return
+        exchange.expects_continue = EXPECT in facts and exchange.version == "1.1"
+        if UPGRADE in facts and self._parser.should_upgrade():
+            self._detached = announcement(facts)
 
     def _resume(self, rest: bytes) -> None:
         """Go on after an upgrade that we ignore, as RFC 9110, section 7.8, allows."""
         while (rest or self._detached) and not self.ended:
             if self._detached:
-                rest = announcement(self._notable, CODING if self._meter else LENGTH) + rest
+                rest = self._detached + rest
                 self._parser = httptools.HttpRequestParser(self)
             try:
                 self._parser.feed_data(rest)
@@ -201,9 +207,11 @@ class Connection(Generic[E]):
 
     def _rejoin(self) -> None:
         """The announcement was parsed; the body of the request before it follows."""
-        self._detached = False
+        self._detached = b""
         self.in_head = False
         self._fields = []
+        self._notable = []
+        self._target = b""
 
     def _measure(self) -> None:
         """Raise Refused where what is known of the head is over a limit."""
@@ -217,7 +225,7 @@ class Connection(Generic[E]):
         try:
             if self.in_head:
                 self._measure()
-                if self._sure > self._limits.headers_size + self._limits.request_line:
+                if self._fed - self._first > self._limits.headers_size + self._limits.request_line:
                     raise Refused(431, "the header fields are too large")
             elif self._meter is not None:
                 measure_fields(self._fields, self._limits)

@@ -26,6 +26,11 @@ class Framing(IntEnum):
     CLOSE = 3  # HTTP/1.0 without a length
 
 
+# An enumeration's members are found through its metaclass: 0.1 µs each.
+NONE, LENGTH, CHUNKED, CLOSE = Framing
+LENGTH_KIND, DATE_KIND, CONNECTION_KIND = Kind.LENGTH, Kind.DATE, Kind.CONNECTION
+
+
 class Exchange:
     """Made by the parser when a head is complete; the application's adapters inherit from it.
 
@@ -116,7 +121,10 @@ class Exchange:
         parts = [line, date]
         self.left = None
         for name, value in headers:
-            prefix, kind = NAMES.get(name) or learn_name(name)
+            try:
+                prefix, kind = NAMES[name]
+            except (KeyError, TypeError):
+                prefix, kind = learn_name(name)
             if value not in VALUES:
                 learn_value(value)
             if kind and not self._heed(kind, value, status, parts):
@@ -128,21 +136,17 @@ class Exchange:
 
     def _heed(self, kind: Kind, value: bytes, status: int, parts: list[bytes]) -> bool:
         """Take a header that concerns the framing into account; whether it is to be copied."""
-        match kind:
-            case Kind.LENGTH:
-                if not value.isdigit() or self.left is not None:
-                    raise FramingError(f"malformed or repeated content-length {value!r}")
-                self.left = int(value)
-                return status != 204  # noqa: PLR2004 - RFC 9110, section 8.6
-            case Kind.CONNECTION:
-                if b"close" in value.lower():
-                    self.keep_alive = False
-                return False  # ours is added when the head is written
-            case Kind.DATE:
-                parts[1] = b""
-                return True
-            case _:
-                return False  # the transfer coding is ours
+        if kind is LENGTH_KIND:
+            if self.left is not None or not value.isdigit():
+                raise FramingError(f"malformed or repeated content-length {value!r}")
+            self.left = int(value)
+            return status != 204  # noqa: PLR2004 - RFC 9110, section 8.6
+        if kind is DATE_KIND:
+            parts[1] = b""
+            return True
+        if kind is CONNECTION_KIND and b"close" in value.lower():
+            self.keep_alive = False
+        return False  # that header, and the transfer coding, are ours
 
     def write(self, body: bytes, more: bool) -> bytes:
         """Frame a piece of the answer; the bytes to send.
@@ -155,35 +159,38 @@ class Exchange:
             return self._first(self.parts, body, more)
         if not self.sent or self.finished:
             raise FramingError("a body " + ("after its end" if self.finished else "before a start"))
-        if self.framing is Framing.CHUNKED:
+        if self.framing is CHUNKED:
             self.finished = not more
             return _chunk(body, more)
-        if self.framing is Framing.LENGTH:
+        if self.framing is LENGTH:
             self._account(len(body), more)
         self.finished = not more
-        return b"" if self.framing is Framing.NONE else body
+        return b"" if self.framing is NONE else body
 
     def _first(self, parts: list[bytes], body: bytes, more: bool) -> bytes:
         """The head with the first piece of the body: one write."""
         if self.method == "HEAD" or self.status in BODILESS:
             body = self._without_body(body)
         elif self.left is not None:
-            self.framing = Framing.LENGTH
-            self._account(len(body), more)
+            self.framing = LENGTH
+            if more or self.left != len(body):
+                self._account(len(body), more)
         elif not more:
-            self.framing = Framing.LENGTH
+            self.framing = LENGTH
             self.left = 0
             parts.append(b"\r\ncontent-length: %d" % len(body))
         elif self.version == "1.1":
-            self.framing = Framing.CHUNKED
+            self.framing = CHUNKED
             parts.append(b"\r\ntransfer-encoding: chunked")
             body = _chunk(body, more)
         else:
-            self.framing = Framing.CLOSE
+            self.framing = CLOSE
             self.keep_alive = False
         if self.expects_continue and not self.body_complete:
             self.keep_alive = False  # nobody knows whether the body will still come
-        parts.append(self.closing())
+        parts.append(
+            self.closing() if not self.keep_alive or self.version == "1.0" else b"\r\n\r\n"
+        )
         parts.append(body)
         self.parts = None
         self.sent = True
@@ -193,7 +200,7 @@ class Exchange:
     def _without_body(self, body: bytes) -> bytes:
         if body and self.method != "HEAD":
             raise FramingError(f"a body with status {self.status}")
-        self.framing = Framing.NONE
+        self.framing = NONE
         return b""
 
     def closing(self) -> bytes:

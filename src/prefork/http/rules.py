@@ -90,6 +90,7 @@ def verdict(error: Exception) -> Refused:
     return Refused(400, reason.replace("`", ""))
 
 
-def announcement(notable: list[Field], name: bytes) -> bytes:
+def announcement(facts: dict[bytes, bytes]) -> bytes:
     """A head that tells a fresh parser of the body that llhttp skips after an upgrade."""
-    return b"POST / HTTP/1.1\r\n%b: %b\r\n\r\n" % (name, dict(notable)[name])
+    name = CODING if CODING in facts else LENGTH
+    return b"POST / HTTP/1.1\r\n%b: %b\r\n\r\n" % (name, facts[name])

@@ -66,14 +66,22 @@ class Acceptor:
         """Give the worker nothing more. What it was given stays its own while it takes it."""
         self._rotation.leave(child.id)
 
-    def bury(self, child: Child, now: float) -> None:
-        """Take back what a dead worker had not taken, and give it to others."""
+    def bury(self, child: Child, now: float) -> int:
+        """Take back what a dead worker had not taken, and give it to others.
+
+        Returns how many it had taken and not come to count: killed between the two, it may have.
+        """
         self._rotation.leave(child.id)
+        uncounted = 0
         if child.id in self._workers:
             account, _ = self._workers.pop(child.id)
+            self._now = now
+            self._look(account, child)
             if taken := self._take_back(account, child):
                 log.info("connections_taken_back", slot=child.slot, connections=taken)
+            uncounted = account.undelivered
         self.resume(now)
+        return uncounted
 
     # -- work ----------------------------------------------------------------
 
@@ -105,7 +113,7 @@ class Acceptor:
         self._check_at = None
         for account, child in self._workers.values():
             if account.undelivered:
-                self._look(account)
+                self._look(account, child)
                 if account.judge(now):
                     taken = self._take_back(account, child)
                     log.warning(
@@ -154,7 +162,7 @@ class Acceptor:
     def _give(self, connections: Sequence[Waiting]) -> None:
         batches: dict[tuple[int, int], list[int]] = {}  # by worker's id and listener's number
         for place, (number, descriptor) in enumerate(connections):
-            account = self._rotation.pick(self._look)
+            account = self._rotation.pick(self._look_again)
             if account is None:
                 self._waiting.extend(list(connections)[place:])
                 break
@@ -186,8 +194,11 @@ class Acceptor:
         account.taken_back(taken)
         return taken
 
-    def _look(self, account: Account) -> None:
-        line = self._board.line(self._workers[account.id][1].line)
+    def _look_again(self, account: Account) -> None:
+        self._look(account, self._workers[account.id][1])
+
+    def _look(self, account: Account, child: Child) -> None:
+        line = self._board.line(child.line)
         account.observe(line[Field.RECEIVED], line[Field.BEAT], line[Field.ROOM], self._now)
 
     # -- listening -----------------------------------------------------------

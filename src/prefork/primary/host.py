@@ -241,9 +241,8 @@ class PosixHost:
                 yield from self._bury(child, status, now)
 
     def _bury(self, child: Child, status: int, now: float) -> Iterator[Fact]:
-        self.tally.note_exit(child, status)
-        if child.role is Role.WORKER:
-            self._acceptor.bury(child, now)
+        uncounted = self._acceptor.bury(child, now)
+        self.tally.note_exit(child, status, uncounted)
         with suppress(KeyError):  # muted already, at its end
             self._selector.unregister(child.channel)
         child.close()

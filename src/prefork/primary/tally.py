@@ -14,8 +14,8 @@ class Tally:
         self.retired = dict.fromkeys(COUNTERS, 0)
         self.exits = 0
 
-    def note_exit(self, child: Child, status: int) -> None:
-        """Log a death with what was in the process's hands."""
+    def note_exit(self, child: Child, status: int, uncounted: int) -> None:
+        """Log a death with what was in the process's hands, counted there or not."""
         if child.role is not Role.WORKER:
             log.info("template_exited", pid=child.pid, generation=child.generation, status=status)
             return
@@ -27,7 +27,7 @@ class Tally:
             pid=child.pid,
             generation=child.generation,
             status=status,
-            connections=line[Field.CONNECTIONS],
+            connections=line[Field.CONNECTIONS] + uncounted,
             in_flight=line[Field.IN_FLIGHT],
             requests=line[Field.REQUESTS],
         )

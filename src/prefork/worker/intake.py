@@ -74,11 +74,11 @@ class Intake:
         for _ in range(ACCEPT_BATCH):
             if not self._line[Field.ROOM]:
                 return
+            self._line[Field.CONNECTIONS] += 1  # counted before it is ours: a kill may come between
             try:
                 sock, _address = listener.accept()
-            except BlockingIOError:
-                return
-            except OSError:  # closed by the primary, or the client is gone: accept(2)
+            except OSError:  # none there; or closed by the primary, or the client is gone
+                self._line[Field.CONNECTIONS] -= 1
                 return
             self._server.taken(1)
             self._attach(sock)

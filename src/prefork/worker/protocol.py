@@ -8,7 +8,7 @@ from prefork.http.connection import Connection
 from prefork.http.errors import Refused
 from prefork.http.exchange import Framing
 from prefork.worker.cycle import Address, Cycle
-from prefork.worker.flow import FOREVER, HIGH_WATER, Flow, Phase
+from prefork.worker.flow import BUSY, CLOSED, ENDING, FOREVER, HEAD, HIGH_WATER, IDLE, Flow, Phase
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
 
 TOO_LATE = Refused(408, "the request did not arrive in time")
@@ -37,18 +37,20 @@ class HttpProtocol(Flow):
 
     def data_received(self, data: bytes) -> None:
         phase = self._phase
-        if phase is Phase.ENDING:
+        if phase is ENDING:
             self._discard(len(data))
             return
         self.connection.feed(data)
-        if phase is Phase.BUSY:
+        if phase is BUSY:
             self._more()
+        elif self.connection.ready:
+            self._begin(self.connection.ready.popleft(), True)
         else:
-            self._advance(eager=True)
+            self._advance()
 
     def eof_received(self) -> bool:
         self.at_eof = True
-        if self._phase is not Phase.BUSY:
+        if self._phase is not BUSY:
             return False
         assert self._cycle is not None
         self._cycle.disconnect()
@@ -58,7 +60,7 @@ class HttpProtocol(Flow):
         cycle, self._cycle = self._cycle, None
         if cycle is not None:
             self._over(cycle)
-        self._phase = Phase.CLOSED
+        self._phase = CLOSED
         self.connection.close()
         self.service.members.discard(self)
         self.resume_writing()
@@ -86,13 +88,13 @@ class HttpProtocol(Flow):
             cycle.discard()
         if cycle.waiters is not None:
             cycle.wake()
-        self._phase = Phase.IDLE
+        self._phase = IDLE
         self.deadline = service.now + service.idle_timeout
         connection = self.connection
         if not cycle.keep_alive:
             self._end()
         elif connection.ready or connection.ended or connection.in_head:
-            self._advance(eager=False)
+            self._advance()
         elif self.at_eof:
             self._close()
         elif self._held:
@@ -135,13 +137,13 @@ class HttpProtocol(Flow):
 
     def drain(self, delay: float) -> None:
         """Be closed when idle for DRAIN_IDLE and *delay*, or after the next answer."""
-        if self._phase is Phase.IDLE:
+        if self._phase is IDLE:
             idle_since = self.deadline - self.service.limits.keepalive_timeout + COARSE
             self.deadline = max(idle_since + DRAIN_IDLE, self.service.now) + delay
 
     def cut(self) -> int:
         """Give up: 503 where no byte of the answer was sent. Return how many requests it cost."""
-        if self._phase is not Phase.BUSY:
+        if self._phase is not BUSY:
             self._abort()
             return 0
         cycle = self._cycle
@@ -158,11 +160,11 @@ class HttpProtocol(Flow):
 
     # Deciding what comes next.
 
-    def _advance(self, *, eager: bool) -> None:
+    def _advance(self) -> None:
         """Begin the next request, or see why there is none."""
         connection = self.connection
         if connection.ready:
-            self._begin(connection.ready.popleft(), eager)
+            self._begin(connection.ready.popleft(), False)
         elif connection.refusal is not None:
             if connection.in_body:  # of a request whose answer was given before
                 self._linger()
@@ -170,19 +172,18 @@ class HttpProtocol(Flow):
                 self._refuse(connection.refusal)
         elif self.at_eof:
             self._close()
-        elif self._phase is Phase.IDLE and connection.in_head:
-            self._phase = Phase.HEAD
+        elif self._phase is IDLE and connection.in_head:
+            self._phase = HEAD
             self.deadline = self.service.now + self.service.limits.header_timeout
-        elif (
-            self._phase is Phase.IDLE and connection.in_body
-        ):  # the rest of a body that nobody reads
+        elif self._phase is IDLE and connection.in_body:  # the rest of a body that nobody reads
             self.deadline = self.service.now + self.service.idle_timeout
 
     def _begin(self, cycle: Cycle, eager: bool) -> None:
-        if self._cycle is not None:
-            self._keep(self._cycle)
+        previous = self._cycle
+        if previous is not None and (previous.task is None or not previous.task.done()):
+            self._keep(previous)
         self._cycle = cycle
-        self._phase = Phase.BUSY
+        self._phase = BUSY
         self.deadline = FOREVER
         self.service.in_flight += 1
         if self.connection.ready or len(cycle.buffer) > HIGH_WATER:
@@ -220,9 +221,9 @@ class HttpProtocol(Flow):
 
     def _over(self, cycle: Cycle) -> None:
         """Nothing more can be written for the latest request, be it answered or not."""
-        if self._phase is Phase.BUSY:
+        if self._phase is BUSY:
             self.service.in_flight -= 1
-            self._phase = Phase.IDLE
+            self._phase = IDLE
         cycle.lose()
         self._keep(cycle)
 
