@@ -1,0 +1,72 @@
+"""Credit, and who counts as stuck."""
+
+from prefork.policy.ledger import STUCK_AFTER, WINDOW, Account
+
+
+def account(*, sent: int = 0, now: float = 0.0) -> Account:
+    one = Account(id=1, slot=0)
+    if sent:
+        one.offered(sent, now)
+    return one
+
+
+def test_credit_is_the_window_less_what_is_on_its_way() -> None:
+    one = account(sent=10)
+    one.observe(received=4, beat=1, room=1000, now=0)
+    assert one.credit == WINDOW - 6
+
+
+def test_credit_is_no_more_than_the_room_that_the_worker_has() -> None:
+    one = account(sent=10)
+    one.observe(received=10, beat=1, room=3, now=0)
+    assert one.credit == 3
+
+
+def test_a_worker_is_stuck_when_nothing_was_taken_for_a_while() -> None:
+    one = account(sent=1, now=5.0)
+    assert not one.judge(5.0 + STUCK_AFTER - 0.01)
+    assert one.judge(5.0 + STUCK_AFTER)
+    assert one.is_stuck
+    assert not one.judge(6.0), "it is news once"
+
+
+def test_a_worker_with_nothing_on_its_way_is_never_stuck() -> None:
+    one = account(sent=3)
+    one.observe(received=3, beat=1, room=1000, now=0.1)
+    assert not one.judge(99)
+
+
+def test_every_connection_taken_starts_the_clock_again() -> None:
+    one = account(sent=2, now=0.0)
+    one.observe(received=1, beat=1, room=1000, now=0.5)
+    assert not one.judge(0.6)
+    assert one.judge(0.5 + STUCK_AFTER)
+
+
+def test_more_offers_do_not_put_the_verdict_off() -> None:
+    one = account(sent=1, now=0.0)
+    one.offered(1, 0.19)
+    assert one.judge(STUCK_AFTER)
+
+
+def test_the_clock_starts_when_the_first_connection_waits() -> None:
+    one = account(sent=1, now=0.0)
+    one.observe(received=1, beat=1, room=1000, now=0.0)
+    one.offered(1, 50.0)
+    assert not one.judge(50.1)
+
+
+def test_progress_or_a_beat_clears_the_verdict() -> None:
+    for received, beat in ((1, 0), (0, 7)):
+        one = account(sent=2)
+        assert one.judge(1)
+        one.observe(received, beat, room=1000, now=1)
+        assert not one.is_stuck
+
+
+def test_what_is_taken_back_is_no_longer_on_its_way() -> None:
+    one = account(sent=5)
+    one.observe(received=2, beat=0, room=1000, now=0)
+    one.taken_back(3)
+    assert one.undelivered == 0
+    assert one.credit == WINDOW

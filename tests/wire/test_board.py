@@ -1,0 +1,39 @@
+"""The board is shared between processes, and each line is apart."""
+
+import os
+
+import pytest
+
+from prefork.wire.board import LINE_BYTES, Board, Field
+
+
+def test_every_field_has_its_own_word_on_the_line() -> None:
+    assert len({field.value for field in Field}) == len(Field)
+    assert max(Field) < LINE_BYTES // 8
+
+
+def test_lines_do_not_touch() -> None:
+    board = Board(3)
+    board.line(1)[Field.REQUESTS] = 2**64 - 1
+    board.line(1)[LINE_BYTES // 8 - 1] = 7
+    assert set(board.line(0)) | set(board.line(2)) == {0}
+    board.clear(1)
+    assert set(board.line(1)) == {0}
+
+
+@pytest.mark.parametrize("number", [-1, 3])
+def test_there_are_no_lines_beyond_the_board(number: int) -> None:
+    board = Board(3)
+    assert len(board) == 3
+    with pytest.raises(IndexError):
+        board.line(number)
+
+
+def test_what_a_child_writes_its_parent_reads() -> None:
+    board = Board(1)
+    pid = os.fork()
+    if pid == 0:
+        board.line(0)[Field.ACCEPTED] = 42
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert board.line(0)[Field.ACCEPTED] == 42

@@ -1,0 +1,105 @@
+"""Channels over real socket pairs: order, descriptors, back-pressure, the end."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from prefork.errors import RemoteError
+from prefork.wire import channel
+from prefork.wire.channel import Channel
+from prefork.wire.messages import Failed, Leaving, Ready, SpawnWorker, Stop
+
+
+@contextmanager
+def ends() -> Iterator[tuple[Channel, Channel]]:
+    one, other = (Channel(sock) for sock in channel.pair())
+    try:
+        yield one, other
+    finally:
+        one.close()
+        other.close()
+
+
+def test_messages_arrive_in_order_both_ways() -> None:
+    with ends() as (one, other):
+        one.send(Stop(1))
+        one.send(Stop(2))
+        other.send(Leaving())
+        assert other.receive() == [Stop(1), Stop(2)]
+        assert one.receive() == [Leaving()]
+        assert one.receive() == []
+
+
+def test_descriptors_travel_with_their_message_and_are_closed_here() -> None:
+    with ends() as (one, other):
+        pipes = [os.pipe() for _ in range(2)]
+        one.send(Stop(0))
+        for id, (reading, writing) in enumerate(pipes):
+            one.send(SpawnWorker(id, 0, 1), [reading, writing])
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(pipes[0][0])
+        assert len(other.receive()) == 3
+        for number in range(2):
+            reading, writing = other.claim(2)
+            os.write(writing, bytes([number]))
+            assert os.read(reading, 1) == bytes([number])
+            os.close(reading)
+            os.close(writing)
+
+
+def test_a_message_without_its_descriptors_is_the_senders_fault() -> None:
+    with ends() as (one, other):
+        one.send(SpawnWorker(1, 0, 1))
+        other.receive()
+        with pytest.raises(RemoteError, match="without its descriptors"):
+            other.claim(2)
+
+
+def test_the_end_is_told_after_the_last_words() -> None:
+    with ends() as (one, other):
+        one.send(Ready(7))
+        one.close()
+        assert other.receive() == [Ready(7)]
+        assert other.is_ended
+
+
+def test_a_peer_that_does_not_read_is_given_up_and_nothing_waits() -> None:
+    def say_it_all(one: Channel) -> None:
+        for _ in range(50):
+            one.send(Failed("import", "x" * 60_000))
+
+    with ends() as (one, _other), pytest.raises(RemoteError, match="does not read"):
+        say_it_all(one)
+
+
+def test_what_did_not_fit_is_sent_when_there_is_room() -> None:
+    with ends() as (one, other):
+        sent = [Failed("import", str(number) * 60_000) for number in range(7)]
+        for message in sent:
+            one.send(message)
+        assert not one.flush()
+        received = other.receive()
+        while not one.flush():
+            received += other.receive()
+        assert received + other.receive() == sent
+
+
+def test_sending_to_a_closed_peer_is_no_error_its_exit_is_told_elsewhere() -> None:
+    with ends() as (one, other):
+        other.close()
+        one.send(Stop(1))
+        assert one.flush()
+        assert one.receive() == []
+        assert one.is_ended
+
+
+def test_garbage_from_the_peer_raises() -> None:
+    mine, theirs = channel.pair()
+    theirs.send(b"GET / HTTP/1.1\r\n\r\n")
+    it = Channel(mine)
+    with pytest.raises(RemoteError):
+        it.receive()
+    it.close()
+    theirs.close()

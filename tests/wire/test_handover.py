@@ -1,0 +1,65 @@
+"""Connections survive the way from one process's hands to another's."""
+
+import os
+import socket
+from contextlib import closing
+
+from prefork.wire import handover
+
+
+def test_a_batch_arrives_with_its_listener() -> None:
+    sending, receiving = handover.pair()
+    with closing(sending), closing(receiving):
+        reading, writing = os.pipe()
+        assert handover.send(sending, 3, [reading, writing])
+        os.close(reading)
+        os.close(writing)
+        message = handover.receive(receiving)
+        assert message is not None
+        number, (reading, writing) = message
+        assert number == 3
+        os.write(writing, b"x")
+        assert os.read(reading, 1) == b"x"
+        assert not os.get_inheritable(reading)
+        os.close(reading)
+        os.close(writing)
+        assert handover.receive(receiving) is None
+
+
+def test_the_largest_batch_fits_in_one_message() -> None:
+    sending, receiving = handover.pair()
+    with closing(sending), closing(receiving):
+        assert handover.send(sending, 0, [sending.fileno()] * handover.MAX_BATCH)
+        message = handover.receive(receiving)
+        assert message is not None
+        assert len(message[1]) == handover.MAX_BATCH
+        for descriptor in message[1]:
+            os.close(descriptor)
+
+
+def test_a_full_pair_refuses_and_loses_nothing() -> None:
+    sending, receiving = handover.pair()
+    with closing(sending), closing(receiving):
+        sent = 0
+        while handover.send(sending, 0, [sending.fileno()]):
+            sent += 1
+        taken = 0
+        while (message := handover.receive(receiving)) is not None:
+            taken += len(message[1])
+            os.close(message[1][0])
+        assert taken == sent > 0
+
+
+def test_a_duplicate_of_the_receiving_end_takes_back_what_was_not_taken() -> None:
+    sending, receiving = handover.pair()
+    kept = receiving.dup()
+    one, other = socket.socketpair()
+    with closing(sending), closing(kept), closing(other):
+        handover.send(sending, 0, [one.fileno()])
+        one.close()
+        receiving.close()  # the worker is dead
+        message = handover.receive(kept)
+        assert message is not None
+        with closing(socket.socket(fileno=message[1][0])) as again:
+            again.send(b"served")
+            assert other.recv(6) == b"served"
