@@ -40,7 +40,7 @@ def test_every_connection_taken_starts_the_clock_again() -> None:
     one = account(sent=2, now=0.0)
     one.observe(received=1, beat=1, room=1000, now=0.5)
     assert not one.judge(0.6)
-    assert one.judge(0.5 + STUCK_AFTER)
+    assert one.judge(0.51 + STUCK_AFTER)
 
 
 def test_more_offers_do_not_put_the_verdict_off() -> None:

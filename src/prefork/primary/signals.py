@@ -22,6 +22,10 @@ class Signals:
     def fileno(self) -> int:
         return self._reading
 
+    def close(self) -> None:
+        for end in (self._reading, self._writing):
+            os.close(end)
+
     def take(self) -> set[int]:
         """Return the signals caught since the last call."""
         try:

@@ -1,0 +1,214 @@
+"""The acceptor with real sockets: spread, take-back, waiting, the end."""
+
+import os
+import selectors
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from prefork.core.process import Role
+from prefork.policy.ledger import STUCK_AFTER, WINDOW
+from prefork.primary import listeners as listening
+from prefork.primary.acceptor import Acceptor
+from prefork.primary.children import Child
+from prefork.settings.address import TcpAddress
+from prefork.wire import channel, handover
+from prefork.wire.board import Board, Field
+from prefork.wire.channel import Channel
+
+
+class Desk:
+    """An acceptor, workers that are only the receiving ends, and clients."""
+
+    def __init__(self) -> None:
+        self.board = Board(8)
+        self.selector = selectors.DefaultSelector()
+        self.listeners = listening.listen([TcpAddress("127.0.0.1", 0)], backlog=512)
+        self.address = self.listeners[0].getsockname()
+        self.acceptor = Acceptor(self.listeners, self.board, self.selector, accepts=True)
+        self.children: list[Child] = []
+        self.clients: list[socket.socket] = []
+        self.now = 0.0
+
+    def hire(self) -> Child:
+        id = len(self.children) + 1
+        ours, theirs = channel.pair()
+        theirs.close()
+        sending, receiving = handover.pair()
+        child = Child(
+            id,
+            Role.WORKER,
+            1,
+            line=id,
+            channel=Channel(ours),
+            slot=id - 1,
+            pid=100 + id,
+            handover=sending,
+            kept=receiving,
+        )
+        self.board.line(id)[Field.ROOM] = 10_000
+        self.children.append(child)
+        self.acceptor.join(child, self.now)
+        return child
+
+    def connect(self, count: int) -> None:
+        for _ in range(count):
+            self.clients.append(socket.create_connection(self.address))
+
+    def turn(self) -> None:
+        """One turn of the primary's loop."""
+        for key, _ in self.selector.select(0):
+            key.data(self.now)
+        self.acceptor.check(self.now)
+
+    def serve(self, child: Child) -> int:
+        """Take all that was handed over, and answer each."""
+        assert child.kept is not None
+        count = 0
+        while (message := handover.receive(child.kept)) is not None:
+            for descriptor in message[1]:
+                with socket.socket(fileno=descriptor) as connection:
+                    connection.send(b"ok")
+                count += 1
+        self.board.line(child.line)[Field.RECEIVED] += count
+        return count
+
+    def answered(self) -> int:
+        """How many clients have an answer waiting."""
+        count = 0
+        for client in self.clients:
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                count += client.recv(2) == b"ok"
+        return count
+
+    def close(self) -> None:
+        self.acceptor.close(self.now)
+        for child in self.children:
+            child.close()
+        for client in self.clients:
+            client.close()
+        self.selector.close()
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    it = Desk()
+    yield it
+    it.close()
+
+
+def test_connections_are_given_out_in_turn(desk: Desk) -> None:
+    workers = [desk.hire() for _ in range(3)]
+    desk.connect(9)
+    desk.turn()
+    assert [desk.serve(worker) for worker in workers] == [3, 3, 3]
+    assert desk.answered() == 9
+
+
+def test_without_workers_connections_stay_in_the_backlog_until_one_comes(desk: Desk) -> None:
+    desk.connect(5)
+    desk.turn()
+    worker = desk.hire()
+    desk.turn()
+    assert desk.serve(worker) == 5
+
+
+def test_a_dead_workers_connections_go_to_the_others(desk: Desk) -> None:
+    victim, other = desk.hire(), desk.hire()
+    desk.connect(10)
+    desk.turn()
+    desk.acceptor.bury(victim, desk.now)
+    assert desk.serve(other) == 10
+    assert desk.answered() == 10
+
+
+def test_what_a_dead_worker_took_without_counting_is_told(desk: Desk) -> None:
+    victim = desk.hire()
+    desk.connect(4)
+    desk.turn()
+    assert victim.kept is not None
+    message = handover.receive(victim.kept)  # taken, and killed before it was counted
+    assert message is not None
+    assert desk.acceptor.bury(victim, desk.now) == len(message[1])
+    for descriptor in message[1]:
+        os.close(descriptor)
+
+
+def test_a_stalled_workers_connections_go_to_the_others_in_time(desk: Desk) -> None:
+    desk.hire()
+    other = desk.hire()
+    desk.connect(20)
+    desk.turn()
+    desk.serve(other)
+    assert desk.acceptor.next_check() == STUCK_AFTER
+    desk.now = STUCK_AFTER
+    desk.turn()
+    assert desk.serve(other) == 10
+    desk.connect(3)
+    desk.turn()
+    assert desk.serve(other) == 3, "a stuck worker gets nothing"
+    assert desk.answered() == 23
+
+
+def test_a_stalled_worker_that_beats_again_is_given_its_turn(desk: Desk) -> None:
+    stalled, other = desk.hire(), desk.hire()
+    desk.connect(2)
+    desk.turn()
+    desk.serve(other)
+    desk.now = STUCK_AFTER
+    desk.turn()
+    desk.board.line(stalled.line)[Field.BEAT] = 1
+    desk.connect(2)
+    desk.turn()
+    assert desk.serve(stalled) == 1
+
+
+def test_with_all_workers_full_the_kernel_queues_and_somebody_looks_again(desk: Desk) -> None:
+    worker = desk.hire()
+    desk.connect(WINDOW + 40)
+    for _ in range(4):
+        desk.turn()
+    assert desk.board.line(0)[Field.WAITING] == 1
+    assert desk.acceptor.next_check() is not None
+    assert desk.serve(worker) == WINDOW
+    desk.acceptor.resume(desk.now)
+    for _ in range(4):
+        desk.turn()
+    assert desk.serve(worker) == WINDOW
+    desk.acceptor.resume(desk.now)
+    desk.turn()
+    assert desk.serve(worker) == 40 - WINDOW
+    assert desk.board.line(0)[Field.WAITING] == 0
+
+
+def test_closing_gives_out_the_backlog_beyond_every_window_then_refuses(desk: Desk) -> None:
+    worker = desk.hire()
+    desk.connect(100)
+    desk.acceptor.close(desk.now)
+    assert desk.serve(worker) == 100
+    with pytest.raises(ConnectionRefusedError):
+        desk.connect(1)
+
+
+def test_what_nobody_can_serve_after_the_end_is_answered_503(desk: Desk) -> None:
+    worker = desk.hire()
+    desk.connect(2)
+    desk.turn()
+    desk.acceptor.close(desk.now)
+    desk.acceptor.bury(worker, desk.now)
+    for client in desk.clients:
+        client.settimeout(5)
+        assert client.recv(100).startswith(b"HTTP/1.1 503 ")
+
+
+def test_an_idle_acceptor_asks_for_no_look(desk: Desk) -> None:
+    worker = desk.hire()
+    desk.connect(1)
+    desk.turn()
+    desk.serve(worker)
+    desk.now = STUCK_AFTER
+    desk.turn()
+    assert desk.acceptor.next_check() is None

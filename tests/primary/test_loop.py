@@ -1,0 +1,96 @@
+"""The loop tells the fleet what happened and obeys its orders, on a fake operating system."""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from prefork.core.fleet import Fleet
+from prefork.core.messages import (
+    Exited,
+    Fact,
+    Failed,
+    Forked,
+    Ready,
+    Spawn,
+    Stage,
+    StartTemplate,
+    StopRequested,
+)
+from prefork.core.plan import Plan
+from prefork.errors import ExitCode
+from prefork.primary.loop import Primary
+
+
+class FakeHost:
+    """Forks at once, obeys at once, and plays *script*: one batch of facts for each wait."""
+
+    def __init__(self, script: list[list[Fact]]) -> None:
+        self._script = iter(script)
+        self._clock = 0.0
+        self.diary: list[str] = []
+
+    def now(self) -> float:
+        return self._clock
+
+    def wait(self, deadline: float | None) -> Iterator[Fact]:
+        if deadline is not None:
+            assert deadline > self._clock, "a deadline was overlooked"
+        self._clock += 1.0
+        yield from next(self._script)
+
+    def start_template(self, order: StartTemplate) -> Iterable[Fact]:
+        self.diary.append(f"template {order.id}")
+        return [Forked(order.id, 100 + order.id)]
+
+    def spawn(self, order: Spawn) -> Iterable[Fact]:
+        self.diary.append(f"spawn {order.id} in {order.slot}")
+        return [Forked(order.id, 100 + order.id)]
+
+    def admit(self, id: int) -> None:
+        self.diary.append(f"admit {id}")
+
+    def close_listeners(self) -> None:
+        self.diary.append("close")
+
+    def ask_to_stop(self, id: int, grace: float) -> Iterable[Fact]:
+        self.diary.append(f"stop {id} within {grace:g}")
+        return []
+
+    def kill(self, id: int) -> None:
+        self.diary.append(f"kill {id}")
+
+
+def run(*script: list[Fact], workers: int = 1) -> tuple[int, list[str]]:
+    host = FakeHost(list(script))
+    plan = Plan(workers, True, True, start_timeout=10, graceful_timeout=30)
+    code = Primary(Fleet(plan), host, lambda: host.diary.append("announce")).run()
+    return code, host.diary
+
+
+def test_a_life_from_start_to_stop() -> None:
+    code, diary = run([Ready(1)], [Ready(2)], [StopRequested()], [Exited(2, 0)], [Exited(1, 0)])
+    assert code == ExitCode.OK
+    assert diary == [
+        "template 1",
+        "spawn 2 in 0",
+        "admit 2",
+        "announce",
+        "close",
+        "stop 2 within 30",
+        "stop 1 within 0",
+    ]
+
+
+def test_a_failed_import_is_the_exit_code(capfd: pytest.CaptureFixture[str]) -> None:
+    failed = Failed(1, Stage.IMPORT, "no such module 'nope'")
+    code, diary = run([failed, Exited(1, 3)])
+    assert code == ExitCode.APP_IMPORT
+    assert diary == ["template 1", "close"]
+    assert "no such module" in capfd.readouterr().err, "the fleet's notes reach the log"
+
+
+def test_deadlines_pass_between_facts() -> None:
+    silence: list[list[Fact]] = [[] for _ in range(9)]
+    code, diary = run(*silence, [], [Exited(1, -9), StopRequested()])
+    assert diary == ["template 1", "kill 1", "close"]
+    assert code == ExitCode.OK

@@ -1,0 +1,49 @@
+"""Reaping real children."""
+
+import os
+import select
+import signal
+
+from prefork.primary import reaper
+
+
+def collect(*pids: int) -> dict[int, int]:
+    """Reap until all of *pids* are found, waking at their exits."""
+    found: dict[int, int] = {}
+    for handle in [os.pidfd_open(pid) for pid in pids]:
+        select.select([handle], [], [], 10)
+        os.close(handle)
+        found |= dict(reaper.reap())
+    return found
+
+
+def test_exit_codes_and_signals_are_told_apart() -> None:
+    one = os.fork()
+    if one == 0:
+        os._exit(3)
+    other = os.fork()
+    if other == 0:
+        signal.pause()
+        os._exit(0)
+    reaper.kill(other, signal.SIGKILL)
+    assert collect(one, other) == {one: 3, other: -signal.SIGKILL}
+
+
+def test_what_a_dead_child_had_started_goes_with_it() -> None:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        if os.fork() == 0:
+            signal.pause()  # holds the pipe open, as it would a client's connection
+        os._exit(0)
+    os.close(writing)
+    assert collect(child) == {child: 0}
+    assert select.select([reading], [], [], 10)[0], "the grandchild holds on"
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+
+
+def test_nobody_to_reap_is_no_error() -> None:
+    assert list(reaper.reap()) == []
+    reaper.kill(2**22 + 1, signal.SIGTERM)  # beyond any pid
