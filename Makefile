@@ -36,10 +36,10 @@ check: $(STAMP) ## lint, formatting, types, import contracts, generated pages; u
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m prefork.settings.reference --check docs/reference
+	$(BIN)/python -m prefork.cli.reference --check docs/reference
 
 docs-generate: $(STAMP) ## write the reference pages that are made from the code
-	$(BIN)/python -m prefork.settings.reference docs/reference
+	$(BIN)/python -m prefork.cli.reference docs/reference
 
 $(PEERS_STAMP): benchmarks/peers.txt pyproject.toml
 	$(PYTHON) -m venv $(PEERS)

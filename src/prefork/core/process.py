@@ -13,13 +13,23 @@ class Role(Enum):
 
 
 class Phase(Enum):
-    SPAWNING = "spawning"  # asked for; no pid yet
-    STARTING = "starting"  # forked; the application is loading
-    SERVING = "serving"  # a worker takes connections; a template takes spawn requests
-    LEAVING = "leaving"  # serves until its successor does
-    DRAINING = "draining"  # told to stop; finishing requests
-    KILLED = "killed"  # SIGKILL asked for; waiting for the reaper
-    GONE = "gone"
+    """How far a process has come; docs/reference/states.md is made from this."""
+
+    def __new__(cls, value: str, meaning: str) -> "Phase":
+        phase = object.__new__(cls)
+        phase._value_ = value
+        phase.meaning = meaning
+        return phase
+
+    meaning: str
+
+    SPAWNING = "spawning", "asked for; its pid is not known yet"
+    STARTING = "starting", "forked; the application is loading"
+    SERVING = "serving", "a worker takes connections; a template forks workers on request"
+    LEAVING = "leaving", "serves until its successor does"
+    DRAINING = "draining", "told to stop; it finishes its requests"
+    KILLED = "killed", "SIGKILL was sent; its exit is awaited"
+    GONE = "gone", "it has exited, or never lived"
 
 
 class Step(Enum):

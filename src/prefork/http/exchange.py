@@ -188,9 +188,7 @@ class Exchange:
             self.keep_alive = False
         if self.expects_continue and not self.body_complete:
             self.keep_alive = False  # nobody knows whether the body will still come
-        parts.append(
-            self.closing() if not self.keep_alive or self.version == "1.0" else b"\r\n\r\n"
-        )
+        parts.append(self.closing())
         parts.append(body)
         self.parts = None
         self.sent = True

@@ -9,7 +9,7 @@ import msgspec
 
 from prefork.http.rules import Field
 from prefork.worker.cycle import ANYTHING, Address, Cycle
-from prefork.worker.response import TEXT, Response, encode, response_of
+from prefork.worker.response import TEXT, WHOLE, Headings, encode, fields_of, parts_of
 
 
 class MalformedBody(ValueError):  # noqa: N818 - the client's fault
@@ -128,21 +128,20 @@ class HandlerCycle(Request):
             self.fail(error)
 
     async def _answer(self, returned: Any) -> None:
-        carrier = self.carrier
-        response = response_of(returned)
-        body = response.body
-        if not isinstance(body, str | bytes | dict) and hasattr(body, "__aiter__"):
-            await self._stream(response, body)
+        status, headers, body = parts_of(returned)
+        if not isinstance(body, WHOLE) and hasattr(body, "__aiter__"):
+            await self._stream(status, headers, body)
             return
+        carrier = self.carrier
+        service = carrier.service
         data, content_type = encode(body)
-        if carrier.service.draining and carrier.is_last():
+        if service.draining and carrier.is_last():
             self.keep_alive = False
-        date = carrier.service.date
-        if response.headers:
-            self.start(response.status, response.fields(content_type), date)
+        if headers:
+            self.start(status, fields_of(headers, content_type), service.date)
             written = self.write(data, more=False)
         else:
-            written = self.whole(response.status, content_type, data, date)
+            written = self.whole(status, content_type, data, service.date)
         if carrier.blocked:
             await carrier.writable()
         if self.gone:
@@ -150,9 +149,9 @@ class HandlerCycle(Request):
         carrier.transport.write(written)
         carrier.answered()
 
-    async def _stream(self, response: Response, pieces: Any) -> None:
+    async def _stream(self, status: int, headers: Headings, pieces: Any) -> None:
         carrier = self.carrier
-        self.start(response.status, response.fields(TEXT), carrier.service.date)
+        self.start(status, fields_of(headers, TEXT), carrier.service.date)
         iterator = aiter(pieces)
         try:
             async for piece in iterator:

@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 
 Text = str | bytes
+Headings = Mapping[str, str] | Iterable[tuple[Text, Text]]
 Fields = list[tuple[bytes, bytes]]
 
 TEXT = b"text/plain; charset=utf-8"
 BYTES = b"application/octet-stream"
 JSON = b"application/json"
+WHOLE = (str, bytes, dict)  # bodies that come in one piece
 
 
 class Response:
@@ -25,30 +27,31 @@ class Response:
         self,
         body: str | bytes | dict[Any, Any] | AsyncIterable[Text] = b"",
         status: int = 200,
-        headers: Mapping[str, str] | Iterable[tuple[Text, Text]] = (),
+        headers: Headings = (),
     ) -> None:
         self.body = body
         self.status = status
         self.headers = headers
 
-    def fields(self, content_type: bytes) -> Fields:
-        """The headers as bytes, with a content type."""
-        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
-        fields = [(_latin(name), _latin(value)) for name, value in pairs]
-        if any(name.lower() == b"content-type" for name, _ in fields):
-            return fields
-        return [(b"content-type", content_type), *fields]
 
-
-def response_of(returned: Any) -> Response:
-    """The answer that a handler meant. Raises TypeError where it returned something else."""
+def parts_of(returned: Any) -> tuple[int, Headings, Any]:
+    """Status, headers and body that a handler meant. Raises TypeError for a malformed pair."""
     if isinstance(returned, Response):
-        return returned
+        return returned.status, returned.headers, returned.body
     if isinstance(returned, tuple):
         if len(returned) != 2 or not isinstance(returned[0], int):  # noqa: PLR2004
             raise TypeError("a handler's pair must be (status, body)")
-        return Response(returned[1], returned[0])
-    return Response(returned)
+        return returned[0], (), returned[1]
+    return 200, (), returned
+
+
+def fields_of(headers: Headings, content_type: bytes) -> Fields:
+    """The headers as bytes, with a content type."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    fields = [(_latin(name), _latin(value)) for name, value in pairs]
+    if any(name.lower() == b"content-type" for name, _ in fields):
+        return fields
+    return [(b"content-type", content_type), *fields]
 
 
 def encode(body: Any) -> tuple[bytes, bytes]:

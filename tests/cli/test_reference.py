@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from prefork.cli.reference import exit_codes_page, main, settings_page, states_page
+from prefork.core.process import TRANSITIONS, Phase
 from prefork.errors import ExitCode
-from prefork.settings.reference import exit_codes_page, main, settings_page
 from prefork.settings.schema import described
 
 
@@ -21,6 +22,14 @@ def test_every_setting_has_its_flag_variable_and_default() -> None:
 def test_every_exit_code_has_its_row() -> None:
     for code in ExitCode:
         assert f"| {code.value} | {code.name} | {code.meaning} |" in exit_codes_page()
+
+
+def test_every_state_and_transition_is_shown() -> None:
+    page = states_page()
+    for phase in Phase:
+        assert f"| `{phase.value}` | {phase.meaning} |" in page
+    assert "    starting --> serving: ready" in page
+    assert page.count(" --> ") == len(TRANSITIONS)
 
 
 def test_the_check_finds_pages_that_are_missing_or_stale(

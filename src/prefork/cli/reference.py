@@ -1,8 +1,9 @@
-"""The reference pages of settings and exit codes, made from the code: write or check them."""
+"""The reference pages that are made from the code: write or check them."""
 
 import sys
 from pathlib import Path
 
+from prefork.core.process import TRANSITIONS, Phase
 from prefork.errors import ExitCode
 from prefork.settings.declaration import Described
 from prefork.settings.schema import described
@@ -60,7 +61,39 @@ def exit_codes_page() -> str:
     )
 
 
-PAGES = {"settings.md": settings_page, "exit-codes.md": exit_codes_page}  # by file name
+def states_page() -> str:
+    """Render docs/reference/states.md."""
+    rows = [f"| `{phase.value}` | {phase.meaning} |" for phase in Phase]
+    arrows = [
+        f"    {before.value} --> {after.value}: {step.value}"
+        for (before, step), after in TRANSITIONS.items()
+    ]
+    return "\n".join(
+        [
+            _ORIGIN.format("core/process.py"),
+            "",
+            "# States of a process",
+            "",
+            "`prefork status` and `prefork stats` name these for workers and templates.",
+            "",
+            "| state | meaning |",
+            "|---|---|",
+            *rows,
+            "",
+            "```mermaid",
+            "stateDiagram-v2",
+            *arrows,
+            "```",
+            "",
+        ]
+    )
+
+
+PAGES = {  # by file name
+    "settings.md": settings_page,
+    "exit-codes.md": exit_codes_page,
+    "states.md": states_page,
+}
 
 
 def stale(directory: Path) -> list[Path]:
@@ -79,7 +112,7 @@ def write(directory: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run `python -m prefork.settings.reference [--check] DIR`."""
+    """Run `python -m prefork.cli.reference [--check] DIR`."""
     match arguments:
         case ["--check", directory]:
             old = stale(Path(directory))
@@ -89,7 +122,7 @@ def main(arguments: list[str]) -> int:
         case [directory] if not directory.startswith("-"):
             write(Path(directory))
             return 0
-    print("usage: python -m prefork.settings.reference [--check] DIR", file=sys.stderr)
+    print("usage: python -m prefork.cli.reference [--check] DIR", file=sys.stderr)
     return 2
 
 
