@@ -1,13 +1,11 @@
 """Where control sockets lie, under which names, and which of them are alive."""
 
 import errno
-import fcntl
 import os
 import re
 import socket
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from prefork.errors import AddressError, SettingsError
 from prefork.settings import environment
 from prefork.settings.address import MAX_SOCKET_PATH, Address, UnixAddress
 from prefork.settings.checks import INSTANCE_NAME
+from prefork.wire import named
 
 SUFFIX = ".sock"
 BACKLOG = 64  # commands that may wait for the primary's next turn
@@ -122,16 +121,8 @@ def running(directory: Path | None = None) -> list[Instance]:
         for each in found
         if INSTANCE_NAME.fullmatch(each.name)
         and each.path.is_socket()
-        and not _is_dead_and_buried(each.path)
+        and not named.remove_if_dead(each.path)
     ]
-
-
-def _is_dead_and_buried(path: Path) -> bool:
-    if not _is_dead(path):
-        return False
-    with _locked(path.parent):
-        _bury(path)
-    return True
 
 
 # -- the socket --------------------------------------------------------------
@@ -143,28 +134,11 @@ def claim(path: Path) -> socket.socket:
     Raises AddressError where the name is taken or the place unusable.
     """
     try:
-        with _locked(path.parent):
-            _bury(path)
-            return _listen(path)
+        return named.listen(path, BACKLOG, umask=0o177)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise AddressError(_taken(path)) from None
         raise AddressError(f"control socket {path}: {_reason(error)}{_REMEDY}") from None
-
-
-def _listen(path: Path) -> socket.socket:
-    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    umask = os.umask(0o177)  # the file is ours alone from its first moment
-    try:
-        control.bind(os.fspath(path))
-        control.listen(BACKLOG)
-    except OSError:
-        control.close()
-        raise
-    finally:
-        os.umask(umask)
-    control.setblocking(False)
-    return control
 
 
 def _taken(path: Path) -> str:
@@ -172,33 +146,6 @@ def _taken(path: Path) -> str:
         return f"control socket {path}: a file is in the way{_REMEDY}"
     name = path.name.removesuffix(SUFFIX)
     return f"an instance called {name} is already running ({path}); choose another --name"
-
-
-def _bury(path: Path) -> None:
-    """Remove the socket if it is dead, with the directory locked: nobody is between bind and
-    listen then, where a socket refuses connections like a dead one."""
-    if _is_dead(path):
-        path.unlink(missing_ok=True)
-
-
-def _is_dead(path: Path) -> bool:
-    """Whether *path* is a socket that nobody listens on. A full backlog is life."""
-    if not path.is_socket():
-        return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        return probe.connect_ex(os.fspath(path)) == errno.ECONNREFUSED
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """One process at a time replaces or removes sockets; the kernel unlocks for a dead one."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _reason(error: OSError) -> str:

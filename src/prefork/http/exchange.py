@@ -170,7 +170,7 @@ class Exchange:
     def _first(self, parts: list[bytes], body: bytes, more: bool) -> bytes:
         """The head with the first piece of the body: one write."""
         if self.method == "HEAD" or self.status in BODILESS:
-            body = self._without_body(body)
+            body = self._without_body(parts, body, more)
         elif self.left is not None:
             self.framing = LENGTH
             if more or self.left != len(body):
@@ -195,9 +195,12 @@ class Exchange:
         self.finished = not more
         return b"".join(parts)
 
-    def _without_body(self, body: bytes) -> bytes:
+    def _without_body(self, parts: list[bytes], body: bytes, more: bool) -> bytes:
+        """Leave the body out; to HEAD its length is told, as GET would tell it (RFC 9110, 9.3.2)."""
         if body and self.method != "HEAD":
             raise FramingError(f"a body with status {self.status}")
+        if body and not more and self.left is None:
+            parts.append(b"\r\ncontent-length: %d" % len(body))
         self.framing = NONE
         return b""
 

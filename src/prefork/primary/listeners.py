@@ -1,15 +1,15 @@
 """Listening sockets: bound once, kept for ever."""
 
 import errno
-import fcntl
 import os
 import socket
-import stat
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from prefork.errors import AddressError
 from prefork.settings.address import Address, TcpAddress, UnixAddress
+from prefork.wire import named
 
 _REASONS = {
     errno.EADDRINUSE: "already in use",
@@ -51,7 +51,7 @@ def close(listeners: Sequence[socket.socket]) -> None:
 def _listen(address: Address, backlog: int) -> socket.socket:
     try:
         if isinstance(address, UnixAddress):
-            return listen_unix(address.path, backlog)
+            return named.listen(Path(address.path), backlog)
         return _listen_tcp(address, backlog)
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
@@ -76,58 +76,3 @@ def _listen_tcp(address: TcpAddress, backlog: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def listen_unix(path: str, backlog: int, mask: int | None = None) -> socket.socket:
-    """Listen on a path; a socket that a dead process left there is replaced.
-
-    *mask*: the umask under which the file is made. Raises OSError, EADDRINUSE where it is served.
-    """
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with _alone_in(os.path.dirname(path) or "."), _umask(mask):
-            if _is_dead(path):
-                os.unlink(path)
-            listener.bind(path)
-            listener.listen(backlog)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-@contextmanager
-def _alone_in(directory: str) -> Iterator[None]:
-    """Keep others of ours from replacing a dead socket at the same moment."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _umask(mask: int | None) -> Iterator[None]:
-    before = os.umask(0)
-    os.umask(before if mask is None else mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def _is_dead(path: str) -> bool:
-    """Whether a socket lies there that nobody serves."""
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return False
-        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
-            probe.setblocking(False)
-            probe.connect(path)
-    except ConnectionRefusedError:
-        return True
-    except OSError:  # not there, not ours, or its backlog is full
-        return False
-    return False

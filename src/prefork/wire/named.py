@@ -1,0 +1,73 @@
+"""Unix sockets that have a path: claimed by one process at a time, replaced when that is dead."""
+
+import errno
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def listen(path: Path, backlog: int, *, umask: int | None = None) -> socket.socket:
+    """Listen on *path*, without blocking; a dead process's socket is replaced.
+
+    *umask*: under which the file is made, so that it has its mode from its first moment. Raises
+    OSError: EADDRINUSE where the path is served, or a file lies there.
+    """
+    with _locked(path.parent):
+        if is_dead(path):
+            path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _umask(umask):
+                listener.bind(os.fspath(path))
+            listener.listen(backlog)
+        except OSError:
+            listener.close()
+            raise
+    listener.setblocking(False)
+    return listener
+
+
+def remove_if_dead(path: Path) -> bool:
+    """Remove a dead process's socket; whether it was one."""
+    if not is_dead(path):
+        return False
+    with _locked(path.parent):  # nobody is between bind and listen now, where it seems dead
+        if is_dead(path):
+            path.unlink(missing_ok=True)
+            return True
+    return False
+
+
+def is_dead(path: Path) -> bool:
+    """Whether *path* is a socket that nobody listens on. A full backlog is life."""
+    if not path.is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(os.fspath(path)) == errno.ECONNREFUSED
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """One process at a time replaces or removes sockets; the kernel unlocks for a dead one."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _umask(mask: int | None) -> Iterator[None]:
+    if mask is None:
+        yield
+        return
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
