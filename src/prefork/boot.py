@@ -19,6 +19,7 @@ from prefork.core.fleet import Fleet
 from prefork.core.plan import Plan
 from prefork.errors import AppError, ExitCode
 from prefork.primary import listeners as listening
+from prefork.primary import priority
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.host import Entries, PosixHost
 from prefork.primary.loop import Primary
@@ -44,6 +45,7 @@ def serve(settings: Settings) -> int:
     signals = Signals()  # first: a stop that comes early must find its handler
     adopts = lineage.adopt_orphans()
     descriptors.raise_limit()
+    priority.let_workers_run()
     listeners = listening.listen([parse(each) for each in settings.bind], settings.backlog)
     try:
         control = _claim(settings, listeners)

@@ -496,3 +496,67 @@ def test_a_queue_of_requests_stops_the_reading(run: Run) -> None:
             assert [(await client.answer()).body for _ in range(3)] == [b"/1", b"/2", b"/3"]
 
     run(scenario())
+
+
+def test_after_a_body_that_nobody_read_the_next_head_is_read_on(run: Run) -> None:
+    body = b"x" * (HIGH_WATER + 1)
+
+    async def scenario() -> None:
+        async with rig(path, "handler") as made:
+            client = await made.connect()
+            await client.send(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body + GET[:9])
+            assert (await client.answer()).status == 200
+            assert (await client.get(GET[9:])).status == 200
+
+    run(scenario())
+
+
+def test_a_queued_request_that_will_stay_incomplete_is_a_disconnect(run: Run) -> None:
+    messages: list[Message] = []
+    go = asyncio.Event()
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await go.wait()
+        messages.append(await receive())
+        while messages[-1].get("more_body"):
+            messages.append(await receive())
+        await send(START)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async def scenario() -> None:
+        async with rig(app) as made:
+            client = await made.connect()
+            await client.send(GET + POST + b"Content-Length: 9\r\n\r\nabc")
+            await made.turn(lambda: made.server.in_flight == 1)
+            client.shut()
+            go.set()
+            assert [(await client.answer()).body for _ in range(2)] == [b"done"] * 2
+            assert await client.rest() == b""
+            assert [message["type"] for message in messages] == [
+                "http.request",
+                "http.request",
+                "http.disconnect",
+            ]
+
+    run(scenario())
+
+
+def test_a_half_head_that_will_stay_half_is_left(run: Run) -> None:
+    gate = Gate()
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        gate.begun.append(scope["path"])
+        await receive()
+        await receive()
+        await hello(scope, receive, send)
+
+    async def scenario() -> None:
+        async with rig(app) as made:
+            client = await made.connect()
+            await client.send(GET + GET[:9])
+            await made.turn(lambda: gate.begun == ["/"])
+            client.shut()
+            assert (await client.answer()).body == b"hello"
+            assert await client.rest() == b""
+
+    run(scenario())

@@ -11,25 +11,13 @@ from urllib.parse import unquote
 
 import httptools
 
+from prefork.http import rules
 from prefork.http.errors import Refused
 from prefork.http.exchange import Exchange
 from prefork.http.fields import HOSTS, METHODS, NOTABLE, learn_host
 from prefork.http.limits import Limits
 from prefork.http.meter import Meter
-from prefork.http.rules import (
-    CODING,
-    EXPECT,
-    HOST,
-    LENGTH,
-    UPGRADE,
-    Field,
-    announcement,
-    facts_of,
-    measure_fields,
-    measure_line,
-    path_of,
-    verdict,
-)
+from prefork.http.rules import CODING, EXPECT, HOST, LENGTH, UPGRADE, Field
 
 E = TypeVar("E", bound=Exchange)
 Make = Callable[[str, str, bytes, bytes, list[Field], str, bool], E]
@@ -89,17 +77,19 @@ class Connection(Generic[E]):
             self._fed += len(data)
         else:
             self._fed = self._first = len(data)
-        rest = b""
+        rest = None
         try:
             self._parser.feed_data(data)
+            if self._meter is not None or (self.in_head and self._fed > self._cheap):
+                self._check_unfinished(len(data))
         except httptools.HttpParserUpgrade as pause:
-            rest = data[pause.args[0] :]
+            rest = memoryview(data)[pause.args[0] :]
         except httptools.HttpParserError as error:
             self._stop(error)
-        if rest or self._detached:
+        except Refused as refusal:
+            self._refuse(refusal)
+        if rest is not None:
             self._resume(rest)
-        if self._meter is not None or (self.in_head and self._fed > self._cheap):
-            self._check_unfinished(len(data))
 
     def on_message_begin(self) -> None:
         self.in_head = True
@@ -130,14 +120,14 @@ class Connection(Generic[E]):
             version, facts, host = "1.1", NO_FACTS, notable[0][1]
         else:
             version = self._parser.get_http_version()
-            facts = facts_of(notable, version)
+            facts = rules.facts_of(notable, version)
             host = facts.get(HOST, b"")
         if host not in HOSTS:
             learn_host(host)
         target = self._target
         raw_path, _, query = target.partition(b"?")
         if target[0] != SLASH:
-            raw_path = path_of(method, target, host)
+            raw_path = rules.path_of(method, target, host)
         if HASH in target:
             raise Refused(400, "a fragment in the target")
         path = raw_path.decode("ascii")
@@ -172,7 +162,7 @@ class Connection(Generic[E]):
         exchange = self._body
         assert exchange is not None
         if self._fields:
-            measure_fields(self._fields, self._limits)
+            rules.measure_fields(self._fields, self._limits)
             self._fields = []
             self._notable = []
         exchange.body_complete = True
@@ -190,15 +180,15 @@ class Connection(Generic[E]):
             return
         exchange.expects_continue = EXPECT in facts and exchange.version == "1.1"
         if UPGRADE in facts and self._parser.should_upgrade():
-            self._detached = announcement(facts)
+            self._detached = rules.announcement(facts)
 
-    def _resume(self, rest: bytes) -> None:
+    def _resume(self, rest: memoryview) -> None:
         """Go on after an upgrade that we ignore, as RFC 9110, section 7.8, allows."""
         while (rest or self._detached) and not self.ended:
-            if self._detached:
-                rest = self._detached + rest
-                self._parser = httptools.HttpRequestParser(self)
             try:
+                if self._detached:
+                    self._parser = httptools.HttpRequestParser(self)
+                    self._parser.feed_data(self._detached)
                 self._parser.feed_data(rest)
                 return
             except httptools.HttpParserUpgrade as pause:
@@ -210,29 +200,22 @@ class Connection(Generic[E]):
         """The announcement was parsed; the body of the request before it follows."""
         self._detached = b""
         self.in_head = False
-        self._fields = []
-        self._notable = []
-        self._target = b""
+        self._fields, self._notable, self._target = [], [], b""
 
     def _measure(self) -> None:
         """Raise Refused where what is known of the head is over a limit."""
-        measure_line(self._parser.get_method(), self._target, self._limits)
-        measure_fields(self._fields, self._limits)
+        rules.measure_line(self._parser.get_method(), self._target, self._limits)
+        rules.measure_fields(self._fields, self._limits)
 
     def _check_unfinished(self, fed: int) -> None:
-        """Refuse a head, or a chunked body's lines and trailers, that can only get too large."""
-        if self.ended:
-            return
-        try:
-            if self.in_head:
-                self._measure()
-                if self._fed - self._first > self._limits.headers_size + self._limits.request_line:
-                    raise Refused(431, "the header fields are too large")
-            elif self._meter is not None:
-                measure_fields(self._fields, self._limits)
-                self._meter.fed(fed)
-        except Refused as refusal:
-            self._refuse(refusal)
+        """Raise Refused where a head, or the lines of a chunked body, can only get too large."""
+        if self.in_head:
+            self._measure()
+            if self._fed - self._first > self._limits.headers_size + self._limits.request_line:
+                raise Refused(431, "the header fields are too large")
+        elif self._meter is not None:
+            rules.measure_fields(self._fields, self._limits)
+            self._meter.fed(fed)
 
     def _stop(self, error: Exception) -> None:
         """Find out whose fault a failed parse is."""
@@ -243,7 +226,7 @@ class Connection(Generic[E]):
             cause = Refused(400, "malformed target")
         if cause is not None and not isinstance(cause, Refused):
             raise cause
-        refusal = cause or verdict(error)
+        refusal = cause or rules.verdict(error)
         if self.in_head:
             try:
                 self._measure()

@@ -5,14 +5,7 @@ from enum import IntEnum
 
 from prefork.http.canned import CONTINUE
 from prefork.http.errors import FramingError
-from prefork.http.fields import (
-    NAMES,
-    STATUS_LINES,
-    VALUES,
-    Kind,
-    learn_name,
-    learn_value,
-)
+from prefork.http.fields import NAMES, STATUS_LINES, VALUES, Kind, learn_name, learn_value
 
 BODILESS = (204, 304)
 
@@ -83,12 +76,11 @@ class Exchange:
         self.received += len(data)
         if self.discarding:
             return
-        if not self.buffer:
+        if self.buffer:
+            self.buffer = bytearray(self.buffer) if type(self.buffer) is bytes else self.buffer
+            self.buffer += data
+        else:
             self.buffer = data
-            return
-        if type(self.buffer) is bytes:
-            self.buffer = bytearray(self.buffer)
-        self.buffer += data
 
     def take(self) -> bytes:
         """What arrived of the request's body since the last call."""
@@ -196,7 +188,7 @@ class Exchange:
         return b"".join(parts)
 
     def _without_body(self, parts: list[bytes], body: bytes, more: bool) -> bytes:
-        """Leave the body out; to HEAD its length is told, as GET would tell it (RFC 9110, 9.3.2)."""
+        """Leave the body out. HEAD is told its length, as GET would be (RFC 9110, 9.3.2)."""
         if body and self.method != "HEAD":
             raise FramingError(f"a body with status {self.status}")
         if body and not more and self.left is None:

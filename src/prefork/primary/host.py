@@ -174,18 +174,22 @@ class PosixHost:
             child.channel.send(message, descriptors)
         except RemoteError as error:
             return self._blame(child, error)
+        self._listen_to(child)
+        return []
+
+    def _listen_to(self, child: Child) -> None:
+        """Wake for what it says; and for room to write, while something is left to be said."""
         events = selectors.EVENT_READ
         if not child.channel.flush():
             events |= selectors.EVENT_WRITE
         with suppress(KeyError):  # at its end: nobody listens any more
             self._selector.modify(child.channel, events, partial(self._hear_child, child))
-        return []
 
     def _hear_child(self, child: Child, now: float) -> Iterator[Fact]:
         """Read what a child says. The end of a channel without a pid: it never lived."""
         if self.children.get(child.id) is not child:
             return  # buried earlier in this batch
-        child.channel.flush()
+        self._listen_to(child)
         yield from self._read(child, now)
         if child.channel.is_ended:
             with suppress(KeyError):

@@ -48,10 +48,15 @@ class Primary:
     def run(self) -> int:
         """Return what the process is to exit with."""
         self._perform(self._fleet.start(self._host.now()))
+        deadline = self._fleet.next_deadline()
         while self._exit_code is None:
-            for fact in self._host.wait(self._fleet.next_deadline()):
+            is_due = deadline is not None and deadline <= self._host.now()
+            for fact in self._host.wait(deadline):
                 self._tell(fact)
-            self._perform(self._fleet.tick(self._host.now()))
+                is_due = True
+            if is_due:  # else a connection came: looking at every worker would cost it O(N)
+                self._perform(self._fleet.tick(self._host.now()))
+                deadline = self._fleet.next_deadline()
         return self._exit_code
 
     def _tell(self, fact: Fact) -> None:

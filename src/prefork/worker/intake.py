@@ -62,6 +62,7 @@ class Intake:
         number, descriptors = message
         self._server.taken(len(descriptors))
         self._line[Field.RECEIVED] += len(descriptors)
+        self._line[Field.ROOM] = max(0, self._line[Field.ROOM] - len(descriptors))
         if self._primary[Field.WAITING]:
             self._link.say(Nudge())
         for descriptor in descriptors:

@@ -91,14 +91,14 @@ class HttpProtocol(Flow):
         self._phase = IDLE
         self.deadline = service.now + service.idle_timeout
         connection = self.connection
+        if self._held:
+            self.relieve()
         if not cycle.keep_alive:
             self._end()
         elif connection.ready or connection.ended or connection.in_head:
             self._advance()
         elif self.at_eof:
             self._close()
-        elif self._held:
-            self._release()
 
     def failed(self) -> None:
         """The application failed before its answer was complete."""
