@@ -33,14 +33,20 @@ def test_everything_is_gone_within_a_second_of_the_primarys_sigkill(
     assert program.journal.ended(1)
 
 
-def test_a_stopped_template_is_gone_too(serve: Serve) -> None:
+def test_a_worker_that_holds_the_interpreter_is_gone_with_its_stopped_template(
+    serve: Serve,
+) -> None:
+    """No thread of the worker can end it, and nobody else is left who would."""
     program = serve("--workers", "2")
-    (template, *_) = [entry["pid"] for entry in program.stats()["templates"]]
-    os.kill(template, signal.SIGSTOP)
-    processes.until_state(template, "T")
-    with Watch(program.tree()) as watch:
-        os.kill(program.pid, signal.SIGKILL)
-        assert watch.left(timeout=1) == []
+    with closing(Caller(program.port)) as caller:
+        caller.send("/hold")
+        program.journal.wait_for_line("app: holds")
+        (template,) = [entry["pid"] for entry in program.stats()["templates"]]
+        os.kill(template, signal.SIGSTOP)
+        processes.until_state(template, "T")
+        with Watch(program.tree()) as watch:
+            os.kill(program.pid, signal.SIGKILL)
+            assert watch.left(timeout=1) == []
 
 
 def test_a_killed_template_is_replaced_and_spawns_again(serve: Serve) -> None:

@@ -1,5 +1,6 @@
 """The application that process tests serve: it tells its pid, and misbehaves when asked to."""
 
+import itertools
 import os
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -40,6 +41,9 @@ async def behave(path: str, query: dict[str, list[str]]) -> None:
         tell("wedged")
         while True:
             pass
+    elif path == "/hold":
+        tell("holds")
+        sum(itertools.repeat(0, 10**15))  # in C: no other thread gets the interpreter
 
 
 async def live(receive: Receive, send: Send) -> None:

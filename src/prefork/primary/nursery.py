@@ -6,6 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
+from prefork.primary import priority
 from prefork.wire import signalling
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import TemplateBirth, WorkerBirth
@@ -30,6 +31,7 @@ def _become(entry: str, birth: TemplateBirth | WorkerBirth) -> NoReturn:
     code = 1
     try:
         signalling.forget()
+        priority.be_scheduled_as_ever()
         os.setpgid(0, 0)  # not setsid: an orphaned group is continued by the kernel
         close_others(_inherited(birth))
         gc.freeze()  # the primary's objects are never freed here: their descriptors are closed
