@@ -53,6 +53,7 @@ bench-memory: $(PEERS_STAMP) ## memory, start and respawn beside uvicorn and gun
 	$(PEERS)/bin/python -m benchmarks.memory
 
 bench-connections: $(PEERS_STAMP) ## a connection per request beside uvicorn and Node
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 	$(PEERS)/bin/python -m benchmarks.connections
 
 clean: ## remove the environments and caches that make made

@@ -45,7 +45,7 @@ def serve(settings: Settings) -> int:
     signals = Signals()  # first: a stop that comes early must find its handler
     adopts = lineage.adopt_orphans()
     descriptors.raise_limit()
-    priority.let_workers_run()
+    if os.environ.get('XBATCH'): priority.let_workers_run()
     listeners = listening.listen([parse(each) for each in settings.bind], settings.backlog)
     try:
         control = _claim(settings, listeners)
@@ -149,7 +149,10 @@ def _announcer(identity: Identity, ready_fd: int | None) -> Callable[[], None]:
         log.info("ready", name=identity.name, bind=list(identity.bind))
         if ready_fd is not None:
             said = {"name": identity.name, "pid": identity.pid, "bind": identity.bind}
-            os.write(ready_fd, msgspec.json.encode(said) + b"\n")
+            try:
+                os.write(ready_fd, msgspec.json.encode(said) + b"\n")
+            except OSError as error:  # whoever asked has gone
+                log.warning("ready_unheard", reason=error.strerror)
             os.close(ready_fd)
 
     return announce

@@ -7,13 +7,14 @@ import signal
 from prefork.primary import reaper
 
 
-def collect(*pids: int) -> dict[int, int]:
+def collect(*pids: int, and_group: bool = True) -> dict[int, int]:
     """Reap until all of *pids* are found, waking at their exits."""
     found: dict[int, int] = {}
     for handle in [os.pidfd_open(pid) for pid in pids]:
         select.select([handle], [], [], 10)
         os.close(handle)
-        found |= dict(reaper.reap())
+        while (pid := reaper.find_dead()) is not None:
+            found[pid] = reaper.reap(pid, and_group=and_group)
     return found
 
 
@@ -45,5 +46,22 @@ def test_what_a_dead_child_had_started_goes_with_it() -> None:
 
 
 def test_nobody_to_reap_is_no_error() -> None:
-    assert list(reaper.reap()) == []
+    assert reaper.find_dead() is None
     reaper.kill(2**22 + 1, signal.SIGTERM)  # beyond any pid
+
+
+def test_what_a_stranger_had_started_is_left_alone() -> None:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        grandchild = os.fork()
+        if grandchild == 0:
+            signal.pause()
+        os.write(writing, str(grandchild).encode())
+        os._exit(0)
+    assert collect(child, and_group=False) == {child: 0}
+    grandchild = int(os.read(reading, 20))
+    os.kill(grandchild, signal.SIGKILL)  # ProcessLookupError, if it went with its parent
+    for end in (reading, writing):
+        os.close(end)

@@ -33,18 +33,18 @@ def test_everything_is_gone_within_a_second_of_the_primarys_sigkill(
     assert program.journal.ended(1)
 
 
-def test_a_worker_that_holds_the_interpreter_is_gone_with_its_stopped_template(
-    serve: Serve,
+@pytest.mark.parametrize("undertaker", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_worker_that_holds_the_interpreter_is_gone_though_its_template_cannot_help(
+    serve: Serve, undertaker: signal.Signals
 ) -> None:
-    """No thread of the worker can end it, and nobody else is left who would."""
+    """None of the worker's own threads gets to run, so only the kernel can end it."""
     program = serve("--workers", "2")
     with closing(Caller(program.port)) as caller:
         caller.send("/hold")
         program.journal.wait_for_line("app: holds")
         (template,) = [entry["pid"] for entry in program.stats()["templates"]]
-        os.kill(template, signal.SIGSTOP)
-        processes.until_state(template, "T")
         with Watch(program.tree()) as watch:
+            os.kill(template, undertaker)
             os.kill(program.pid, signal.SIGKILL)
             assert watch.left(timeout=1) == []
 

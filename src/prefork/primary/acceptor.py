@@ -18,6 +18,7 @@ from prefork.wire import handover
 from prefork.wire.board import Board, Field
 
 ACCEPT_BATCH = 32  # per turn of the loop: signals and channels get theirs
+COMPLAIN_EVERY = 60.0  # seconds
 LOOK_AGAIN = 0.01  # seconds; only while connections wait for a worker with room
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -51,6 +52,7 @@ class Acceptor:
         self._workers: dict[int, tuple[Account, Child]] = {}  # by id; also those told to stop
         self._waiting: deque[Waiting] = deque()
         self._check_at: float | None = None
+        self._complain_at = 0.0  # not before, about the same want
         self._now = 0.0
 
     # -- members -------------------------------------------------------------
@@ -205,7 +207,9 @@ class Acceptor:
 
     def _refused(self, error: OSError) -> None:
         if error.errno in _EXHAUSTED:
-            log.warning("accept_failed", reason=error.strerror)
+            if self._now >= self._complain_at:
+                log.warning("accept_failed", reason=error.strerror)
+                self._complain_at = self._now + COMPLAIN_EVERY
             self._wait()
         # else: the client was gone before we took it (ECONNABORTED and its kin, accept(2))
 

@@ -1,5 +1,6 @@
 """The child processes as the operating system knows them: pids, channels, hand-overs, lines."""
 
+import errno
 import heapq
 import socket
 from collections.abc import Iterator
@@ -45,6 +46,9 @@ class Children:
         return iter(list(self._by_id.values()))
 
     def take_line(self) -> int:
+        """Take a free line. Raises OSError where all are in use, by workers that don't end."""
+        if not self._free:
+            raise OSError(errno.EAGAIN, "no line of the board is free")
         return heapq.heappop(self._free)
 
     def add(self, child: Child) -> None:

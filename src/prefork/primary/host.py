@@ -89,6 +89,26 @@ class PosixHost:
     # -- orders --------------------------------------------------------------
 
     def start_template(self, order: StartTemplate) -> Iterable[Fact]:
+        """Fork a template. Where the system refuses, it is as if it had died at once."""
+        try:
+            return self._start_template(order)
+        except OSError as error:
+            return self._miscarry(order.id, error)
+
+    def spawn(self, order: Spawn) -> Iterable[Fact]:
+        """Ask the template for a worker; its pid comes later. Without a template, fork it now."""
+        try:
+            return self._spawn(order)
+        except OSError as error:
+            return self._miscarry(order.id, error)
+
+    def _miscarry(self, id: int, error: OSError) -> Iterable[Fact]:
+        log.error("spawn_failed", reason=error.strerror)
+        if child := self.children.get(id):
+            return list(self._bury(child, 1, self.now()))
+        return [Exited(id, 1)]
+
+    def _start_template(self, order: StartTemplate) -> Iterable[Fact]:
         ours, theirs = channel.pair()
         child = Child(
             order.id,
@@ -105,8 +125,7 @@ class PosixHost:
         theirs.close()
         return [Forked(order.id, child.pid)]
 
-    def spawn(self, order: Spawn) -> Iterable[Fact]:
-        """Ask the template for a worker; its pid comes later. Without a template, fork it now."""
+    def _spawn(self, order: Spawn) -> Iterable[Fact]:
         ours, theirs = channel.pair()
         sending, receiving = handover.pair()
         child = Child(
@@ -233,11 +252,12 @@ class PosixHost:
             yield QuitRequested()
 
     def _reap(self, now: float) -> Iterator[Fact]:
-        for pid, status in reaper.reap():
+        while (pid := reaper.find_dead()) is not None:
             child = self.children.by_pid(pid)
             if child is None:
                 yield from self._hear_templates(now)
                 child = self.children.by_pid(pid)
+            status = reaper.reap(pid, and_group=child is not None)
             if child is None:
                 log.debug("stranger_reaped", pid=pid, status=status)  # an orphan of a worker's
             else:

@@ -50,11 +50,11 @@ class Primary:
         self._perform(self._fleet.start(self._host.now()))
         deadline = self._fleet.next_deadline()
         while self._exit_code is None:
-            is_due = deadline is not None and deadline <= self._host.now()
-            for fact in self._host.wait(deadline):
+            facts = 0
+            for facts, fact in enumerate(self._host.wait(deadline), 1):  # noqa: B007 - the count
                 self._tell(fact)
-                is_due = True
-            if is_due:  # else a connection came: looking at every worker would cost it O(N)
+            if facts or (deadline is not None and deadline <= self._host.now()):
+                # Not for every connection: this looks at every worker.
                 self._perform(self._fleet.tick(self._host.now()))
                 deadline = self._fleet.next_deadline()
         return self._exit_code

@@ -2,27 +2,29 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 
 
-def reap() -> Iterator[tuple[int, int]]:
-    """Yield (pid, status) of every dead child; status: exit code, or minus the signal's number.
+def find_dead() -> int | None:
+    """Give the pid of a dead child that is still to be reaped, so that it is nobody else's."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if found is None else found.si_pid
 
-    Its process group is killed before it is reaped, while neither number can be used again: a
+
+def reap(pid: int, *, and_group: bool) -> int:
+    """Reap a dead child; return its exit code, or minus the number of the signal that killed it.
+
+    *and_group*: kill what is left of its process group, while the number can't be used again: a
     child that a worker forked holds the worker's connections open, and its clients would hang.
     """
-    while True:
-        try:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if found is None:
-            return
+    if and_group:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(found.si_pid, signal.SIGKILL)
-        pid, status = os.waitpid(found.si_pid, 0)  # dead already: it doesn't wait
-        yield pid, os.waitstatus_to_exitcode(status)
+            os.killpg(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)  # dead already: it doesn't wait
+    return os.waitstatus_to_exitcode(status)
 
 
 def kill(pid: int, number: int) -> None:

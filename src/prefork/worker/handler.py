@@ -116,38 +116,40 @@ class HandlerCycle(Request):
         self.cancel()
 
     async def run(self) -> None:
+        carrier = self.carrier
         self._headers = self._query = self._state = self._whole = None
         try:
-            await self._answer(await self.carrier.service.call(self))
+            status, headers, body = parts_of(await carrier.service.call(self))
+            if not isinstance(body, WHOLE) and hasattr(body, "__aiter__"):
+                await self._stream(status, headers, body)
+                return
+            written = self._render(status, headers, body)
+            if carrier.blocked:
+                await carrier.writable()
+            self._finish(written)
         except MalformedBody as error:
             if self.sent:
                 self.fail(error)
             else:
-                await self._answer((400, f"{error}\n"))
+                self._finish(self._render(400, (), f"{error}\n"))
         except ANYTHING as error:
             self.fail(error)
 
-    async def _answer(self, returned: Any) -> None:
-        status, headers, body = parts_of(returned)
-        if not isinstance(body, WHOLE) and hasattr(body, "__aiter__"):
-            await self._stream(status, headers, body)
-            return
-        carrier = self.carrier
-        service = carrier.service
+    def _render(self, status: int, headers: Headings, body: Any) -> bytes:
+        """A whole answer as bytes."""
+        service = self.carrier.service
         data, content_type = encode(body)
-        if service.draining and carrier.is_last():
+        if service.draining and self.carrier.is_last():
             self.keep_alive = False
         if headers:
             self.start(status, fields_of(headers, content_type), service.date)
-            written = self.write(data, more=False)
-        else:
-            written = self.whole(status, content_type, data, service.date)
-        if carrier.blocked:
-            await carrier.writable()
-        if self.gone:
-            return
-        carrier.transport.write(written)
-        carrier.answered()
+            return self.write(data, more=False)
+        return self.whole(status, content_type, data, service.date)
+
+    def _finish(self, written: bytes) -> None:
+        if not self.gone:
+            self.carrier.transport.write(written)
+            self.carrier.answered()
 
     async def _stream(self, status: int, headers: Headings, pieces: Any) -> None:
         carrier = self.carrier
