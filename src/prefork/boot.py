@@ -45,7 +45,7 @@ def serve(settings: Settings) -> int:
     signals = Signals()  # first: a stop that comes early must find its handler
     adopts = lineage.adopt_orphans()
     descriptors.raise_limit()
-    if os.environ.get('XBATCH'): priority.let_workers_run()
+    priority.let_workers_run()
     listeners = listening.listen([parse(each) for each in settings.bind], settings.backlog)
     try:
         control = _claim(settings, listeners)
