@@ -31,6 +31,7 @@ from prefork.settings.schema import Settings
 from prefork.wire import descriptors, lineage
 from prefork.wire.board import Board
 from prefork.wire.estate import Estate
+from prefork.wire.named import NamedSocket
 
 ENTRIES = Entries("prefork.worker.template:main", "prefork.worker.entry:main")
 SPARE_LINES = 16  # of the board: the primary, templates, and workers on their way out
@@ -42,6 +43,7 @@ def serve(settings: Settings) -> int:
     Raises AddressError where an address or the name is taken, before anything is forked.
     """
     log.configure(settings.log_level, settings.log_format)
+    descriptors.fill_standard()
     signals = Signals()  # first: a stop that comes early must find its handler
     adopts = lineage.adopt_orphans()
     descriptors.raise_limit()
@@ -67,7 +69,7 @@ def serve(settings: Settings) -> int:
     return _run(fleet, estate, signals, control)
 
 
-def _run(fleet: Fleet, estate: Estate, signals: Signals, control: socket.socket) -> int:
+def _run(fleet: Fleet, estate: Estate, signals: Signals, control: NamedSocket) -> int:
     settings = estate.settings
     selector = selectors.DefaultSelector()
     accepts = settings.policy == "rr"
@@ -109,7 +111,7 @@ def _resolve(workers: int | str) -> int:
     return workers if isinstance(workers, int) else available_parallelism()
 
 
-def _claim(settings: Settings, listeners: tuple[socket.socket, ...]) -> socket.socket:
+def _claim(settings: Settings, listeners: tuple[socket.socket, ...]) -> NamedSocket:
     return directory.claim(_control_path(settings, listeners))
 
 
@@ -125,7 +127,7 @@ def _control_path(settings: Settings, listeners: tuple[socket.socket, ...]) -> P
 
 
 def _identify(
-    settings: Settings, listeners: tuple[socket.socket, ...], control: socket.socket
+    settings: Settings, listeners: tuple[socket.socket, ...], control: NamedSocket
 ) -> Identity:
     return Identity(
         name=settings.name or Path(control.getsockname()).stem,

@@ -83,3 +83,9 @@ def test_a_refusal_is_told_in_the_instances_words() -> None:
 def test_what_is_no_answer_is_not_taken_for_one(line: bytes) -> None:
     with pytest.raises(RemoteError):
         decode_answer(line)
+
+
+def test_a_request_nested_beyond_the_decoder_is_refused() -> None:
+    line = b'{"prefork":1,"verb":"stats","x":' + b"[" * 1500 + b"]" * 1500 + b"}"
+    with pytest.raises(RemoteError, match="not a request"):
+        decode_request(line)

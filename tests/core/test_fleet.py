@@ -191,8 +191,17 @@ def test_a_silent_template_is_killed_for_the_worker_that_it_did_not_fork() -> No
     fleet = Fleet(plan(1))
     fleet.start(0)
     tell(fleet, 0, Forked(1, 101), Ready(1))
-    assert without_notes(fleet.tick(10)) == [Kill(1)]
+    assert without_notes(fleet.tick(10)) == [Kill(2), Kill(1)]
     assert tell(fleet, 11, Forked(2, 102)) == [Kill(2)]  # it appears after all
+
+
+def test_a_worker_whose_template_is_gone_before_its_pid_was_told_is_given_up() -> None:
+    fleet = Fleet(plan(1))
+    fleet.start(0)
+    tell(fleet, 0, Forked(1, 101), Ready(1))
+    fleet.tick(10)  # both are killed
+    orders = tell(fleet, 11, Exited(1, -9))
+    assert Kill(2) in orders, "nobody else will ever tell of it"
 
 
 # -- other processes' faults -------------------------------------------------
@@ -270,6 +279,12 @@ def test_a_worker_that_says_it_cut_requests_decides_the_exit_code() -> None:
     fleet = serving(2)
     tell(fleet, 1, StopRequested(), Exited(2, ExitCode.CUT), Exited(3, 0))
     assert tell(fleet, 32, Exited(1, 0)) == [Finish(ExitCode.CUT)]
+
+
+def test_a_worker_that_dies_while_it_drains_has_cut_its_requests() -> None:
+    fleet = serving(1)
+    tell(fleet, 1, StopRequested(), Exited(2, -9))
+    assert tell(fleet, 2, Exited(1, 0)) == [Finish(ExitCode.CUT)]
 
 
 def test_a_second_stop_hurries_and_a_third_does_not_prolong() -> None:

@@ -72,6 +72,7 @@ class World:
         self.admitted: set[int] = set()
         self.is_closed = False
         self.announced = 0
+        self.stillborn: list[Being] = []
         self.finished: list[int] = []
         self.obey(self.fleet.start(self.now))
 
@@ -107,6 +108,8 @@ class World:
                     self.finished.append(code)
                 case Note():
                     pass
+        while self.stillborn:  # the host gives up what nobody is left to tell of
+            self.exit(self.stillborn.pop(), -9)
         assert len(self.finished) <= 1
         assert self.announced <= 1
 
@@ -119,7 +122,8 @@ class World:
 
     def doom(self, being: Being) -> None:
         """Nobody is killed twice, nor without a reason."""
-        assert being.pid is not None, "killed without a pid"
+        if being.pid is None and (being.parent or 0) not in self.beings:
+            self.stillborn.append(being)
         assert not being.is_doomed, "killed twice"
         is_silent = any(
             child.parent == being.id and child.pid is None and child.deadline <= self.now
@@ -127,7 +131,7 @@ class World:
         )
         is_late = being.deadline <= self.now
         assert being.is_guilty or is_late or is_silent, "killed without a reason"
-        being.is_doomed = True
+        being.is_doomed = being.pid is not None
 
     def create(self, being: Being) -> None:
         assert not self.is_closed, "started while stopping"
@@ -269,8 +273,8 @@ class World:
                 if being.id not in self.beings:
                     continue
                 parent = None if being.parent is None else self.beings.get(being.parent)
-                orphaned = being.pid is None and being.parent is not None and parent is None
-                if being.is_doomed or orphaned or (being.is_told and self.random.random() < 0.3):
+                is_fading = being.is_told and self.random.random() < 0.3
+                if being.is_doomed or (is_fading and not (being.pid is None and parent is None)):
                     self.exit(being, 0)
                 elif self.random.random() < 0.3:
                     self.ready(being)

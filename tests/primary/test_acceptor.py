@@ -32,7 +32,7 @@ class Desk:
         self.clients: list[socket.socket] = []
         self.now = 0.0
 
-    def hire(self) -> Child:
+    def hire(self, capacity: int = 10_000) -> Child:
         id = len(self.children) + 1
         ours, theirs = channel.pair()
         theirs.close()
@@ -48,7 +48,7 @@ class Desk:
             handover=sending,
             kept=receiving,
         )
-        self.board.line(id)[Field.ROOM] = 10_000
+        self.board.line(id)[Field.CAPACITY] = capacity
         self.children.append(child)
         self.acceptor.join(child, self.now)
         return child
@@ -67,8 +67,8 @@ class Desk:
         """Take all that was handed over, and answer each."""
         assert child.kept is not None
         count = 0
-        while (message := handover.receive(child.kept)) is not None:
-            for descriptor in message[1]:
+        while (batch := handover.receive(child.kept)) is not None:
+            for descriptor in batch.descriptors:
                 with socket.socket(fileno=descriptor) as connection:
                     connection.send(b"ok")
                 count += 1
@@ -130,10 +130,10 @@ def test_what_a_dead_worker_took_without_counting_is_told(desk: Desk) -> None:
     desk.connect(4)
     desk.turn()
     assert victim.kept is not None
-    message = handover.receive(victim.kept)  # taken, and killed before it was counted
-    assert message is not None
-    assert desk.acceptor.bury(victim, desk.now) == len(message[1])
-    for descriptor in message[1]:
+    batch = handover.receive(victim.kept)  # taken, and killed before it was counted
+    assert batch is not None
+    assert desk.acceptor.bury(victim, desk.now) == batch.sent == 4
+    for descriptor in batch.descriptors:
         os.close(descriptor)
 
 
@@ -191,6 +191,34 @@ def test_closing_gives_out_the_backlog_beyond_every_window_then_refuses(desk: De
     assert desk.serve(worker) == 100
     with pytest.raises(ConnectionRefusedError):
         desk.connect(1)
+
+
+def test_closing_gives_out_first_what_waited_before(desk: Desk) -> None:
+    worker = desk.hire()
+    desk.connect(WINDOW + 10)
+    for _ in range(4):
+        desk.turn()
+    desk.acceptor.close(desk.now)
+    desk.acceptor.leave(worker)
+    desk.acceptor.resume(desk.now)
+    assert desk.serve(worker) == WINDOW + 10
+
+
+def test_a_closed_acceptor_never_listens_again(desk: Desk) -> None:
+    worker = desk.hire()
+    desk.acceptor.close(desk.now)
+    desk.acceptor.resume(desk.now)
+    assert not desk.selector.get_map()
+    assert desk.serve(worker) == 0
+
+
+def test_a_new_worker_gets_no_more_than_it_has_room_for(desk: Desk) -> None:
+    first = desk.hire()
+    desk.acceptor.leave(first)
+    worker = desk.hire(capacity=3)
+    desk.connect(5)
+    desk.turn()
+    assert desk.serve(worker) == 3
 
 
 def test_what_nobody_can_serve_after_the_end_is_answered_503(desk: Desk) -> None:

@@ -56,8 +56,9 @@ class FakeHost:
         self.diary.append(f"stop {id} within {grace:g}")
         return []
 
-    def kill(self, id: int) -> None:
+    def kill(self, id: int) -> Iterable[Fact]:
         self.diary.append(f"kill {id}")
+        return []
 
 
 def run(*script: list[Fact], workers: int = 1) -> tuple[int, list[str]]:

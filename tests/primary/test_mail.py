@@ -66,6 +66,14 @@ def test_a_template_is_not_believed_about_another_templates_worker(children: Chi
     assert said(children, 1, messages.Forked(77, 103)) == []
 
 
+@pytest.mark.parametrize("pid", [-1, 0, 1, 101, 2**40])
+def test_a_pid_that_must_not_be_signalled_is_refused(children: Children, pid: int) -> None:
+    with pytest.raises(RemoteError, match="pid"):
+        said(children, 2, messages.Ready(pid))
+    with pytest.raises(RemoteError, match="pid"):
+        said(children, 1, messages.Forked(2, pid))
+
+
 @pytest.mark.parametrize(
     "message", [messages.Forked(3, 103), messages.Failed("dancing", "?"), messages.Stop(1)]
 )

@@ -16,8 +16,8 @@ def test_a_batch_arrives_with_its_listener() -> None:
         os.close(writing)
         message = handover.receive(receiving)
         assert message is not None
-        number, (reading, writing) = message
-        assert number == 3
+        assert message[:2] == (3, 2)
+        reading, writing = message.descriptors
         os.write(writing, b"x")
         assert os.read(reading, 1) == b"x"
         assert not os.get_inheritable(reading)
@@ -32,8 +32,8 @@ def test_the_largest_batch_fits_in_one_message() -> None:
         assert handover.send(sending, 0, [sending.fileno()] * handover.MAX_BATCH)
         message = handover.receive(receiving)
         assert message is not None
-        assert len(message[1]) == handover.MAX_BATCH
-        for descriptor in message[1]:
+        assert len(message.descriptors) == handover.MAX_BATCH
+        for descriptor in message.descriptors:
             os.close(descriptor)
 
 
@@ -45,8 +45,8 @@ def test_a_full_pair_refuses_and_loses_nothing() -> None:
             sent += 1
         taken = 0
         while (message := handover.receive(receiving)) is not None:
-            taken += len(message[1])
-            os.close(message[1][0])
+            taken += len(message.descriptors)
+            os.close(message.descriptors[0])
         assert taken == sent > 0
 
 
@@ -60,6 +60,6 @@ def test_a_duplicate_of_the_receiving_end_takes_back_what_was_not_taken() -> Non
         receiving.close()  # the worker is dead
         message = handover.receive(kept)
         assert message is not None
-        with closing(socket.socket(fileno=message[1][0])) as again:
+        with closing(socket.socket(fileno=message.descriptors[0])) as again:
             again.send(b"served")
             assert other.recv(6) == b"served"

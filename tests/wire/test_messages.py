@@ -24,6 +24,12 @@ def test_a_message_arrives_as_it_was_sent(message: messages.Message) -> None:
     assert messages.decode(messages.encode(message)) == message
 
 
+def test_nesting_beyond_the_decoder_is_a_remote_error() -> None:
+    deep = b"\x81\xa1x" * 2000 + b"\xc0"  # {"x": {"x": …
+    with pytest.raises(RemoteError, match="not a message"):
+        messages.decode(b"\x82\xa4type\xa7Leaving\xa1y" + deep)
+
+
 @given(garbage=st.binary(max_size=100))
 def test_garbage_is_a_remote_error(garbage: bytes) -> None:
     with pytest.raises(RemoteError, match="not a message"):

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import socket
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def running(directory: Path | None = None) -> list[Instance]:
 # -- the socket --------------------------------------------------------------
 
 
-def claim(path: Path) -> socket.socket:
+def claim(path: Path) -> named.NamedSocket:
     """Listen on *path*, for us alone, without blocking; a dead instance's socket is replaced.
 
     Raises AddressError where the name is taken or the place unusable.

@@ -59,7 +59,7 @@ def decode_request(line: bytes) -> Request:
         raise RemoteError(f"a request has at most {MAX_LINE} bytes")
     try:
         said = _requests.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteError(f"not a request: {error}") from None
     if said.prefork != PROTOCOL_VERSION:
         raise RemoteError(_other_version(said.prefork))
@@ -83,7 +83,7 @@ def decode_answer(line: bytes) -> dict[str, Any]:
     """Read an instance's line. Raises ControlError: refused; RemoteError: not an answer of ours."""
     try:
         said = _answers.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteError(f"not an answer: {error}") from None
     if said.prefork != PROTOCOL_VERSION:
         raise RemoteError(_other_version(said.prefork))

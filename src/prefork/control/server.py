@@ -12,6 +12,7 @@ from typing import Any
 from prefork.control import protocol
 from prefork.core.messages import Fact, StopRequested
 from prefork.errors import RemoteError
+from prefork.wire.named import NamedSocket
 
 MAX_CLIENTS = 64  # the oldest goes when one more comes
 _PEER = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
@@ -38,7 +39,7 @@ class ControlServer:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: NamedSocket,
         selector: selectors.BaseSelector,
         report: Callable[[float], dict[str, Any]],
     ) -> None:
@@ -50,7 +51,6 @@ class ControlServer:
 
     def finish(self, exit_code: int) -> None:
         """Tell those who wait for the end that this is it; take the socket away."""
-        path = self._sock.getsockname()
         for client in list(self._clients):
             if client.waits:
                 result = {"state": "stopped", "exit_code": int(exit_code)}
@@ -59,9 +59,8 @@ class ControlServer:
                     client.flush()
             self._drop(client)
         self._selector.unregister(self._sock)
+        self._sock.remove()
         self._sock.close()
-        with suppress(FileNotFoundError):
-            os.unlink(path)
 
     def _accept(self, _: float) -> Iterator[Fact]:
         with suppress(OSError):

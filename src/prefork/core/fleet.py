@@ -189,10 +189,12 @@ class Fleet:
     # -- exits ---------------------------------------------------------------
 
     def _on_exit(self, process: Process, status: int, now: float) -> Iterator[Order]:
-        was_cut = process.phase is Phase.KILLED or status == ExitCode.CUT
+        has_served = process.ready_at is not None
+        was_cut = process.phase is Phase.KILLED or (has_served and status != ExitCode.OK)
         slot = None if process.slot is None else self.roster.slots[process.slot]
         is_missed = self.generation.template is process if slot is None else slot.current is process
         self.roster.remove(process)
+        yield from (Kill(child.id) for child in self.roster.stillborn(process))
         if self._stopping is not None:
             yield from self._on_exit_while_stopping(process, was_cut, now)
         elif is_missed and slot is None:
@@ -265,7 +267,6 @@ class Fleet:
         if not process.allows(Step.KILL):
             return  # it is dying already
         process.advance(Step.KILL)
-        if process.pid is not None:
-            yield Kill(process.id)
-        elif process.parent is not None and (template := self.roster.get(process.parent)):
+        yield Kill(process.id)
+        if process.pid is None and (template := self.roster.get(process.parent or 0)):
             yield from self._kill(template)  # it has been silent since it was asked to fork

@@ -137,6 +137,8 @@ class AskToStop:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
+    """Kill the process. One without a pid, whose template is gone, counts as gone too."""
+
     id: int
 
 

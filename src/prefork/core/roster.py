@@ -66,6 +66,14 @@ class Roster:
             if other.slot == process.slot and other.phase is Phase.LEAVING:
                 yield other
 
+    def stillborn(self, template: Process) -> list[Process]:
+        """Workers that were killed before the template, now gone, told their pids."""
+        return [
+            p
+            for p in self.of(Role.WORKER)
+            if p.parent == template.id and p.pid is None and p.phase is Phase.KILLED
+        ]
+
     def serving(self) -> int:
         """How many slots have a worker that takes connections."""
         return len(

@@ -30,7 +30,7 @@ class Account:
         self.sent += count
 
     def observe(self, received: int, beat: int, room: int, now: float) -> None:
-        """Note what its line on the board says. *room*: connections it has descriptors for."""
+        """Note what its line on the board says. *room*: how many more connections it may have."""
         if received != self.received:
             self.received = received
             self.moved_at = now

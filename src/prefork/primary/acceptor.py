@@ -61,6 +61,7 @@ class Acceptor:
         """Put a worker that is ready into rotation."""
         account = Account(child.id, child.slot or 0)
         self._workers[child.id] = account, child
+        self._look(account, child)
         self._rotation.join(account)
         self.resume(now)
 
@@ -98,8 +99,9 @@ class Acceptor:
         self._now = now
         waiting, self._waiting = self._waiting, deque()
         self._give(waiting)
-        if self._is_closed and not len(self._rotation):
-            self._dismiss()
+        if self._is_closed:
+            if not len(self._rotation):
+                self._dismiss()
         elif not self._waiting and len(self._rotation):
             self._listen()
 
@@ -130,6 +132,7 @@ class Acceptor:
         self._now = now
         for account, _ in self._workers.values():
             account.credit = 2**31  # whoever waits now is served: the window is for steady state
+        self.resume(now)
         for number in range(len(self._listeners)):
             while accepted := self._take(number):
                 self._give(accepted)
@@ -170,7 +173,8 @@ class Acceptor:
                 break
             batches.setdefault((account.id, number), []).append(descriptor)
         for (id, number), descriptors in batches.items():
-            self._send(id, number, descriptors)
+            for start in range(0, len(descriptors), handover.MAX_BATCH):
+                self._send(id, number, descriptors[start : start + handover.MAX_BATCH])
         if self._waiting:
             self._wait()
 
@@ -189,10 +193,9 @@ class Acceptor:
     def _take_back(self, account: Account, child: Child) -> int:
         assert child.kept is not None
         taken = 0
-        while (message := handover.receive(child.kept)) is not None:
-            number, descriptors = message
-            self._waiting.extend((number, descriptor) for descriptor in descriptors)
-            taken += len(descriptors)
+        while (batch := handover.receive(child.kept)) is not None:
+            self._waiting.extend((batch.listener, each) for each in batch.descriptors)
+            taken += batch.sent
         account.taken_back(taken)
         return taken
 
@@ -201,7 +204,8 @@ class Acceptor:
 
     def _look(self, account: Account, child: Child) -> None:
         line = self._board.line(child.line)
-        account.observe(line[Field.RECEIVED], line[Field.BEAT], line[Field.ROOM], self._now)
+        room = line[Field.CAPACITY] - line[Field.CONNECTIONS]
+        account.observe(line[Field.RECEIVED], line[Field.BEAT], room, self._now)
 
     # -- listening -----------------------------------------------------------
 

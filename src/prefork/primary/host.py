@@ -147,7 +147,7 @@ class PosixHost:
             child.pid = nursery.fork(self._entries.worker, birth)
             theirs.close()
             return [Forked(order.id, child.pid)]
-        descriptors = [theirs.detach(), os.dup(receiving.fileno())]
+        descriptors = [os.dup(receiving.fileno()), theirs.detach()]
         template = self.children.get(order.template)
         assert template is not None, "the core spawns from templates that live"
         return self._say(template, SpawnWorker(order.id, order.slot, child.line), descriptors)
@@ -171,11 +171,21 @@ class PosixHost:
             reaper.kill(child.pid, signal.SIGTERM)
         return facts
 
-    def kill(self, id: int) -> None:
-        """Kill the process; its group follows when it is reaped."""
+    def kill(self, id: int) -> Iterable[Fact]:
+        """Kill the process; its group follows when it is reaped.
+
+        What has no pid, and nobody left to tell it, is given up: should it live after all, the end
+        of its channel ends it.
+        """
         child = self.children.get(id)
-        if child is not None and child.pid is not None:
+        if child is None:
+            return []
+        self._acceptor.leave(child)
+        if child.pid is not None:
             reaper.kill(child.pid, signal.SIGKILL)
+        elif child.template is None or self.children.get(child.template) is None:
+            return list(self._bury(child, -signal.SIGKILL, self.now()))
+        return []
 
     # -- children ------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """Listening sockets: bound once, kept for ever."""
 
 import errno
-import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -39,13 +38,11 @@ def bound(listener: socket.socket) -> Address:
 def close(listeners: Sequence[socket.socket]) -> None:
     """Refuse new connections from now on, in whichever process the sockets are open too."""
     for listener in listeners:
-        path = listener.getsockname() if listener.family == socket.AF_UNIX else None
         with suppress(OSError):  # it never listened
             listener.shutdown(socket.SHUT_RD)
+        if isinstance(listener, named.NamedSocket):
+            listener.remove()
         listener.close()
-        if path:
-            with suppress(FileNotFoundError):
-                os.unlink(path)
 
 
 def _listen(address: Address, backlog: int) -> socket.socket:

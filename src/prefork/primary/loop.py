@@ -33,7 +33,7 @@ class Host(Protocol):
     def admit(self, id: int) -> None: ...
     def close_listeners(self) -> None: ...
     def ask_to_stop(self, id: int, grace: float) -> Iterable[Fact]: ...
-    def kill(self, id: int) -> None: ...
+    def kill(self, id: int) -> Iterable[Fact]: ...
 
 
 class Primary:
@@ -78,18 +78,18 @@ class Primary:
                 return self._host.spawn(order)
             case AskToStop(id, grace):
                 return self._host.ask_to_stop(id, grace)
+            case Kill(id):
+                return self._host.kill(id)
             case _:
                 self._do(order)
                 return ()
 
-    def _do(self, order: Admit | CloseListeners | Kill | AnnounceReady | Note | Finish) -> None:
+    def _do(self, order: Admit | CloseListeners | AnnounceReady | Note | Finish) -> None:
         match order:
             case Admit(id):
                 self._host.admit(id)
             case CloseListeners():
                 self._host.close_listeners()
-            case Kill(id):
-                self._host.kill(id)
             case AnnounceReady():
                 self._announce()
             case Note(level, event, fields):

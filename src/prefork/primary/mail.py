@@ -9,6 +9,8 @@ from prefork.errors import RemoteError
 from prefork.primary.children import Child, Children
 from prefork.wire import messages
 
+MAX_PID = 2**22  # PID_MAX_LIMIT of the kernel
+
 
 def facts(
     child: Child, message: messages.ToPrimary | messages.FromPrimary, children: Children
@@ -16,7 +18,7 @@ def facts(
     """Translate one message. Raises RemoteError for one that its sender must not send."""
     match message:
         case messages.Ready(pid, interface):
-            yield from _ready(child, pid, interface)
+            yield from _ready(child, pid, interface, children)
         case messages.Forked(id, pid):
             yield from _forked(child, id, pid, children)
         case messages.Declined(reasons):
@@ -33,9 +35,9 @@ def facts(
             raise RemoteError(f"sent an order of ours: {type(order).__name__}")
 
 
-def _ready(child: Child, pid: int, interface: str) -> Iterator[Fact]:
+def _ready(child: Child, pid: int, interface: str, children: Children) -> Iterator[Fact]:
     if child.pid is None:  # its READY overtook what its intermediate parent says
-        child.pid = pid
+        child.pid = _checked(pid, children)
         yield Forked(child.id, pid)
     log.info(f"{child.role.value}_ready", **_who(child), interface=interface)
     yield Ready(child.id)
@@ -47,8 +49,15 @@ def _forked(sender: Child, id: int, pid: int, children: Children) -> Iterator[Fa
     if sender.role is not Role.TEMPLATE:
         raise RemoteError("a worker told of a fork")
     if worker is not None and worker.template == sender.id and worker.pid is None:
-        worker.pid = pid
+        worker.pid = _checked(pid, children)
         yield Forked(id, pid)
+
+
+def _checked(pid: int, children: Children) -> int:
+    """A pid that may be signalled: not a group's, not init's, not another child's."""
+    if not 1 < pid < MAX_PID or children.by_pid(pid) is not None:
+        raise RemoteError(f"told of a pid that can't be: {pid}")
+    return pid
 
 
 def _stage(name: str) -> Stage:

@@ -14,7 +14,9 @@ class Signals:
 
     def __init__(self) -> None:
         self._caught: set[int] = set()
-        self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._reading, self._writing = os.pipe()
+        for end in (self._reading, self._writing):
+            os.set_blocking(end, False)
         for number in HANDLED:
             signal.signal(number, self._remember)  # SIGCHLD too: an inherited SIG_IGN eats exits
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)

@@ -15,7 +15,7 @@ class Field(IntEnum):
     BEAT = 0  # time.monotonic_ns() of the last turn of the event loop's beat
     BEAT_THREAD = 1  # the same, from a thread: fresh while BEAT is stale means a blocked loop
     LOOP_LAG = 2  # nanoseconds by which the last beat came late
-    ROOM = 3  # how many more connections the process has descriptors for
+    CAPACITY = 3  # how many connections the process may have, as far as its descriptors reach
     RECEIVED = 4  # connections taken from the hand-over; stored at once
     ACCEPTED = 5  # connections ever taken, from the hand-over or a listener; stored at once
     CONNECTIONS = 6  # open connections; stored at once

@@ -4,6 +4,15 @@ import os
 import resource
 from collections.abc import Iterable
 
+_LAST_STANDARD = 2
+
+
+def fill_standard() -> None:
+    """Open /dev/null where a standard descriptor is closed, lest a socket gets its number."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+
 
 def close_others(kept: Iterable[int]) -> None:
     """Close all descriptors but the standard ones and *kept*; standard input becomes /dev/null.

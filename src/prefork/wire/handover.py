@@ -1,14 +1,15 @@
 """The hand-over: accepted connections on their way from the primary to one worker.
 
-One message carries up to 253 descriptors and one byte, the number of the listener that they came
-from. The primary keeps a duplicate of the receiving end, so what a worker has not taken survives
-it; for the same reason this pair never tells of a death.
+One message carries up to 253 descriptors, the number of the listener that they came from, and how
+many they are. The primary keeps a duplicate of the receiving end, so what a worker has not taken
+survives it; for the same reason this pair never tells of a death.
 """
 
 import array
 import errno
 import socket
 import sys
+from typing import NamedTuple
 
 MAX_BATCH = 253  # the kernel's SCM_MAX_FD
 _HAS_SEQPACKET = sys.platform == "linux"  # macOS names it, but has none for AF_UNIX
@@ -30,7 +31,7 @@ def send(sock: socket.socket, listener: int, descriptors: list[int]) -> bool:
     """Pass the descriptors, which stay open here. False: no room now, none was passed."""
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
     try:
-        sock.sendmsg([bytes((listener,))], [rights])
+        sock.sendmsg([bytes((listener, len(descriptors)))], [rights])
     except OSError as error:
         if error.errno in _BACK_PRESSURE:
             return False
@@ -38,14 +39,22 @@ def send(sock: socket.socket, listener: int, descriptors: list[int]) -> bool:
     return True
 
 
-def receive(sock: socket.socket) -> tuple[int, list[int]] | None:
-    """Take one message: the listener's number and the descriptors. None: there is none now.
+class Batch(NamedTuple):
+    """*sent* are the connections that were handed over, *descriptors* those that arrived."""
+
+    listener: int
+    sent: int
+    descriptors: list[int]
+
+
+def receive(sock: socket.socket) -> Batch | None:
+    """Take one message; None: there is none now.
 
     Where this process is out of descriptors the kernel closes what doesn't fit; that is why a
-    worker says on the board how many it has room for.
+    worker says on the board how many connections it has room for.
     """
     try:
-        data, ancillary, _, _ = sock.recvmsg(1, _SPACE, _FLAGS)
+        data, ancillary, _, _ = sock.recvmsg(2, _SPACE, _FLAGS)
     except BlockingIOError:
         return None
     if not data:
@@ -53,4 +62,4 @@ def receive(sock: socket.socket) -> tuple[int, list[int]] | None:
     descriptors = array.array("i")
     for _, _, rights in ancillary:
         descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
-    return data[0], list(descriptors)
+    return Batch(data[0], data[1], list(descriptors))

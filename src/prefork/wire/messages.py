@@ -58,7 +58,7 @@ class Stop(Message, frozen=True):
 
 
 class SpawnWorker(Message, frozen=True):
-    """To a template. Two descriptors come with it: the worker's channel and its hand-over."""
+    """To a template. Two descriptors come with it: the worker's hand-over and its channel."""
 
     id: int
     slot: int
@@ -82,5 +82,5 @@ def decode(payload: bytes) -> ToPrimary | FromPrimary:
     """Read one message. Raises RemoteError where it is none."""
     try:
         return _decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteError(f"not a message: {error}") from None

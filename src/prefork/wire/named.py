@@ -3,13 +3,31 @@
 import errno
 import fcntl
 import os
+import select
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+LOCK_TRIES = 100
+LOCK_PAUSE = 0.01  # seconds
 
-def listen(path: Path, backlog: int, *, umask: int | None = None) -> socket.socket:
+
+class NamedSocket(socket.socket):
+    """A listening socket that knows its file, and leaves another's alone."""
+
+    path: Path
+    identity: tuple[int, int]  # device and inode
+
+    def remove(self) -> None:
+        """Take the file away, where it still is this socket's."""
+        with suppress(OSError):
+            status = self.path.stat()
+            if (status.st_dev, status.st_ino) == self.identity:
+                self.path.unlink()
+
+
+def listen(path: Path, backlog: int, *, umask: int | None = None) -> NamedSocket:
     """Listen on *path*, without blocking; a dead process's socket is replaced.
 
     *umask*: under which the file is made, so that it has its mode from its first moment. Raises
@@ -18,14 +36,17 @@ def listen(path: Path, backlog: int, *, umask: int | None = None) -> socket.sock
     with _locked(path.parent):
         if is_dead(path):
             path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener = NamedSocket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with _umask(umask):
                 listener.bind(os.fspath(path))
             listener.listen(backlog)
+            status = path.stat()
         except OSError:
             listener.close()
             raise
+    listener.path = path
+    listener.identity = status.st_dev, status.st_ino
     listener.setblocking(False)
     return listener
 
@@ -55,10 +76,22 @@ def _locked(directory: Path) -> Iterator[None]:
     """One process at a time replaces or removes sockets; the kernel unlocks for a dead one."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, directory)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    """Wait for others of ours, who hold it for microseconds; in /tmp a stranger may hold it."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            select.select([], [], [], LOCK_PAUSE)  # flock(2) has no timeout
+        else:
+            return
+    raise OSError(errno.EBUSY, f"the directory {directory} is locked by another process")
 
 
 @contextmanager

@@ -34,7 +34,8 @@ try:
 except ImportError:  # a platform that uvloop isn't built for
     new_event_loop = asyncio.new_event_loop
 
-LONGEST_DETAIL = 64 * 1024  # characters of a traceback that the primary is told
+LONGEST_REASON = 2000  # characters of a message that the primary is told; the beginning
+LONGEST_DETAIL = 32 * 1024  # characters of a traceback; the end. At most four bytes each
 FLUSH = 0.1  # seconds for the last answers after the deadline
 
 
@@ -124,9 +125,16 @@ async def _shut_down(lifespan: Lifespan, link: Link, code: int) -> int:
 
 def report(channel: Channel, stage: str, error: AppError) -> None:
     """Tell the primary why the application failed, before we exit."""
-    channel.send(Failed(stage, str(error), error.detail[-LONGEST_DETAIL:]))
+    reason = _encodable(str(error))[:LONGEST_REASON]
+    detail = _encodable(error.detail)[-LONGEST_DETAIL:]
+    channel.send(Failed(stage, reason, detail))
     while not channel.flush():
         select.select([], [channel], [])
+
+
+def _encodable(text: str) -> str:
+    """Spell out what is no character: an exception's message may hold anything."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def wait_for_adoption(middle: int) -> None:
@@ -135,6 +143,10 @@ def wait_for_adoption(middle: int) -> None:
         handle = os.pidfd_open(middle)
     except ProcessLookupError:
         return  # reaped already
+    except (AttributeError, OSError):  # an old kernel, or a sandbox
+        while os.getppid() == middle:
+            os.sched_yield()
+        return
     select.select([handle], [], [])  # readable only after its children were given away
     os.close(handle)
 

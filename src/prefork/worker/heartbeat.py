@@ -14,7 +14,8 @@ from prefork.wire.channel import Channel
 
 BEAT = 0.5  # seconds; a worker's progress, not its beat, tells the primary that it is stuck
 SPARE_DESCRIPTORS = 64  # for the application's files and its own connections
-COUNT_BELOW = 256  # connections; counting descriptors costs time in proportion to them
+COUNT_BELOW = 256  # connections; counting descriptors costs time in proportion to them,
+COUNT_NEAR = 1000  # and is worth it again near the limit
 
 
 class Heartbeat:
@@ -40,17 +41,17 @@ class Heartbeat:
         now = self._loop.time()
         self._line[Field.BEAT] = time.monotonic_ns()
         self._line[Field.LOOP_LAG] = max(0, int((now - self._due) * 1e9))
-        self._line[Field.ROOM] = self._room()
+        self._line[Field.CAPACITY] = self._capacity()
         self._tick(now)
         self._due = now + BEAT
         self._loop.call_at(self._due, self.beat)
 
-    def _room(self) -> int:
-        open_now = self._line[Field.CONNECTIONS]
-        if open_now < COUNT_BELOW:
-            self._others = descriptors.count_open() - open_now
-        room = min(self._connections, descriptors.limit() - self._others - SPARE_DESCRIPTORS)
-        return int(max(0, room - open_now))
+    def _capacity(self) -> int:
+        connections = self._line[Field.CONNECTIONS]
+        limit = descriptors.limit() - SPARE_DESCRIPTORS
+        if connections < COUNT_BELOW or limit - self._others - connections < COUNT_NEAR:
+            self._others = descriptors.count_open() - connections
+        return int(max(0, min(self._connections, limit - self._others)))
 
 
 def watch(channel: Channel, line: Line) -> None:

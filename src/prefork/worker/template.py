@@ -4,15 +4,14 @@ import gc
 import os
 import select
 import signal
-import sys
 from contextlib import suppress
-from typing import NoReturn
+from functools import partial
 
 from setproctitle import setproctitle
 
 from prefork import log
 from prefork.errors import AppError, RemoteError
-from prefork.wire import lineage, signalling
+from prefork.wire import boundary, lineage, signalling
 from prefork.wire.channel import Channel
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import TemplateBirth, WorkerBirth
@@ -87,12 +86,13 @@ class Template:
 
     def _fork(self, order: SpawnWorker) -> None:
         """Fork a worker that is the primary's child: through a parent of its own that exits."""
-        channel, handover = self._channel.claim(2)
+        handover, channel = self._channel.claim(2)
         reading, writing = os.pipe()
+        boundary.flush()  # what the import printed is printed once
         with signalling.masked():
             middle = os.fork()
             if middle == 0:
-                self._be_middle(order, channel, handover, writing)
+                boundary.run_and_exit(partial(self._be_middle, order, channel, handover, writing))
         for descriptor in (channel, handover, writing):
             os.close(descriptor)
         pid = int.from_bytes(os.read(reading, _PID_BYTES))
@@ -101,36 +101,26 @@ class Template:
         if pid:
             self._watch(pid)
 
-    def _be_middle(self, order: SpawnWorker, channel: int, handover: int, pipe: int) -> NoReturn:
-        """Its pid is told before we exit, so before the primary can reap it: see `Forked`."""
-        try:
-            middle = os.getpid()
-            pid = os.fork()
-            if pid == 0:
-                self._be_worker(order, channel, handover, middle)
-            os.write(pipe, pid.to_bytes(_PID_BYTES))
-            self._channel.send(Forked(order.id, pid))
-            while not self._channel.flush():
-                select.select([], [self._channel], [])
-        finally:
-            os._exit(0)
+    def _be_middle(self, order: SpawnWorker, channel: int, handover: int, pipe: int) -> int:
+        """The worker's pid is told before we exit, so before the primary can reap it."""
+        middle = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            boundary.run_and_exit(partial(self._be_worker, order, channel, handover, middle))
+        os.write(pipe, pid.to_bytes(_PID_BYTES))
+        self._channel.send(Forked(order.id, pid))
+        while not self._channel.flush():
+            select.select([], [self._channel], [])
+        return 0
 
-    def _be_worker(self, order: SpawnWorker, channel: int, handover: int, middle: int) -> NoReturn:
-        code = 1
-        try:
-            signalling.forget()
-            os.setpgid(0, 0)
-            accepts = self._birth.estate.settings.policy == "shared"
-            listeners = self._birth.estate.listeners if accepts else ()
-            close_others([channel, handover, *(each.fileno() for each in listeners)])
-            entry.wait_for_adoption(middle)
-            code = entry.main(self._worker_birth(order, channel, handover), self._application)
-        except BaseException:  # noqa: BLE001 - a process boundary: report everything, then leave
-            sys.excepthook(*sys.exc_info())
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+    def _be_worker(self, order: SpawnWorker, channel: int, handover: int, middle: int) -> int:
+        signalling.forget()
+        os.setpgid(0, 0)
+        accepts = self._birth.estate.settings.policy == "shared"
+        listeners = self._birth.estate.listeners if accepts else ()
+        close_others([channel, handover, *(each.fileno() for each in listeners)])
+        entry.wait_for_adoption(middle)
+        return entry.main(self._worker_birth(order, channel, handover), self._application)
 
     def _worker_birth(self, order: SpawnWorker, channel: int, handover: int) -> WorkerBirth:
         return WorkerBirth(
