@@ -3,10 +3,16 @@
 from prefork.policy.ledger import STUCK_AFTER, WINDOW, Account
 
 
+def give(one: Account, count: int, now: float) -> None:
+    for _ in range(count):
+        one.picked()
+    if count:
+        one.offered(count, now)
+
+
 def account(*, sent: int = 0, now: float = 0.0) -> Account:
     one = Account(id=1, slot=0)
-    if sent:
-        one.offered(sent, now)
+    give(one, sent, now)
     return one
 
 
@@ -20,6 +26,18 @@ def test_credit_is_no_more_than_the_room_that_the_worker_has() -> None:
     one = account(sent=10)
     one.observe(received=10, beat=1, room=3, now=0)
     assert one.credit == 3
+
+
+def test_what_is_promised_counts_before_it_is_sent() -> None:
+    one = account()
+    for _ in range(5):
+        one.picked()
+    one.observe(received=0, beat=1, room=1000, now=0)
+    assert one.credit == WINDOW - 5
+    one.refused(5)
+    assert one.credit == 0
+    one.observe(received=0, beat=1, room=1000, now=0)
+    assert one.credit == WINDOW
 
 
 def test_a_worker_is_stuck_when_nothing_was_taken_for_a_while() -> None:
@@ -45,14 +63,14 @@ def test_every_connection_taken_starts_the_clock_again() -> None:
 
 def test_more_offers_do_not_put_the_verdict_off() -> None:
     one = account(sent=1, now=0.0)
-    one.offered(1, 0.19)
+    give(one, 1, 0.19)
     assert one.judge(STUCK_AFTER)
 
 
 def test_the_clock_starts_when_the_first_connection_waits() -> None:
     one = account(sent=1, now=0.0)
     one.observe(received=1, beat=1, room=1000, now=0.0)
-    one.offered(1, 50.0)
+    give(one, 1, 50.0)
     assert not one.judge(50.1)
 
 

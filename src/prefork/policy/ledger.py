@@ -12,6 +12,7 @@ class Account:
 
     id: int
     slot: int
+    promised: int = 0  # connections picked for it and not yet sent
     sent: int = 0  # connections offered, less those taken back
     received: int = 0  # of those, taken by the worker
     credit: int = WINDOW
@@ -23,11 +24,22 @@ class Account:
     def undelivered(self) -> int:
         return self.sent - self.received
 
+    def picked(self) -> None:
+        """Count a connection that is promised to it, to be sent with its batch."""
+        self.credit -= 1
+        self.promised += 1
+
     def offered(self, count: int, now: float) -> None:
-        """Count connections that are on their way; their credit was used when it was picked."""
+        """Count promised connections that are on their way now."""
         if self.undelivered == 0:
             self.moved_at = now
+        self.promised -= count
         self.sent += count
+
+    def refused(self, count: int) -> None:
+        """Count promised connections that could not be sent; it is looked at before the next."""
+        self.promised -= count
+        self.credit = 0
 
     def observe(self, received: int, beat: int, room: int, now: float) -> None:
         """Note what its line on the board says. *room*: how many more connections it may have."""
@@ -38,7 +50,7 @@ class Account:
         if beat != self.beat:
             self.beat = beat
             self.is_stuck = False
-        self.credit = min(WINDOW, room) - self.undelivered
+        self.credit = min(WINDOW, room) - self.undelivered - self.promised
 
     def judge(self, now: float) -> bool:
         """Whether it has just turned out to be stuck: judged by progress, not by its beat."""

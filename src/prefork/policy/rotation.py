@@ -42,6 +42,6 @@ class Rotation:
             if account.credit <= 0 or account.is_stuck:
                 look(account)
             if account.credit > 0 and not account.is_stuck:
-                account.credit -= 1
+                account.picked()
                 return account
         return None

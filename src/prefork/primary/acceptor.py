@@ -187,7 +187,7 @@ class Acceptor:
                 os.close(descriptor)
             self._check_by(self._now + STUCK_AFTER)
         else:
-            account.credit = 0  # looked at again at its next turn
+            account.refused(len(descriptors))
             self._waiting.extend((number, descriptor) for descriptor in descriptors)
 
     def _take_back(self, account: Account, child: Child) -> int:
