@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from prefork.errors import SettingsError
-from prefork.settings.schema import Settings, described
+from prefork.settings.schema import Settings, described, problems
 
 
 def problem(**values: Any) -> str:
@@ -105,3 +105,9 @@ def test_every_setting_is_described_in_sentences() -> None:
 def test_sections_are_not_scattered() -> None:
     sections = [each.doc.section for each in described()]
     assert sections == sorted(sections, key=sections.index)
+
+
+def test_an_address_may_be_given_twice_only_where_its_port_is_any() -> None:
+    assert not problems({"app": "a:b", "bind": ("127.0.0.1:0", "127.0.0.1:0")})
+    (problem,) = problems({"app": "a:b", "bind": ("127.0.0.1:80", "127.0.0.1:80")})
+    assert "twice" in problem

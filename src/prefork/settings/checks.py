@@ -8,7 +8,7 @@ from typing import Any
 
 from prefork.errors import SettingsError
 from prefork.log import escape
-from prefork.settings.address import MAX_SOCKET_PATH, parse
+from prefork.settings.address import MAX_SOCKET_PATH, TcpAddress, parse
 
 Check = Callable[[Any], str | None]  # worded to follow the setting's name
 
@@ -64,15 +64,16 @@ def one_of(*choices: str) -> Check:
 
 
 def addresses(values: tuple[str, ...]) -> str | None:
-    """Accept one or more different addresses."""
+    """Accept one or more different addresses; port 0 is another port each time."""
     if not values:
         return "must be given at least once"
     for text in values:
         try:
-            parse(text)
+            address = parse(text)
         except SettingsError as error:
             return str(error)
-        if values.count(text) > 1:
+        is_any_port = isinstance(address, TcpAddress) and address.port == 0
+        if values.count(text) > 1 and not is_any_port:
             return f"must not be given twice with the same value ({shown(text)})"
     return None
 

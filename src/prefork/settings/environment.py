@@ -30,6 +30,12 @@ def temporary_directory() -> str:
     return path if path.startswith("/") else "/tmp"
 
 
+def blas_threads() -> int:
+    """Give the largest pool that a linear algebra library was told to start."""
+    told = [_environment.get(name, "") for name in BLAS_VARIABLES]
+    return max([1, *(int(number) for number in told if number.isdigit())])
+
+
 def limit_blas_threads(threads: int) -> None:
     """Set how many threads each linear algebra library starts, unless the user has said so.
 

@@ -3,6 +3,9 @@
 import os
 import sys
 import threading
+from pathlib import Path
+
+from prefork.settings import environment
 
 _HARMLESS = ("/", "pipe:", "/dev/")  # files are shared by a fork, not broken
 _BLAS = ("openblas", "libmkl", "libgomp", "libiomp", "libomp", "libblas")
@@ -26,10 +29,11 @@ def open_descriptors() -> set[str]:
 
 
 def left_behind(before: set[str]) -> list[str]:
-    """Name threads, sockets and event loops that an import started; empty: it can be forked."""
+    """Name threads, processes, sockets and loops that an import started; empty: fork it."""
     left = [_thread(each) for each in threading.enumerate() if each is not threading.main_thread()]
     if native := _native_threads():
         left.append(f"{native} native threads that are not of a linear algebra library")
+    left += [f"child process {pid}" for pid in _children()]
     left += [f"descriptor {name}" for name in sorted(open_descriptors() - before)]
     return left
 
@@ -46,16 +50,28 @@ def _thread(thread: threading.Thread) -> str:
     return f"thread {thread.name!r} of {module}"
 
 
+def _children() -> list[str]:
+    try:
+        return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    except OSError:
+        return []
+
+
 def _native_threads() -> int:
     """How many threads Python doesn't know of, beyond those that BLAS's own pools explain.
 
-    OpenBLAS restarts its pool after a fork by itself.
+    OpenBLAS and its kin start their pools again after a fork.
     """
     try:
         total = len(os.listdir("/proc/self/task"))
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-            has_blas = any(name in line for line in maps for name in _BLAS)
+        maps = Path("/proc/self/maps").read_text(errors="replace")
     except OSError:
         return 0
-    unknown = total - threading.active_count()
-    return 0 if has_blas else max(0, unknown)
+    libraries = {line.rpartition("/")[2] for line in maps.splitlines() if _is_blas(line)}
+    pools = len(libraries) * (environment.blas_threads() - 1)
+    return max(0, total - threading.active_count() - pools)
+
+
+def _is_blas(line: str) -> bool:
+    file = line.rpartition("/")[2]
+    return any(name in file for name in _BLAS)
