@@ -8,7 +8,13 @@ STUCK_AFTER = 0.2  # seconds without a connection taken while some wait
 
 @dataclass(slots=True)
 class Account:
-    """*received* and *beat* as last looked at; *credit* is what may be offered without a look."""
+    """One worker's account.
+
+    The primary writes *promised* and *sent*; *received* and *beat* are copies of what the worker
+    wrote on the board, as last looked at. After a look, credit + promised + undelivered is the
+    window, or the worker's room where that is less; a pick moves one from credit to promised, a
+    send from promised to undelivered. What the worker takes turns into credit at the next look.
+    """
 
     id: int
     slot: int
