@@ -21,8 +21,9 @@ from prefork.errors import AppError, ExitCode
 from prefork.primary import listeners as listening
 from prefork.primary import priority
 from prefork.primary.acceptor import Acceptor
-from prefork.primary.host import Entries, PosixHost
+from prefork.primary.host import PosixHost
 from prefork.primary.loop import Primary
+from prefork.primary.nursery import Entries
 from prefork.primary.signals import Signals
 from prefork.settings import environment
 from prefork.settings.address import parse

@@ -22,6 +22,7 @@ from prefork.core.messages import (
     Misbehaved,
     Note,
     Order,
+    ProcessFact,
     QuitRequested,
     Ready,
     Stage,
@@ -61,15 +62,7 @@ class Fleet:
             return "stopping"
         if not self._announced:
             return "starting"
-        return "serving" if self._is_whole() else "degraded"
-
-    def _is_whole(self) -> bool:
-        template = self.generation.template
-        has_template = template is not None and template.phase is Phase.SERVING
-        return self._all_serve() and (has_template or not self._plan.templates)
-
-    def _all_serve(self) -> bool:
-        return self.roster.serving() == len(self.roster.slots)
+        return "serving" if self._supply.is_whole() else "degraded"
 
     def start(self, now: float) -> list[Order]:
         return list(self._supply.fill(now))
@@ -99,12 +92,7 @@ class Fleet:
 
     # -- facts ---------------------------------------------------------------
 
-    def _hear(
-        self,
-        process: Process,
-        fact: Forked | Ready | Declined | Failed | Leaving | Misbehaved | Exited,
-        now: float,
-    ) -> Iterator[Order]:
+    def _hear(self, process: Process, fact: ProcessFact, now: float) -> Iterator[Order]:
         match fact:
             case Exited(_, status):
                 yield from self._on_exit(process, status, now)
@@ -159,7 +147,7 @@ class Fleet:
         self.generation.worker_deaths.forget()
         for elder in list(self.roster.elders(worker)):
             yield self._drain(elder, self._plan.graceful_timeout, now)
-        if not self._announced and self._all_serve():
+        if not self._announced and self.roster.all_serve():
             self._announced = True
             yield AnnounceReady()
 
@@ -196,7 +184,9 @@ class Fleet:
         self.roster.remove(process)
         yield from (Kill(child.id) for child in self.roster.stillborn(process))
         if self._stopping is not None:
-            yield from self._on_exit_while_stopping(process, was_cut, now)
+            if was_cut and process.role is Role.WORKER and self._stopping is ExitCode.OK:
+                self._stopping = ExitCode.CUT
+            yield from self._finish_when_empty(now)
         elif is_missed and slot is None:
             wait = self._supply.lose_template(process, now)
             yield from self._give_up_or_wait(process, self.generation.template_deaths, wait, now)
@@ -204,21 +194,14 @@ class Fleet:
             wait = self._supply.lose_worker(process, slot, now)
             yield from self._give_up_or_wait(process, self.generation.worker_deaths, wait, now)
 
-    def _on_exit_while_stopping(
-        self, process: Process, was_cut: bool, now: float
-    ) -> Iterator[Order]:
-        if was_cut and process.role is Role.WORKER and self._stopping is ExitCode.OK:
-            self._stopping = ExitCode.CUT
-        yield from self._finish_when_empty(now)
-
     def _give_up_or_wait(
         self, lost: Process, deaths: EarlyDeaths, wait: float, now: float
     ) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
-        has_served = self.generation.has_served
-        if not has_served and lost.failed_at is Stage.IMPORT:
+        is_first_start = not self.generation.has_served
+        if is_first_start and lost.failed_at is Stage.IMPORT:
             yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
-        elif not has_served and deaths.rounds >= FIRST_START_TRIES:
+        elif is_first_start and deaths.rounds >= FIRST_START_TRIES:
             yield Note("error", "giving_up", (("tries", deaths.rounds),))
             yield from self._stop(0.0, now, ExitCode.APP_START)
         else:

@@ -81,17 +81,8 @@ class QuitRequested:
     """SIGQUIT: stop without waiting for requests."""
 
 
-Fact = (
-    Forked
-    | Ready
-    | Declined
-    | Failed
-    | Leaving
-    | Misbehaved
-    | Exited
-    | StopRequested
-    | QuitRequested
-)
+ProcessFact = Forked | Ready | Declined | Failed | Leaving | Misbehaved | Exited
+Fact = ProcessFact | StopRequested | QuitRequested
 
 # -- orders ------------------------------------------------------------------
 

@@ -84,5 +84,8 @@ class Roster:
             }
         )
 
+    def all_serve(self) -> bool:
+        return self.serving() == len(self.slots)
+
     def late(self, now: float) -> list[Process]:
         return [p for p in self.processes.values() if p.deadline is not None and p.deadline <= now]

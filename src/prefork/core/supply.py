@@ -16,6 +16,12 @@ class Supply:
         self._roster = roster
         self._generation = generation
 
+    def is_whole(self) -> bool:
+        """Whether nothing is missing: every slot serves, and the template could fork another."""
+        template = self._generation.template
+        has_template = template is not None and template.phase is Phase.SERVING
+        return self._roster.all_serve() and (has_template or not self._plan.templates)
+
     def fill(self, now: float) -> Iterator[Order]:
         """Start what is missing and due."""
         if self._lacks_template():

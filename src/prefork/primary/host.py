@@ -1,12 +1,10 @@
 """The operating system, as the primary uses it: one thread, one selector."""
 
-import os
 import selectors
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -21,28 +19,19 @@ from prefork.core.messages import (
     StartTemplate,
     StopRequested,
 )
-from prefork.core.process import Role
 from prefork.errors import RemoteError
-from prefork.primary import mail, nursery, reaper
+from prefork.primary import mail, reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.children import Child, Children
+from prefork.primary.nursery import Entries, Nursery
 from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
-from prefork.wire import channel, handover
 from prefork.wire.board import Line
-from prefork.wire.estate import Estate, TemplateBirth, WorkerBirth
+from prefork.wire.estate import Estate
 from prefork.wire.messages import Nudge, SpawnWorker, Stop
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
 Reaction: TypeAlias = Callable[[float], Iterable[Fact]]  # to a ready descriptor; given now
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """Where children begin, as "module:function": named here, imported only there."""
-
-    template: str
-    worker: str
 
 
 class PosixHost:
@@ -56,12 +45,12 @@ class PosixHost:
         selector: selectors.BaseSelector,
         acceptor: Acceptor,
     ) -> None:
-        self._entries = entries
         self._estate = estate
         self._signals = signals
         self._selector = selector
         self._acceptor = acceptor
         self.children = Children(range(1, len(estate.board)))  # line 0 is our own
+        self._nursery = Nursery(entries, estate, self.children)
         self.tally = Tally(estate.board)
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
@@ -91,66 +80,34 @@ class PosixHost:
     def start_template(self, order: StartTemplate) -> Iterable[Fact]:
         """Fork a template. Where the system refuses, it is as if it had died at once."""
         try:
-            return self._start_template(order)
+            child = self._nursery.template(order)
         except OSError as error:
             return self._miscarry(order.id, error)
+        self._register(child)
+        return self._introduce(child)
 
     def spawn(self, order: Spawn) -> Iterable[Fact]:
         """Ask the template for a worker; its pid comes later. Without a template, fork it now."""
         try:
-            return self._spawn(order)
+            child, descriptors = self._nursery.worker(order)
         except OSError as error:
             return self._miscarry(order.id, error)
+        self._register(child)
+        if order.template is None:
+            return self._introduce(child)
+        template = self.children.get(order.template)
+        assert template is not None, "the core spawns from templates that live"
+        return self._say(template, SpawnWorker(order.id, order.slot, child.line), descriptors)
+
+    def _introduce(self, child: Child) -> Iterable[Fact]:
+        assert child.pid is not None, "it was forked by us"
+        return [Forked(child.id, child.pid)]
 
     def _miscarry(self, id: int, error: OSError) -> Iterable[Fact]:
         log.error("spawn_failed", reason=error.strerror)
         if child := self.children.get(id):
             return list(self._bury(child, 1, self.now()))
         return [Exited(id, 1)]
-
-    def _start_template(self, order: StartTemplate) -> Iterable[Fact]:
-        ours, theirs = channel.pair()
-        child = Child(
-            order.id,
-            Role.TEMPLATE,
-            order.generation,
-            self.children.take_line(),
-            channel.Channel(ours),
-        )
-        self._adopt(child)
-        birth = TemplateBirth(
-            self._estate, order.id, order.generation, order.loaded, child.line, theirs
-        )
-        child.pid = nursery.fork(self._entries.template, birth)
-        theirs.close()
-        return [Forked(order.id, child.pid)]
-
-    def _spawn(self, order: Spawn) -> Iterable[Fact]:
-        ours, theirs = channel.pair()
-        sending, receiving = handover.pair()
-        child = Child(
-            order.id,
-            Role.WORKER,
-            order.generation,
-            self.children.take_line(),
-            channel.Channel(ours),
-            slot=order.slot,
-            template=order.template,
-            handover=sending,
-            kept=receiving,
-        )
-        self._adopt(child)
-        if order.template is None:
-            birth = WorkerBirth(
-                self._estate, order.id, order.slot, order.generation, child.line, theirs, receiving
-            )
-            child.pid = nursery.fork(self._entries.worker, birth)
-            theirs.close()
-            return [Forked(order.id, child.pid)]
-        descriptors = [os.dup(receiving.fileno()), theirs.detach()]
-        template = self.children.get(order.template)
-        assert template is not None, "the core spawns from templates that live"
-        return self._say(template, SpawnWorker(order.id, order.slot, child.line), descriptors)
 
     def admit(self, id: int) -> None:
         """Put a worker into rotation."""
@@ -189,9 +146,7 @@ class PosixHost:
 
     # -- children ------------------------------------------------------------
 
-    def _adopt(self, child: Child) -> None:
-        self._estate.board.clear(child.line)
-        self.children.add(child)
+    def _register(self, child: Child) -> None:
         self._selector.register(
             child.channel, selectors.EVENT_READ, partial(self._hear_child, child)
         )
