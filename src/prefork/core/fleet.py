@@ -5,6 +5,7 @@ performs the returned orders, and sleeps until `next_deadline()`.
 """
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from prefork.core.messages import (
     Admit,
@@ -108,6 +109,8 @@ class Fleet:
                 yield from self._on_leaving(process, now)
             case Misbehaved():
                 yield from self._kill(process)
+            case _:
+                assert_never(fact)
 
     def _on_failed(self, process: Process, failed: Failed) -> Order:
         """Its exit follows, and decides; until something serves the traceback waits for that."""
