@@ -1,0 +1,24 @@
+"""Where there is no subreaper the primary forks workers itself: same messages, same promises."""
+
+import os
+import signal
+
+import pytest
+from tests.process.conftest import Serve
+from tests.support.asking import ask
+
+ENTRY = ("-m", "tests.support.without_subreaper")
+
+
+@pytest.mark.parametrize("policy", ["rr", "shared"])
+def test_workers_serve_are_replaced_and_stop_without_a_template(serve: Serve, policy: str) -> None:
+    program = serve("--workers", "2", "--policy", policy, entry=ENTRY)
+    assert program.stats()["templates"] == []
+    assert ask(program.port, "/pid").status == 200
+    victim = program.workers(2)[0]
+    os.kill(victim, signal.SIGKILL)
+    program.settled(lambda stats: victim not in [w["pid"] for w in stats["workers"]])
+    assert victim not in program.workers(2)
+    assert program.stats()["state"] == "serving"
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 0
