@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
 
     meaning: str
 
-    OK = 0, "stopped in time; every request was answered"
+    OK = 0, "stopped in time; every request in flight at the stop was answered"
     FAILURE = 1, "a command failed: no such instance, or an unhealthy one (`status`)"
     USAGE = 2, "bad usage or settings; nothing was started"
     APP_IMPORT = 3, "the application could not be imported"

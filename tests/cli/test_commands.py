@@ -6,7 +6,7 @@ import pytest
 from tests.support.instance import instance, line, result, silent_instance, stats, worker
 
 from prefork.cli.main import main
-from prefork.control.directory import claim, prepare
+from prefork.control.directory import claim, default_directory, prepare
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_without_an_instance_a_command_says_so(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert failure(capsys, command) == "no instance is running"
+    looked_in = default_directory()
+    assert failure(capsys, command) == f"no instance is running (looked in {looked_in})"
     assert failure(capsys, command, "shop") == "no instance called shop is running"
 
 
@@ -156,7 +157,8 @@ def test_list_does_not_stumble_over_an_answer_of_another_shape(
 @pytest.mark.usefixtures("home")
 def test_list_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
-    assert capsys.readouterr().out == "no instance is running\n"
+    looked_in = default_directory()
+    assert capsys.readouterr().out == f"no instance is running (looked in {looked_in})\n"
     assert main(["list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 

@@ -220,7 +220,7 @@ def test_a_missing_attribute_is_named(folder: Path, spec: str, message: str) -> 
         (
             "make",
             "sample:make is neither ASGI (scope, receive, send) nor a handler (request); "
-            "--interface says what it is",
+            "a factory? write it with ()",
         ),
         (
             "shy",

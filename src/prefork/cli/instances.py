@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from prefork.control.client import Client
-from prefork.control.directory import locate, running
+from prefork.control.directory import default_directory, locate, running
 from prefork.control.protocol import Request
 from prefork.control.stats import Stats, read
 from prefork.errors import ControlError
@@ -21,7 +21,7 @@ def chosen(name: str | None) -> Path:
         case [instance]:
             return instance.path
         case []:
-            raise ControlError("no instance is running")
+            raise ControlError(f"no instance is running (looked in {default_directory()})")
         case several:
             names = ", ".join(each.name for each in several)
             raise ControlError(f"several instances are running; name one of them: {names}")

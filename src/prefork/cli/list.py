@@ -6,7 +6,7 @@ import click
 
 from prefork.cli.output import say, say_json
 from prefork.control.client import Heard, survey
-from prefork.control.directory import running
+from prefork.control.directory import default_directory, running
 from prefork.control.show import Row, instances
 from prefork.control.stats import Stats, read
 from prefork.errors import ControlError
@@ -20,7 +20,8 @@ def command(as_json: bool) -> int:
     if as_json:
         say_json([_plain(row) for row in rows])
     else:
-        say(instances(rows) if rows else "no instance is running")
+        none = f"no instance is running (looked in {default_directory()})"
+        say(instances(rows) if rows else none)
     return 0
 
 

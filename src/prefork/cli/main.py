@@ -59,7 +59,7 @@ def _suggestion(name: str) -> str:
 )
 @click.pass_context
 def program(ctx: click.Context) -> None:
-    """Serve a Python web application on all cores, and lose nothing."""
+    """Serve a Python web application on all cores."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from prefork import log
 from prefork.control import protocol
 from prefork.core.messages import Fact, StopRequested
 from prefork.errors import RemoteError
@@ -112,6 +113,7 @@ class ControlServer:
         if request.verb == "stop":
             client.waits = request.wait
             client.outbox += protocol.encode_result({"state": "stopping"})
+            log.info("stop_requested", by="control socket")
             yield StopRequested()
         else:
             client.outbox += protocol.encode_result(self._report(now))

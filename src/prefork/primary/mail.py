@@ -22,7 +22,7 @@ def facts(
         case messages.Forked(id, pid):
             yield from _forked(child, id, pid, children)
         case messages.Declined(reasons):
-            log.warning("preload_declined", reasons=reasons)
+            log.warning("preload_declined", reasons=reasons, effect="each worker imports")
             yield Declined(child.id)
         case messages.Failed(stage, reason, detail):
             yield Failed(child.id, _stage(stage), reason, detail)

@@ -101,7 +101,8 @@ class Settings:
         check=checks.socket_path,
         metavar="PATH",
         unset="NAME.sock in the user's runtime directory",
-        help="The path of the control socket; commands then take this path instead of the name.",
+        help="The path of the control socket; commands then take this path, with a slash, instead "
+        "of the name, and `list` shows what is in its default place only.",
     )
     ready_fd: int | None = setting(
         None,

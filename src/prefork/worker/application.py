@@ -107,7 +107,7 @@ def recognise(found: Callable[..., Any], spec: str) -> Kind:
     if kind is None:
         raise AppError(
             f"{spec} is neither ASGI (scope, receive, send) nor a handler (request); "
-            "--interface says what it is"
+            + ("a factory? write it with ()" if count == 0 else "--interface says what it is")
         )
     if kind == "handler" and not _is_async(found):
         raise AppError(f"the handler {spec} must be async: write `async def`")
