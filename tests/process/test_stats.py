@@ -49,7 +49,9 @@ def test_the_command_answers_within_half_a_second_while_a_worker_is_wedged(serve
     program = serve("--workers", "2")
     with closing(Caller(program.port)) as caller:
         wedge(program, caller)
-        assert min(timed(program) for _ in range(5)) < 0.5  # the least: others use the cores too
+        times = [timed(program) for _ in range(5)]
+    assert min(times) < 0.5  # what the command costs; the rest is what others take of the cores
+    assert max(times) < 1.5  # and none waited for the wedged worker: that would take for ever
 
 
 def timed(program: Program) -> float:
