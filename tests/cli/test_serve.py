@@ -75,7 +75,7 @@ def test_a_wrong_value_names_option_remedy_and_value(
     boot: Boot, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = error(capsys, "app:x", "--workers", "0")
-    assert line == "prefork: error: --workers must be at least 1, or max (got 0)"
+    assert line == "prefork: error: --workers must be from 1 to 1024, or max (got 0)"
     assert boot.settings == []
 
 

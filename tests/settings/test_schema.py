@@ -36,9 +36,9 @@ def test_what_names_no_application_is_refused(app: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"workers": 0}, "--workers must be at least 1, or max (got 0)"),
-        ({"workers": "min"}, "--workers must be at least 1, or max (got min)"),
-        ({"policy": "best"}, "--policy must be rr or shared (got best)"),
+        ({"workers": 0}, "--workers must be from 1 to 1024, or max (got 0)"),
+        ({"workers": "min"}, "--workers must be from 1 to 1024, or max (got min)"),
+        ({"policy": "best"}, "--policy must be rr, least, hash, shared or reuseport (got best)"),
         ({"interface": "wsgi"}, "--interface must be auto, asgi or handler (got wsgi)"),
         ({"bind": ()}, "--bind must be given at least once"),
         ({"bind": ("nonsense",)}, "(got nonsense)"),

@@ -64,14 +64,14 @@ def test_a_missing_application_is_told_with_both_ways_to_give_it() -> None:
     [
         ("workers", "two", "--workers must be a whole number, or max (got two)"),
         ("workers", "1.5", "--workers must be a whole number, or max (got 1.5)"),
-        ("workers", "-1", "--workers must be at least 1, or max (got -1)"),
+        ("workers", "-1", "--workers must be from 1 to 1024, or max (got -1)"),
         ("backlog", "1_000", "--backlog must be a whole number (got 1_000)"),
         ("backlog", "\u0661", "--backlog must be a whole number"),
         ("backlog", "9" * 5000, "--backlog must be a whole number"),
         ("graceful_timeout", "soon", "--graceful-timeout must be a number (got soon)"),
         ("graceful_timeout", "inf", "--graceful-timeout must be a number (got inf)"),
         ("ready_fd", "x", "--ready-fd must be a whole number (got x)"),
-        ("policy", "", "--policy must be rr or shared (got '')"),
+        ("policy", "", "--policy must be rr, least, hash, shared or reuseport (got '')"),
     ],
 )
 def test_text_that_is_no_value_is_refused(option: str, text: str, message: str) -> None:
@@ -92,5 +92,5 @@ def test_the_help_says_how_to_type_each_type() -> None:
     forms = {each.name: each.metavar for each in described()}
     assert forms["workers"] == "N|max"
     assert forms["graceful_timeout"] == "SECONDS"
-    assert forms["policy"] == "rr|shared"
+    assert forms["policy"] == "rr|least|hash|shared|reuseport"
     assert forms["bind"] == "ADDRESS"

@@ -81,8 +81,20 @@ class QuitRequested:
     """SIGQUIT: stop without waiting for requests."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReloadRequested:
+    """SIGHUP or `prefork reload`: load the code anew. During a reload: once more after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRequested:
+    """SIGTTIN, SIGTTOU or `prefork scale`: *by* more workers, or fewer where it is negative."""
+
+    by: int
+
+
 ProcessFact = Forked | Ready | Declined | Failed | Leaving | Misbehaved | Exited
-Fact = ProcessFact | StopRequested | QuitRequested
+Fact = ProcessFact | StopRequested | QuitRequested | ReloadRequested | ScaleRequested
 
 # -- orders ------------------------------------------------------------------
 
@@ -138,6 +150,34 @@ class AnnounceReady:
     """Every slot has a serving worker, for the first time."""
 
 
+class ReloadState(Enum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadStatus:
+    """How far a reload is, or how it ended. Times are monotonic seconds."""
+
+    generation: int  # that it loads; no other reload ever has its number
+    state: ReloadState
+    slots: int
+    started: float
+    moved: int = 0  # slots whose worker runs the new code
+    finished: float | None = None
+    reason: str = ""  # why it failed or was cancelled
+    detail: str = ""  # the application's own traceback
+
+
+@dataclass(frozen=True, slots=True)
+class TellReload:
+    """A reload has begun, moved a slot, or ended: tell those who wait for it."""
+
+    status: ReloadStatus
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Tell the log of a decision."""
@@ -160,6 +200,7 @@ Order = (
     | AskToStop
     | Kill
     | AnnounceReady
+    | TellReload
     | Note
     | Finish
 )

@@ -14,6 +14,7 @@ Check = Callable[[Any], str | None]  # worded to follow the setting's name
 
 INSTANCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STDERR = 2
+MOST_WORKERS = 1024  # the board has lines for three processes to each
 WIDEST = 100  # characters of a value in a message
 LONGEST = 10_000_000  # seconds, 115 days; epoll refuses timeouts over 2**31 ms
 
@@ -33,14 +34,19 @@ def anything(_value: object) -> None:
     """Accept every value."""
 
 
-def at_least(bound: int, *, other: str = "") -> Check:
-    """Accept numbers from *bound* on, and the word *other*."""
+def at_least(bound: int) -> Check:
+    """Accept numbers from *bound* on."""
+    return lambda value: None if value >= bound else got(f"must be at least {bound}", value)
+
+
+def between(low: int, high: int, *, other: str | None = None) -> Check:
+    """Accept numbers from *low* to *high*, and *other*: a word, or None."""
     hint = f", or {other}" if other else ""
 
-    def check(value: int | str) -> str | None:
-        if value == other or (not isinstance(value, str) and value >= bound):
+    def check(value: int | str | None) -> str | None:
+        if value == other or (isinstance(value, int) and low <= value <= high):
             return None
-        return got(f"must be at least {bound}{hint}", value)
+        return got(f"must be from {low} to {high}{hint}", value)
 
     return check
 

@@ -48,10 +48,12 @@ class Settings:
         metavar="ADDRESS",
         help="An address to listen on: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.",
     )
-    policy: Literal["rr", "shared"] = setting(
+    policy: Literal["rr", "least", "hash", "shared", "reuseport"] = setting(
         "rr",
         section="Network",
-        help="Who gets a connection: each worker in turn (rr), or whichever accepts it first.",
+        help="Who gets a connection: each worker in turn (rr), the one with the fewest (least), "
+        "always the same for a client's address (hash), whichever accepts it first (shared), or "
+        "the one that the kernel chooses by a hash of the connection (reuseport).",
     )
     backlog: int = setting(
         2048,
@@ -63,7 +65,7 @@ class Settings:
     workers: int | Literal["max"] = setting(
         1,
         section="Processes",
-        check=checks.at_least(1, other="max"),
+        check=checks.between(1, checks.MOST_WORKERS, other="max"),
         help="How many workers to keep alive; max: one for each CPU this process may use.",
     )
     worker_connections: int = setting(
@@ -79,6 +81,22 @@ class Settings:
         check=checks.seconds(above=0),
         unit="seconds",
         help="How long a worker may take until it is ready.",
+    )
+    min_uptime: float = setting(
+        1.0,
+        section="Processes",
+        check=checks.seconds(),
+        unit="seconds",
+        help="How long a worker must live for its start to count: one that dies sooner is replaced "
+        "with growing delay, and one of a reload takes no connection before.",
+    )
+    reload_parallel: int | None = setting(
+        None,
+        section="Processes",
+        check=checks.between(1, checks.MOST_WORKERS),
+        unit="workers",
+        unset="a quarter of the workers, at least one",
+        help="How many workers a reload replaces at a time: so many more than usual run meanwhile.",
     )
     graceful_timeout: float = setting(
         30.0,

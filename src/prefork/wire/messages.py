@@ -57,16 +57,21 @@ class Stop(Message, frozen=True):
     grace: float
 
 
+class Admit(Message, frozen=True):
+    """You are in rotation; accept, where you accept connections yourself."""
+
+
 class SpawnWorker(Message, frozen=True):
-    """To a template. Two descriptors come with it: the worker's hand-over and its channel."""
+    """To a template. With it come the worker's hand-over, its channel, and its own listeners."""
 
     id: int
     slot: int
     line: int  # of the board
+    listeners: list[int]  # the addresses, by number, that it accepts from; a descriptor for each
 
 
 ToPrimary = Forked | Ready | Declined | Failed | Leaving | Nudge
-FromPrimary = Stop | SpawnWorker
+FromPrimary = Stop | Admit | SpawnWorker
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[ToPrimary | FromPrimary] = msgspec.msgpack.Decoder(
