@@ -27,6 +27,7 @@ from prefork.primary.nursery import Entries
 from prefork.primary.signals import Signals
 from prefork.settings import environment
 from prefork.settings.address import parse
+from prefork.settings.checks import MOST_WORKERS
 from prefork.settings.cpus import available_parallelism
 from prefork.settings.schema import Settings
 from prefork.wire import descriptors, lineage
@@ -35,7 +36,7 @@ from prefork.wire.estate import Estate
 from prefork.wire.named import NamedSocket
 
 ENTRIES = Entries("prefork.worker.template:main", "prefork.worker.entry:main")
-SPARE_LINES = 16  # of the board: the primary, templates, and workers on their way out
+LINES = 4 * MOST_WORKERS  # of the board; those never used cost no memory
 
 
 def serve(settings: Settings) -> int:
@@ -57,7 +58,7 @@ def serve(settings: Settings) -> int:
         raise
     workers = _resolve(settings.workers)
     environment.limit_blas_threads(max(1, available_parallelism() // workers))
-    estate = Estate(settings, workers, listeners, Board(2 * workers + SPARE_LINES), os.getpid())
+    estate = Estate(settings, workers, listeners, Board(LINES), os.getpid())
     fleet = Fleet(
         Plan(
             workers,
@@ -65,6 +66,9 @@ def serve(settings: Settings) -> int:
             preload=settings.preload != "off",
             start_timeout=settings.start_timeout,
             graceful_timeout=settings.graceful_timeout,
+            min_uptime=settings.min_uptime,
+            reload_parallel=settings.reload_parallel,
+            most_workers=MOST_WORKERS,
         )
     )
     return _run(fleet, estate, signals, control)
@@ -87,7 +91,8 @@ def _run(fleet: Fleet, estate: Estate, signals: Signals, control: NamedSocket) -
         workers=estate.workers,
         policy=settings.policy,
     )
-    code = Primary(fleet, host, _announcer(identity, settings.ready_fd)).run()
+    announce = _announcer(identity, settings.ready_fd)
+    code = Primary(fleet, host, announce=announce, tell_reload=lambda status: None).run()
     server.finish(code)
     log.info("stopped", exit_code=int(code))
     _explain(code, fleet)
@@ -109,7 +114,7 @@ def _explain(code: int, fleet: Fleet) -> None:
 
 
 def _resolve(workers: int | str) -> int:
-    return workers if isinstance(workers, int) else available_parallelism()
+    return workers if isinstance(workers, int) else min(available_parallelism(), MOST_WORKERS)
 
 
 def _claim(settings: Settings, listeners: tuple[socket.socket, ...]) -> NamedSocket:

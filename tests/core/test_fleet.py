@@ -3,7 +3,7 @@
 import pytest
 from tests.core.fleets import plan, serving, tell
 
-from prefork.core.fleet import HURRY, KILL_GRACE, Fleet
+from prefork.core.fleet import Fleet
 from prefork.core.messages import (
     Admit,
     AnnounceReady,
@@ -27,6 +27,7 @@ from prefork.core.messages import (
     StopRequested,
 )
 from prefork.core.process import Phase
+from prefork.core.removal import HURRY, KILL_GRACE
 from prefork.errors import ExitCode
 
 

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from tests.core.fleets import plan
 
-from prefork.core.fleet import HURRY, KILL_GRACE, Fleet
+from prefork.core.fleet import Fleet
 from prefork.core.messages import (
     Admit,
     AnnounceReady,
@@ -30,6 +30,7 @@ from prefork.core.messages import (
     StopRequested,
 )
 from prefork.core.process import TRANSITIONS, Phase, Step
+from prefork.core.removal import HURRY, KILL_GRACE
 from prefork.errors import ExitCode
 
 LIVES = 2000

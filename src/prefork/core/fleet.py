@@ -5,52 +5,45 @@ performs the returned orders, and sleeps until `next_deadline()`.
 """
 
 from collections.abc import Iterator
-from typing import assert_never
 
+from prefork.core import removal
+from prefork.core.ending import Ending
+from prefork.core.hearing import Hearing
 from prefork.core.messages import (
     Admit,
     AnnounceReady,
-    AskToStop,
-    CloseListeners,
-    Declined,
     Exited,
     Fact,
-    Failed,
-    Finish,
-    Forked,
     Kill,
-    Leaving,
-    Misbehaved,
     Note,
     Order,
-    ProcessFact,
     QuitRequested,
-    Ready,
+    ReloadRequested,
+    ReloadStatus,
+    ScaleRequested,
     Stage,
     StopRequested,
 )
 from prefork.core.plan import Plan
 from prefork.core.process import Phase, Process, Role, Step
-from prefork.core.restart import EarlyDeaths
+from prefork.core.reload import Reload
+from prefork.core.removal import HURRY
 from prefork.core.roster import Generation, Roster
 from prefork.core.supply import Supply
 from prefork.errors import ExitCode
 
-LOADING = frozenset({Phase.SPAWNING, Phase.STARTING})
 FIRST_START_TRIES = 3  # then a fleet that never served gives up
-KILL_GRACE = 0.25  # seconds after a worker's own deadline before it is killed
-HURRY = 1.0  # seconds that a second stop request leaves
 
 
 class Fleet:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.roster = Roster(plan.workers)
-        self.generation = Generation(1, plan.preload)
-        self._supply = Supply(plan, self.roster, self.generation)
-        self._stopping: ExitCode | None = None  # set once: what we will exit with
+        self.roster = Roster(plan.workers, preload=plan.preload)
+        self._supply = Supply(plan, self.roster)
+        self._hearing = Hearing(plan, self.roster)
+        self._reload = Reload(plan, self.roster, self._supply)
+        self._ending = Ending(self.roster)
         self._announced = False
-        self._finished = False
 
     def __repr__(self) -> str:
         slots = (f"{p.slot}:{p.phase.name}" for p in self.roster.of(Role.WORKER))
@@ -59,200 +52,146 @@ class Fleet:
     @property
     def state(self) -> str:
         """starting | serving | degraded | stopping."""
-        if self._stopping is not None:
+        if self._ending.has_begun:
             return "stopping"
         if not self._announced:
             return "starting"
         return "serving" if self._supply.is_whole() else "degraded"
 
+    @property
+    def generation(self) -> Generation:
+        """Whose code is served. One that is being rolled out is that when all slots run it."""
+        return self.roster.oldest
+
+    @property
+    def reload(self) -> ReloadStatus | None:
+        """The latest reload, running or over."""
+        return self._reload.status
+
+    @property
+    def next_generation(self) -> int:
+        """What a reload that is requested now will load, at once or after the one that runs."""
+        return self.roster.next_generation
+
     def start(self, now: float) -> list[Order]:
         return list(self._supply.fill(now))
 
     def handle(self, fact: Fact, now: float) -> list[Order]:
-        match fact:
-            case StopRequested():
-                grace = self._plan.graceful_timeout if self._stopping is None else HURRY
-                return list(self._stop(grace, now))
-            case QuitRequested():
-                return list(self._stop(0.0, now))
-            case _:
-                process = self.roster.get(fact.id)
-                return [] if process is None else list(self._hear(process, fact, now))
+        return [*self._obey(fact, now), *self._settle(now)]
 
     def tick(self, now: float) -> list[Order]:
         """Act on every deadline that has passed."""
-        orders = [order for late in self.roster.late(now) for order in self._expire(late)]
-        return orders if self._stopping is not None else [*orders, *self._supply.fill(now)]
+        late = (p for p in self.roster.late(now) if p.phase is not Phase.READY)
+        return [*(order for p in late for order in self._expire(p)), *self._settle(now)]
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None: not before the next fact."""
         times = [p.deadline for p in self.roster.processes.values() if p.deadline is not None]
-        if self._stopping is None:
+        if not self._ending.has_begun:
             times += self._supply.due()
         return min(times, default=None)
 
-    # -- facts ---------------------------------------------------------------
+    # -- requests ------------------------------------------------------------
 
-    def _hear(self, process: Process, fact: ProcessFact, now: float) -> Iterator[Order]:
+    def _obey(self, fact: Fact, now: float) -> Iterator[Order]:
         match fact:
-            case Exited(_, status):
-                yield from self._on_exit(process, status, now)
-            case Failed():
-                yield self._on_failed(process, fact)
-            case Declined():
-                yield from self._on_declined(process, now)
-            case Forked(_, pid):
-                yield from self._on_forked(process, pid, now)
-            case Ready():
-                yield from self._on_ready(process, now)
-            case Leaving():
-                yield from self._on_leaving(process, now)
-            case Misbehaved():
-                yield from self._kill(process)
+            case StopRequested():
+                grace = HURRY if self._ending.has_begun else self._plan.graceful_timeout
+                yield from self._stop(grace, now)
+            case QuitRequested():
+                yield from self._stop(0.0, now)
+            case ReloadRequested():
+                self._reload.request()
+            case ScaleRequested(by):
+                yield from self._scale(len(self.roster.slots) + by, now)
             case _:
-                assert_never(fact)
+                process = self.roster.get(fact.id)
+                if process is not None and isinstance(fact, Exited):
+                    yield from self._on_exit(process, fact.status, now)
+                elif process is not None and not isinstance(fact, Exited):
+                    yield from self._hearing.hear(process, fact, now)
 
-    def _on_failed(self, process: Process, failed: Failed) -> Order:
-        """Its exit follows, and decides; until something serves the traceback waits for that."""
-        process.failed_at = failed.stage
-        self.generation.failure = failed
-        fields = (("pid", process.pid), ("reason", failed.reason))
-        if self.generation.has_served:
-            return Note("error", "application_failed", (*fields, ("detail", failed.detail)))
-        return Note("warning", "application_failed", fields)
+    def _stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
+        yield from self._reload.cancel("the instance was told to stop", now)
+        yield from self._ending.stop(grace, now, code)
 
-    def _on_forked(self, process: Process, pid: int, now: float) -> Iterator[Order]:
-        if not process.allows(Step.FORKED) or process.pid is not None:
-            yield from self._kill(process)
+    def _scale(self, workers: int, now: float) -> Iterator[Order]:
+        if self._ending.has_begun or not 1 <= workers <= self._plan.most_workers:
+            yield Note("warning", "scale_refused", (("workers", workers),))
             return
-        process.pid = pid
-        process.advance(Step.FORKED, deadline=process.deadline)
-        if process.phase is Phase.KILLED:
-            yield Kill(process.id)
-        elif process.phase is Phase.DRAINING and process.deadline is not None:
-            yield AskToStop(process.id, max(0.0, process.deadline - KILL_GRACE - now))
+        yield Note("info", "scaled", (("workers", workers),))
+        for slot in self.roster.resize(workers):
+            for process in (slot.current, slot.coming):
+                if process is not None and process.allows(Step.STOP):
+                    yield removal.drain(process, self._plan.graceful_timeout, now)
 
-    def _on_ready(self, process: Process, now: float) -> Iterator[Order]:
-        if not process.allows(Step.READY):
-            yield from self._kill(process)
+    # -- what follows from any fact ------------------------------------------
+
+    def _settle(self, now: float) -> Iterator[Order]:
+        """Bring the fleet nearer to what it is to be."""
+        if self._ending.has_begun:
             return
-        begins_to_serve = process.phase is Phase.STARTING
-        process.advance(Step.READY, deadline=None if begins_to_serve else process.deadline)
-        if begins_to_serve:
-            process.ready_at = now
-            if process.role is Role.WORKER:
-                yield from self._on_serving(process, now)
-            yield from self._supply.fill(now)  # not while stopping: whoever starts is drained then
-
-    def _on_serving(self, worker: Process, now: float) -> Iterator[Order]:
-        yield Admit(worker.id)
-        self.generation.has_served = True
-        self.generation.worker_deaths.forget()
-        for elder in list(self.roster.elders(worker)):
-            yield self._drain(elder, self._plan.graceful_timeout, now)
+        yield from self._admit_proven(now)
+        yield from self._reload.proceed(now)
+        yield from self._supply.fill(now)
+        for template in self.roster.retired():
+            if template.phase is Phase.READY:
+                yield removal.drain(template, 0.0, now)
         if not self._announced and self.roster.all_serve():
             self._announced = True
             yield AnnounceReady()
 
-    def _on_leaving(self, process: Process, now: float) -> Iterator[Order]:
-        if process.role is not Role.WORKER or not process.allows(Step.LEAVE):
-            yield from self._kill(process)
-            return
-        process.advance(Step.LEAVE, deadline=process.deadline)
-        if process.phase is Phase.LEAVING and process.slot is not None:
-            slot = self.roster.slots[process.slot]
-            slot.current = None
-            slot.restarts += 1
-            yield from self._supply.fill(now)
+    def _admit_proven(self, now: float) -> Iterator[Order]:
+        """Admit those whose trial is over; while nothing serves, whoever is ready."""
+        for slot in self.roster.slots:
+            worker = slot.coming
+            if worker is None or worker.phase is not Phase.READY or worker.deadline is None:
+                continue
+            if worker.deadline <= now or not self.roster.serving():
+                worker.advance(Step.ADMIT)
+                elder, slot.current, slot.coming = slot.current, worker, None
+                slot.generation.has_served = True
+                yield Admit(worker.id)
+                if elder is not None and elder.allows(Step.STOP):
+                    yield removal.drain(elder, self._plan.graceful_timeout, now)
 
-    def _on_declined(self, process: Process, now: float) -> Iterator[Order]:
-        if process.role is not Role.TEMPLATE or not process.allows(Step.DECLINE):
-            yield from self._kill(process)
-            return
-        is_current = process.phase is Phase.STARTING
-        process.advance(Step.DECLINE, deadline=process.deadline)
-        if is_current:
-            process.deadline = now + HURRY
-            self.generation.preload = False
-            self.generation.template = None
-            yield from self._supply.fill(now)
+    def _expire(self, process: Process) -> Iterator[Order]:
+        crime = "did not finish in time"
+        if process.ready_at is None and process.phase is not Phase.DRAINING:
+            crime = f"was not ready within {self._plan.start_timeout:g} s (start_timeout)"
+            yield Note("error", "start_timeout", (("id", process.id), ("pid", process.pid)))
+        yield from removal.kill(process, self.roster, crime)
 
     # -- exits ---------------------------------------------------------------
 
     def _on_exit(self, process: Process, status: int, now: float) -> Iterator[Order]:
-        has_served = process.ready_at is not None
-        was_cut = process.phase is Phase.KILLED or (has_served and status != ExitCode.OK)
-        slot = None if process.slot is None else self.roster.slots[process.slot]
-        is_missed = self.generation.template is process if slot is None else slot.current is process
+        slot = self.roster.slot_of(process)
+        if process.phase is Phase.LEAVING:
+            slot = None  # it is being replaced already
+        generation = self.roster.generation_of(process)
+        self._ending.note_exit(process, status)
         self.roster.remove(process)
         yield from (Kill(child.id) for child in self.roster.stillborn(process))
-        if self._stopping is not None:
-            if was_cut and process.role is Role.WORKER and self._stopping is ExitCode.OK:
-                self._stopping = ExitCode.CUT
-            yield from self._finish_when_empty(now)
-        elif is_missed and slot is None:
-            wait = self._supply.lose_template(process, now)
-            yield from self._give_up_or_wait(process, self.generation.template_deaths, wait, now)
-        elif is_missed and slot is not None:
+        if self._ending.has_begun:
+            yield from self._ending.proceed(now)
+        elif slot is not None:
             wait = self._supply.lose_worker(process, slot, now)
-            yield from self._give_up_or_wait(process, self.generation.worker_deaths, wait, now)
+            yield from self._on_loss(process, status, wait, now)
+        elif generation is not None and generation.template is process:
+            wait = self._supply.lose_template(process, generation, now)
+            yield from self._on_loss(process, status, wait, now)
 
-    def _give_up_or_wait(
-        self, lost: Process, deaths: EarlyDeaths, wait: float, now: float
-    ) -> Iterator[Order]:
+    def _on_loss(self, lost: Process, status: int, wait: float, now: float) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
         is_first_start = not self.generation.has_served
-        if is_first_start and lost.failed_at is Stage.IMPORT:
+        is_import = lost.failure is not None and lost.failure.stage is Stage.IMPORT
+        if self._reload.is_refuted_by(lost, now):
+            yield from self._reload.fail(lost, status, now)
+        elif is_first_start and is_import:
             yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
-        elif is_first_start and deaths.rounds >= FIRST_START_TRIES:
-            yield Note("error", "giving_up", (("tries", deaths.rounds),))
+        elif is_first_start and self.generation.tries >= FIRST_START_TRIES:
+            yield Note("error", "giving_up", (("tries", self.generation.tries),))
             yield from self._stop(0.0, now, ExitCode.APP_START)
-        else:
-            if wait > 0:
-                fields = (("process", lost.role.value), ("slot", lost.slot), ("seconds", wait))
-                yield Note("warning", "backing_off", fields)
-            yield from self._supply.fill(now)
-
-    # -- ending --------------------------------------------------------------
-
-    def _stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
-        if self._stopping is None:
-            self._stopping = code
-            yield CloseListeners()
-        for process in list(self.roster.processes.values()):
-            is_due = process.role is Role.WORKER or process.phase in LOADING
-            if is_due and process.allows(Step.STOP):
-                yield self._drain(process, grace, now)
-        yield from self._finish_when_empty(now)
-
-    def _drain(self, process: Process, grace: float, now: float) -> Order:
-        deadline = now + grace + KILL_GRACE
-        if process.phase is Phase.DRAINING and process.deadline is not None:
-            deadline = min(deadline, process.deadline)
-        process.advance(Step.STOP, deadline=deadline)
-        return AskToStop(process.id, max(0.0, deadline - KILL_GRACE - now))
-
-    def _finish_when_empty(self, now: float) -> Iterator[Order]:
-        """Templates go last: they bury the workers if the primary dies meanwhile."""
-        if self.roster.of(Role.WORKER) or self._finished:
-            return
-        for template in self.roster.of(Role.TEMPLATE):
-            if template.phase is Phase.SERVING:
-                template.advance(Step.STOP, deadline=now + HURRY)
-                yield AskToStop(template.id, 0.0)
-        if not self.roster.processes and self._stopping is not None:
-            self._finished = True
-            yield Finish(self._stopping)
-
-    def _expire(self, process: Process) -> Iterator[Order]:
-        if process.ready_at is None and process.phase is not Phase.DRAINING:
-            yield Note("error", "start_timeout", (("id", process.id), ("pid", process.pid)))
-        yield from self._kill(process)
-
-    def _kill(self, process: Process) -> Iterator[Order]:
-        if not process.allows(Step.KILL):
-            return  # it is dying already
-        process.advance(Step.KILL)
-        yield Kill(process.id)
-        if process.pid is None and (template := self.roster.get(process.parent or 0)):
-            yield from self._kill(template)  # it has been silent since it was asked to fork
+        elif wait > 0:
+            fields = (("process", lost.role.value), ("slot", lost.slot), ("seconds", wait))
+            yield Note("warning", "backing_off", fields)

@@ -13,3 +13,5 @@ class Plan:
     start_timeout: float
     graceful_timeout: float
     min_uptime: float = 1.0  # PM2's default; a life that long is replaced without delay
+    reload_parallel: int | None = None  # slots that a reload moves at a time; None: a quarter
+    most_workers: int = 1024  # that the fleet may be scaled to

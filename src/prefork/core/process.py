@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from prefork.core.messages import Stage
+from prefork.core.messages import Failed
 from prefork.errors import TransitionError
 
 
@@ -25,7 +25,8 @@ class Phase(Enum):
 
     SPAWNING = "spawning", "asked for; its pid is not known yet"
     STARTING = "starting", "forked; the application is loading"
-    SERVING = "serving", "a worker takes connections; a template forks workers on request"
+    READY = "ready", "a template forks workers on request; a worker of a reload is on trial"
+    SERVING = "serving", "a worker in rotation: it takes connections"
     LEAVING = "leaving", "serves until its successor does"
     DRAINING = "draining", "told to stop; it finishes its requests"
     KILLED = "killed", "SIGKILL was sent; its exit is awaited"
@@ -35,6 +36,7 @@ class Phase(Enum):
 class Step(Enum):
     FORKED = "forked"
     READY = "ready"
+    ADMIT = "admit"
     LEAVE = "leave"
     DECLINE = "decline"
     STOP = "stop"
@@ -47,11 +49,16 @@ TRANSITIONS = {
     (Phase.SPAWNING, Step.STOP): Phase.DRAINING,  # the order waits in the channel it will inherit
     (Phase.SPAWNING, Step.KILL): Phase.KILLED,  # its template is silent
     (Phase.SPAWNING, Step.EXIT): Phase.GONE,  # its channel ended before it had a pid
-    (Phase.STARTING, Step.READY): Phase.SERVING,
+    (Phase.STARTING, Step.READY): Phase.READY,
     (Phase.STARTING, Step.DECLINE): Phase.DRAINING,  # a template that ends of its own accord
     (Phase.STARTING, Step.STOP): Phase.DRAINING,
     (Phase.STARTING, Step.KILL): Phase.KILLED,
     (Phase.STARTING, Step.EXIT): Phase.GONE,
+    (Phase.READY, Step.ADMIT): Phase.SERVING,
+    (Phase.READY, Step.LEAVE): Phase.DRAINING,  # it has nothing to finish: its trial begins anew
+    (Phase.READY, Step.STOP): Phase.DRAINING,
+    (Phase.READY, Step.KILL): Phase.KILLED,
+    (Phase.READY, Step.EXIT): Phase.GONE,
     (Phase.SERVING, Step.LEAVE): Phase.LEAVING,
     (Phase.SERVING, Step.STOP): Phase.DRAINING,
     (Phase.SERVING, Step.KILL): Phase.KILLED,
@@ -71,7 +78,7 @@ TRANSITIONS = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Process:
     """One process, from the order that makes it to its exit. *id* is never used again."""
 
@@ -84,7 +91,8 @@ class Process:
     phase: Phase = Phase.SPAWNING
     pid: int | None = None
     ready_at: float | None = None
-    failed_at: Stage | None = None  # how far its application came
+    failure: Failed | None = None  # what its application said
+    crime: str = ""  # why it was killed
     deadline: float | None = field(default=None, kw_only=True)  # None: nothing is expected of it
 
     def allows(self, step: Step) -> bool:

@@ -1,6 +1,5 @@
-"""Who is in the fleet: its processes, and the slots that workers fill."""
+"""Who is in the fleet: its processes, the slots that workers fill, the generations of code."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prefork.core.messages import Failed
@@ -8,18 +7,7 @@ from prefork.core.process import Phase, Process, Role, Step
 from prefork.core.restart import EarlyDeaths, ShortLives
 
 
-@dataclass(slots=True)
-class Slot:
-    """A place for one worker. It outlives its processes, and may hold several: one that stays."""
-
-    index: int
-    current: Process | None = None  # the one that is to serve; its elders are on their way out
-    retry_at: float = 0.0  # not filled before
-    restarts: int = 0
-    short_lives: ShortLives = field(default_factory=ShortLives)
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Generation:
     """One loading of the application's code, and the template that holds it."""
 
@@ -28,22 +16,103 @@ class Generation:
     template: Process | None = None
     retry_at: float = 0.0  # no template is started before
     failure: Failed | None = None  # what its application said last
-    has_served: bool = False  # some worker of it was ready
+    has_served: bool = False  # some worker of it was admitted
+    is_on_trial: bool = False  # a reload is rolling it out
     worker_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
     template_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
 
+    @property
+    def tries(self) -> int:
+        """How often in a row it has failed to start."""
+        return max(self.worker_deaths.rounds, self.template_deaths.rounds)
+
+    @property
+    def holds_code(self) -> bool:
+        """Whether another worker of this very code can be had, whatever lies on disk now."""
+        return self.preload and self.template is not None and self.template.phase is Phase.READY
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A place for one worker, which outlives its processes; who drains is not on it any more."""
+
+    index: int
+    generation: Generation  # whose code it is to run
+    current: Process | None = None  # takes connections
+    coming: Process | None = None  # is to take over from it
+    retry_at: float = 0.0  # not filled before
+    restarts: int = 0
+    short_lives: ShortLives = field(default_factory=ShortLives)
+
+    def runs(self, generation: Generation) -> bool:
+        return self.current is not None and self.current.generation == generation.number
+
+    @property
+    def serves(self) -> bool:
+        return self.current is not None and self.current.phase in (Phase.SERVING, Phase.LEAVING)
+
+    @property
+    def lacks_successor(self) -> bool:
+        """Whether somebody is to be started here: always before the current one goes."""
+        if self.coming is not None:
+            return False
+        is_leaving = self.current is not None and self.current.phase is Phase.LEAVING
+        return is_leaving or not self.runs(self.generation)
+
 
 class Roster:
-    """The processes by id. An id is never used again; an exit takes it off the list."""
+    """The processes by id. An id is never used again, nor is a generation's number."""
 
-    def __init__(self, slots: int) -> None:
-        self.slots = [Slot(index) for index in range(slots)]
+    def __init__(self, slots: int, *, preload: bool) -> None:
+        first = Generation(1, preload)
+        self.generations = [first]  # those that slots run, or are to run; oldest first
+        self.slots = [Slot(index, first) for index in range(slots)]
         self.processes: dict[int, Process] = {}
         self._last_id = 0
+        self._last_generation = 1
 
-    def new(self, role: Role, generation: int, now: float, deadline: float) -> Process:
+    # -- generations ---------------------------------------------------------
+
+    @property
+    def oldest(self) -> Generation:
+        return self.generations[0]
+
+    @property
+    def newest(self) -> Generation:
+        return self.generations[-1]
+
+    @property
+    def next_generation(self) -> int:
+        """The number that the next one will have."""
+        return self._last_generation + 1
+
+    def add_generation(self, *, preload: bool) -> Generation:
+        self._last_generation += 1
+        generation = Generation(self._last_generation, preload)
+        self.generations.append(generation)
+        return generation
+
+    def forget_generations(self) -> None:
+        """Forget those that no slot is to run."""
+        wanted = {slot.generation for slot in self.slots}
+        self.generations = [each for each in self.generations if each in wanted]
+
+    def generation_of(self, process: Process) -> Generation | None:
+        """None: it is on its way out, and so is all of its generation."""
+        found = (each for each in self.generations if each.number == process.generation)
+        return next(found, None)
+
+    def retired(self) -> list[Process]:
+        """Templates that nothing needs any more: no slot, nor a worker that they are to bury."""
+        needed = {p.generation for p in self.of(Role.WORKER)}
+        needed |= {generation.number for generation in self.generations}
+        return [p for p in self.of(Role.TEMPLATE) if p.generation not in needed]
+
+    # -- processes -----------------------------------------------------------
+
+    def new(self, role: Role, generation: Generation, now: float, deadline: float) -> Process:
         self._last_id += 1
-        process = Process(self._last_id, role, generation, now, deadline=deadline)
+        process = Process(self._last_id, role, generation.number, now, deadline=deadline)
         self.processes[process.id] = process
         return process
 
@@ -52,19 +121,15 @@ class Roster:
         return self.processes.get(id)
 
     def remove(self, process: Process) -> None:
+        """Take one that exited off the list, and off its slot."""
+        if slot := self.slot_of(process):
+            slot.current = None if slot.current is process else slot.current
+            slot.coming = None if slot.coming is process else slot.coming
         process.advance(Step.EXIT)
         del self.processes[process.id]
-        if process.slot is not None and self.slots[process.slot].current is process:
-            self.slots[process.slot].current = None
 
     def of(self, role: Role) -> list[Process]:
         return [p for p in self.processes.values() if p.role is role]
-
-    def elders(self, process: Process) -> Iterator[Process]:
-        """Those in the process's slot that wait for it to serve."""
-        for other in self.of(Role.WORKER):
-            if other.slot == process.slot and other.phase is Phase.LEAVING:
-                yield other
 
     def stillborn(self, template: Process) -> list[Process]:
         """Workers that were killed before the template, now gone, told their pids."""
@@ -74,18 +139,31 @@ class Roster:
             if p.parent == template.id and p.pid is None and p.phase is Phase.KILLED
         ]
 
+    def late(self, now: float) -> list[Process]:
+        return [p for p in self.processes.values() if p.deadline is not None and p.deadline <= now]
+
+    # -- slots ---------------------------------------------------------------
+
+    def slot_of(self, process: Process) -> Slot | None:
+        """The slot that counts on the process; None: nobody waits for it."""
+        if process.slot is None or process.slot >= len(self.slots):
+            return None
+        slot = self.slots[process.slot]
+        return slot if process in (slot.current, slot.coming) else None
+
+    def in_slot(self, index: int) -> int:
+        """How many processes it holds, those on their way out included."""
+        return sum(p.slot == index for p in self.processes.values())
+
     def serving(self) -> int:
         """How many slots have a worker that takes connections."""
-        return len(
-            {
-                p.slot
-                for p in self.processes.values()
-                if p.slot is not None and p.phase in (Phase.SERVING, Phase.LEAVING)
-            }
-        )
+        return sum(slot.serves for slot in self.slots)
 
     def all_serve(self) -> bool:
         return self.serving() == len(self.slots)
 
-    def late(self, now: float) -> list[Process]:
-        return [p for p in self.processes.values() if p.deadline is not None and p.deadline <= now]
+    def resize(self, count: int) -> list[Slot]:
+        """Add slots at the end, or take the last ones away; return these."""
+        removed, self.slots = self.slots[count:], self.slots[:count]
+        self.slots += [Slot(index, self.oldest) for index in range(len(self.slots), count)]
+        return removed

@@ -7,42 +7,41 @@ from prefork.core.plan import Plan
 from prefork.core.process import Phase, Process, Role
 from prefork.core.roster import Generation, Roster, Slot
 
+CROWD = 3  # processes in one slot: who serves, who comes, who drains; more must wait
+
 
 class Supply:
     """A template first, then a worker for each slot; after a death not before its delay."""
 
-    def __init__(self, plan: Plan, roster: Roster, generation: Generation) -> None:
+    def __init__(self, plan: Plan, roster: Roster) -> None:
         self._plan = plan
         self._roster = roster
-        self._generation = generation
 
     def is_whole(self) -> bool:
-        """Whether nothing is missing: every slot serves, and the template could fork another."""
-        template = self._generation.template
-        has_template = template is not None and template.phase is Phase.SERVING
-        return self._roster.all_serve() and (has_template or not self._plan.templates)
+        """Whether nothing is missing: every slot serves, and a template could fork another."""
+        wanted = (slot.generation for slot in self._roster.slots)
+        return self._roster.all_serve() and all(map(self.can_spawn, wanted))
+
+    def can_spawn(self, generation: Generation) -> bool:
+        template = generation.template
+        is_ready = template is not None and template.phase is Phase.READY
+        return is_ready or not self._plan.templates
 
     def fill(self, now: float) -> Iterator[Order]:
         """Start what is missing and due."""
-        if self._lacks_template():
-            if self._generation.retry_at <= now:
-                yield self._start_template(now)
-        elif self._can_spawn():
-            for slot in self._roster.slots:
-                if slot.current is None and slot.retry_at <= now:
-                    yield self._spawn(slot, now)
+        if self._lacks_template() and self._roster.newest.retry_at <= now:
+            yield self._start_template(now)
+        for slot in list(self._fillable()):
+            if slot.retry_at <= now:
+                yield self._spawn(slot, now)
 
     def due(self) -> list[float]:
         """When things that are missing may be started."""
-        if self._lacks_template():
-            return [self._generation.retry_at]
-        if self._can_spawn():
-            return [slot.retry_at for slot in self._roster.slots if slot.current is None]
-        return []
+        times = [slot.retry_at for slot in self._fillable()]
+        return [*times, self._roster.newest.retry_at] if self._lacks_template() else times
 
-    def lose_template(self, template: Process, now: float) -> float:
+    def lose_template(self, template: Process, generation: Generation, now: float) -> float:
         """Account for a death; return the seconds until the next may be started."""
-        generation = self._generation
         generation.template = None
         uptime = template.uptime(now)
         if uptime is None or uptime < self._plan.min_uptime:
@@ -58,8 +57,8 @@ class Supply:
         slot.restarts += 1
         uptime = worker.uptime(now)
         if uptime is None:
-            self._generation.worker_deaths.note(worker.spawned_at, now)
-            wait = self._generation.worker_deaths.delay(worker.id)
+            slot.generation.worker_deaths.note(worker.spawned_at, now)
+            wait = slot.generation.worker_deaths.delay(worker.id)
         else:
             slot.short_lives.note(uptime, self._plan.min_uptime)
             outage = 2 * self._roster.serving() < len(self._roster.slots)
@@ -68,24 +67,32 @@ class Supply:
         return wait
 
     def _lacks_template(self) -> bool:
-        return self._plan.templates and self._generation.template is None
+        """Only of the newest generation: a new template of an older one would load newer code."""
+        return self._plan.templates and self._roster.newest.template is None
 
-    def _can_spawn(self) -> bool:
-        template = self._generation.template
-        return template is None or template.phase is Phase.SERVING
+    def _fillable(self) -> Iterator[Slot]:
+        for slot in self._roster.slots:
+            has_source = slot.lacks_successor and self.can_spawn(self._source(slot))
+            if has_source and self._roster.in_slot(slot.index) < CROWD:
+                yield slot
+
+    def _source(self, slot: Slot) -> Generation:
+        """What holds no code loads what lies on disk, and that is the newest generation's."""
+        return slot.generation if slot.generation.holds_code else self._roster.newest
 
     def _start_template(self, now: float) -> Order:
-        generation = self._generation
+        generation = self._roster.newest
         deadline = now + self._plan.start_timeout
-        template = self._roster.new(Role.TEMPLATE, generation.number, now, deadline)
+        template = self._roster.new(Role.TEMPLATE, generation, now, deadline)
         generation.template = template
         return StartTemplate(template.id, generation.number, generation.preload)
 
     def _spawn(self, slot: Slot, now: float) -> Order:
-        template = self._generation.template
+        slot.generation = self._source(slot)
+        template = slot.generation.template
         deadline = now + self._plan.start_timeout
-        worker = self._roster.new(Role.WORKER, self._generation.number, now, deadline)
+        worker = self._roster.new(Role.WORKER, slot.generation, now, deadline)
         worker.slot = slot.index
         worker.parent = None if template is None else template.id
-        slot.current = worker
+        slot.coming = worker
         return Spawn(worker.id, slot.index, worker.generation, worker.parent)

@@ -14,17 +14,15 @@ from prefork.core.messages import (
     Fact,
     Forked,
     Misbehaved,
-    QuitRequested,
     Spawn,
     StartTemplate,
-    StopRequested,
 )
 from prefork.errors import RemoteError
 from prefork.primary import mail, reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.children import Child, Children
 from prefork.primary.nursery import Entries, Nursery
-from prefork.primary.signals import Signals
+from prefork.primary.signals import REQUESTS, Signals
 from prefork.primary.tally import Tally
 from prefork.wire.board import Line
 from prefork.wire.estate import Estate
@@ -109,10 +107,11 @@ class PosixHost:
             return list(self._bury(child, 1, self.now()))
         return [Exited(id, 1)]
 
-    def admit(self, id: int) -> None:
+    def admit(self, id: int) -> Iterable[Fact]:
         """Put a worker into rotation."""
         if child := self.children.get(id):
             self._acceptor.join(child, self.now())
+        return []
 
     def close_listeners(self) -> None:
         self._acceptor.close(self.now())
@@ -207,14 +206,10 @@ class PosixHost:
         caught = self._signals.take()
         if signal.SIGCHLD in caught:
             yield from self._reap(now)
-        if signal.SIGHUP in caught:
-            log.warning("signal_ignored", signal="HUP", reason="this version has no reload")
-        for number in caught & {signal.SIGTERM, signal.SIGINT}:
-            log.info("signal", signal=signal.Signals(number).name)
-            yield StopRequested()
-        if signal.SIGQUIT in caught:
-            log.info("signal", signal="SIGQUIT")
-            yield QuitRequested()
+        for number, (request, _) in REQUESTS.items():
+            if number in caught:
+                log.info("signal", signal=number.name)
+                yield request
 
     def _reap(self, now: float) -> Iterator[Fact]:
         while (pid := reaper.find_dead()) is not None:

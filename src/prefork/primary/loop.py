@@ -16,8 +16,10 @@ from prefork.core.messages import (
     Kill,
     Note,
     Order,
+    ReloadStatus,
     Spawn,
     StartTemplate,
+    TellReload,
 )
 
 _LOGGERS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error": log.error}
@@ -30,7 +32,7 @@ class Host(Protocol):
     def wait(self, deadline: float | None) -> Iterable[Fact]: ...
     def start_template(self, order: StartTemplate) -> Iterable[Fact]: ...
     def spawn(self, order: Spawn) -> Iterable[Fact]: ...
-    def admit(self, id: int) -> None: ...
+    def admit(self, id: int) -> Iterable[Fact]: ...
     def close_listeners(self) -> None: ...
     def ask_to_stop(self, id: int, grace: float) -> Iterable[Fact]: ...
     def kill(self, id: int) -> Iterable[Fact]: ...
@@ -39,10 +41,18 @@ class Host(Protocol):
 class Primary:
     """Runs a fleet on a host until the fleet has finished."""
 
-    def __init__(self, fleet: Fleet, host: Host, announce: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        host: Host,
+        *,
+        announce: Callable[[], None],
+        tell_reload: Callable[[ReloadStatus], None],
+    ) -> None:
         self._fleet = fleet
         self._host = host
         self._announce = announce  # called once, when every slot serves
+        self._tell_reload = tell_reload  # called when one begins, moves a slot, or ends
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -76,6 +86,8 @@ class Primary:
                 return self._host.start_template(order)
             case Spawn():
                 return self._host.spawn(order)
+            case Admit(id):
+                return self._host.admit(id)
             case AskToStop(id, grace):
                 return self._host.ask_to_stop(id, grace)
             case Kill(id):
@@ -84,14 +96,14 @@ class Primary:
                 self._do(order)
                 return ()
 
-    def _do(self, order: Admit | CloseListeners | AnnounceReady | Note | Finish) -> None:
+    def _do(self, order: CloseListeners | AnnounceReady | TellReload | Note | Finish) -> None:
         match order:
-            case Admit(id):
-                self._host.admit(id)
             case CloseListeners():
                 self._host.close_listeners()
             case AnnounceReady():
                 self._announce()
+            case TellReload(status):
+                self._tell_reload(status)
             case Note(level, event, fields):
                 _LOGGERS[level](event, **dict(fields))
             case Finish(code):

@@ -4,7 +4,31 @@ import os
 import signal
 from types import FrameType
 
+from prefork.core.messages import (
+    Fact,
+    QuitRequested,
+    ReloadRequested,
+    ScaleRequested,
+    StopRequested,
+)
 from prefork.wire.signalling import HANDLED
+
+# By signal: what it requests, and how the documentation says it.
+REQUESTS: dict[signal.Signals, tuple[Fact, str]] = {
+    signal.SIGTERM: (
+        StopRequested(),
+        "stop: refuse new connections, answer the requests in flight; a second one hurries",
+    ),
+    signal.SIGINT: (StopRequested(), "the same, from the terminal"),
+    signal.SIGQUIT: (QuitRequested(), "stop at once; what is in flight is cut"),
+    signal.SIGHUP: (
+        ReloadRequested(),
+        "reload: load the code anew and replace the workers one by one; during a reload: "
+        "once more after it",
+    ),
+    signal.SIGTTIN: (ScaleRequested(1), "one worker more"),
+    signal.SIGTTOU: (ScaleRequested(-1), "one worker fewer; never less than one"),
+}
 
 _READ = 4096  # bytes at a time; only that there are any matters
 

@@ -1,0 +1,55 @@
+"""The end of a fleet: everybody is told, templates last."""
+
+from collections.abc import Iterator
+
+from prefork.core import removal
+from prefork.core.messages import AskToStop, CloseListeners, Finish, Order
+from prefork.core.process import Phase, Process, Role, Step
+from prefork.core.removal import HURRY
+from prefork.core.roster import Roster
+from prefork.errors import ExitCode
+
+LOADING = frozenset({Phase.SPAWNING, Phase.STARTING})
+
+
+class Ending:
+    """Begun once; after that it only gets shorter."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self._code: ExitCode | None = None  # what we will exit with; None: not begun
+        self._is_over = False
+
+    @property
+    def has_begun(self) -> bool:
+        return self._code is not None
+
+    def stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
+        """Give workers *grace* seconds. *code*: why the fleet ends, where nothing asked for it."""
+        if self._code is None:
+            self._code = code
+            yield CloseListeners()
+        for process in list(self._roster.processes.values()):
+            is_due = process.role is Role.WORKER or process.phase in LOADING
+            if is_due and process.allows(Step.STOP):
+                yield removal.drain(process, grace, now)
+        yield from self.proceed(now)
+
+    def note_exit(self, process: Process, status: int) -> None:
+        """Remember work that was cut: the exit code is to tell of it."""
+        has_served = process.ready_at is not None
+        was_cut = process.phase is Phase.KILLED or (has_served and status != ExitCode.OK)
+        if was_cut and process.role is Role.WORKER and self._code is ExitCode.OK:
+            self._code = ExitCode.CUT
+
+    def proceed(self, now: float) -> Iterator[Order]:
+        """End the templates after the workers: they bury them if the primary dies meanwhile."""
+        if self._roster.of(Role.WORKER) or self._is_over:
+            return
+        for template in self._roster.of(Role.TEMPLATE):
+            if template.phase is Phase.READY:
+                template.advance(Step.STOP, deadline=now + HURRY)
+                yield AskToStop(template.id, 0.0)
+        if not self._roster.processes and self._code is not None:
+            self._is_over = True
+            yield Finish(self._code)

@@ -1,0 +1,153 @@
+"""Rolling reloads, one at a time: which slots are to run the new code, and whether it is good."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from prefork.core import removal
+from prefork.core.messages import Note, Order, ReloadState, ReloadStatus, TellReload
+from prefork.core.plan import Plan
+from prefork.core.process import Process, Role, Step
+from prefork.core.removal import HURRY
+from prefork.core.roster import Generation, Roster, Slot
+from prefork.core.supply import Supply
+
+
+class Reload:
+    """A new generation: one worker of it first, then slot after slot.
+
+    It only says what each slot is to run. `Supply` starts the successors, the fleet admits them and
+    lets the old workers go. The first death of new code puts every slot back to what it ran.
+    """
+
+    def __init__(self, plan: Plan, roster: Roster, supply: Supply) -> None:
+        self._plan = plan
+        self._roster = roster
+        self._supply = supply
+        self._is_requested = False
+        self._coming: Generation | None = None  # on trial; None: no reload is running
+        self.status: ReloadStatus | None = None  # of the latest
+
+    def request(self) -> None:
+        """Reload as soon as may be. Requests during a reload make one more, after it."""
+        self._is_requested = True
+
+    def proceed(self, now: float) -> Iterator[Order]:
+        """See how far it is, choose the next slots, begin what was requested."""
+        if self._coming is not None:
+            yield from self._advance(self._coming, now)
+        if self._is_requested and self._coming is None and self._roster.oldest.has_served:
+            self._is_requested = False
+            yield from self._begin(now)
+
+    def is_refuted_by(self, process: Process, now: float) -> bool:
+        """Whether a death speaks against the new code: who lived for a while was fine."""
+        if self._coming is None or process.generation != self._coming.number:
+            return False
+        uptime = process.uptime(now)
+        return process.role is Role.TEMPLATE or uptime is None or uptime < self._plan.min_uptime
+
+    def fail(self, culprit: Process, status: int, now: float) -> Iterator[Order]:
+        """Put the slots back. Where the old code can't be had again, those that moved stay."""
+        coming = self._coming
+        assert coming is not None, "only a running reload is refuted"
+        detail = culprit.failure.detail if culprit.failure else ""
+        reason = _cause(culprit, status, now)
+        for slot in self._of(coming):
+            slot.generation = self._origin(slot, coming)
+        if stay := len(self._of(coming)):
+            reason += f"; {stay} of {len(self._roster.slots)} workers run the new code already"
+        yield from self._end(ReloadState.FAILED, now, reason, detail)
+        for slot in self._roster.slots:
+            stray = slot.coming
+            if stray is not None and stray.generation != slot.generation.number:
+                slot.coming = None
+                if stray.allows(Step.STOP):
+                    yield removal.drain(stray, HURRY, now)
+
+    def cancel(self, reason: str, now: float) -> Iterator[Order]:
+        """Leave it as it is: everything ends."""
+        if self._coming is not None:
+            yield from self._end(ReloadState.CANCELLED, now, reason)
+
+    # -- stages --------------------------------------------------------------
+
+    def _begin(self, now: float) -> Iterator[Order]:
+        self._coming = self._roster.add_generation(preload=self._plan.preload)
+        self._coming.is_on_trial = True
+        number, slots = self._coming.number, len(self._roster.slots)
+        self.status = ReloadStatus(number, ReloadState.RUNNING, slots, started=now)
+        yield Note("info", "reload_started", (("generation", number),))
+        yield TellReload(self.status)
+
+    def _advance(self, coming: Generation, now: float) -> Iterator[Order]:
+        assert self.status is not None
+        slots = self._roster.slots
+        moved = sum(slot.runs(coming) for slot in slots)
+        if (moved, len(slots)) != (self.status.moved, self.status.slots):
+            self.status = replace(self.status, moved=moved, slots=len(slots))
+            if moved < len(slots):
+                yield TellReload(self.status)
+        if moved == len(slots):
+            yield from self._end(ReloadState.SUCCEEDED, now)
+        elif self._supply.can_spawn(coming):
+            for slot in self._next(coming):
+                slot.generation = coming
+                slot.retry_at = now  # what the old code had to wait for is over
+
+    def _end(
+        self, state: ReloadState, now: float, reason: str = "", detail: str = ""
+    ) -> Iterator[Order]:
+        assert self.status is not None
+        assert self._coming is not None
+        self.status = replace(self.status, state=state, finished=now, reason=reason, detail=detail)
+        self._coming.is_on_trial = False
+        self._coming = None
+        self._roster.forget_generations()
+        fields = (("generation", self.status.generation), ("seconds", now - self.status.started))
+        match state:
+            case ReloadState.FAILED:
+                yield Note("error", "reload_failed", (*fields, ("reason", reason)))
+            case ReloadState.CANCELLED:
+                yield Note("warning", "reload_cancelled", (*fields, ("reason", reason)))
+            case _:
+                yield Note("info", "reload_succeeded", fields)
+        yield TellReload(self.status)
+
+    # -- slots ---------------------------------------------------------------
+
+    def _of(self, generation: Generation) -> list[Slot]:
+        return [slot for slot in self._roster.slots if slot.generation is generation]
+
+    def _next(self, coming: Generation) -> list[Slot]:
+        """One alone at first; empty slots before full ones; none that holds two already."""
+        slots = self._roster.slots
+        usual = self._plan.reload_parallel or max(1, len(slots) // 4)
+        limit = usual if coming.has_served else 1
+        moving = sum(not slot.runs(coming) for slot in self._of(coming))
+        still = [slot for slot in slots if slot.generation is not coming and self._is_quiet(slot)]
+        still.sort(key=lambda slot: slot.current is not None)
+        return still[: max(0, limit - moving)]
+
+    def _is_quiet(self, slot: Slot) -> bool:
+        return slot.coming is None and self._roster.in_slot(slot.index) <= 1
+
+    def _origin(self, slot: Slot, coming: Generation) -> Generation:
+        """What the slot ran before."""
+        previous = self._roster.generations[-2]
+        if slot.runs(coming):
+            return previous if previous.holds_code else coming
+        of_current = slot.current and self._roster.generation_of(slot.current)
+        return of_current or previous
+
+
+def _cause(process: Process, status: int, now: float) -> str:
+    """Why the process died, in words."""
+    if process.failure:
+        return process.failure.reason
+    who = "the template" if process.slot is None else f"worker {process.slot}"
+    if process.crime:
+        return f"{who} {process.crime}"
+    how = f"died of signal {-status}" if status < 0 else f"exited with code {status}"
+    uptime = process.uptime(now)
+    when = "before it was ready" if uptime is None else f"{uptime:.1f} s after it was ready"
+    return f"{who} {how} {when}"
