@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from prefork.core import removal
-from prefork.core.messages import AskToStop, CloseListeners, Finish, Order
+from prefork.core.messages import CloseListeners, Finish, Order
 from prefork.core.process import Phase, Process, Role, Step
-from prefork.core.removal import HURRY
 from prefork.core.roster import Roster
 from prefork.errors import ExitCode
 
@@ -48,8 +47,7 @@ class Ending:
             return
         for template in self._roster.of(Role.TEMPLATE):
             if template.phase is Phase.READY:
-                template.advance(Step.STOP, deadline=now + HURRY)
-                yield AskToStop(template.id, 0.0)
+                yield removal.dismiss(template, now)
         if not self._roster.processes and self._code is not None:
             self._is_over = True
             yield Finish(self._code)

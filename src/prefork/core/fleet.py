@@ -136,7 +136,7 @@ class Fleet:
         yield from self._supply.fill(now)
         for template in self.roster.retired():
             if template.phase is Phase.READY:
-                yield removal.drain(template, 0.0, now)
+                yield removal.dismiss(template, now)
         if not self._announced and self.roster.all_serve():
             self._announced = True
             yield AnnounceReady()

@@ -97,14 +97,14 @@ class Hearing:
             slot.coming = None if slot.coming is process else slot.coming
 
     def _on_declined(self, process: Process, now: float) -> Iterator[Order]:
-        if process.role is not Role.TEMPLATE or not process.allows(Step.DECLINE):
+        is_news = process.phase is Phase.STARTING
+        generation = self._roster.generation_of(process) if is_news else None
+        is_empty = generation is not None and not generation.preload
+        if process.role is not Role.TEMPLATE or not process.allows(Step.DECLINE) or is_empty:
             yield from self._punish(process)
             return
-        generation = self._roster.generation_of(process)
-        is_news = process.phase is Phase.STARTING and generation is not None
-        process.advance(Step.DECLINE, deadline=process.deadline)
-        if is_news and generation is not None:
-            process.deadline = now + HURRY
+        process.advance(Step.DECLINE, deadline=now + HURRY if is_news else process.deadline)
+        if generation is not None:
             generation.preload = False
             generation.template = None
 

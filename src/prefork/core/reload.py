@@ -82,7 +82,7 @@ class Reload:
     def _advance(self, coming: Generation, now: float) -> Iterator[Order]:
         assert self.status is not None
         slots = self._roster.slots
-        moved = sum(slot.runs(coming) for slot in slots)
+        moved = sum(slot.serves and slot.runs(coming) for slot in slots)
         if (moved, len(slots)) != (self.status.moved, self.status.slots):
             self.status = replace(self.status, moved=moved, slots=len(slots))
             if moved < len(slots):

@@ -19,6 +19,12 @@ def drain(process: Process, grace: float, now: float) -> Order:
     return remind(process, now)
 
 
+def dismiss(template: Process, now: float) -> Order:
+    """Ask a template to leave at once: it has nothing to finish."""
+    template.advance(Step.STOP, deadline=now + HURRY)
+    return AskToStop(template.id, 0.0)
+
+
 def remind(process: Process, now: float) -> Order:
     """Tell it its deadline: when that is set, and when its pid is known at last."""
     assert process.deadline is not None, "whoever drains has a deadline"

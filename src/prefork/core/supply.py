@@ -19,8 +19,8 @@ class Supply:
 
     def is_whole(self) -> bool:
         """Whether nothing is missing: every slot serves, and a template could fork another."""
-        wanted = (slot.generation for slot in self._roster.slots)
-        return self._roster.all_serve() and all(map(self.can_spawn, wanted))
+        sources = map(self._source, self._roster.slots)
+        return self._roster.all_serve() and all(map(self.can_spawn, sources))
 
     def can_spawn(self, generation: Generation) -> bool:
         template = generation.template

@@ -1,0 +1,429 @@
+"""A world for a fleet: it obeys, but late and in any order, and holds the fleet to its promises."""
+
+from dataclasses import replace
+from random import Random
+
+from tests.core.fleets import plan
+
+from prefork.core.fleet import Fleet
+from prefork.core.messages import (
+    Admit,
+    AnnounceReady,
+    AskToStop,
+    CloseListeners,
+    Declined,
+    Exited,
+    Fact,
+    Failed,
+    Finish,
+    Forked,
+    Kill,
+    Leaving,
+    Misbehaved,
+    Note,
+    Order,
+    QuitRequested,
+    Ready,
+    ReloadRequested,
+    ReloadState,
+    ReloadStatus,
+    ScaleRequested,
+    Spawn,
+    Stage,
+    StartTemplate,
+    StopRequested,
+    TellReload,
+)
+from prefork.core.process import Phase
+from prefork.core.removal import HURRY, KILL_GRACE
+from prefork.errors import ExitCode
+
+START = 10.0  # seconds, as in the plan
+TRIAL = 1.0  # likewise
+NEVER = float("inf")
+MOST = 5  # workers
+CROWD = 3  # processes in a slot: who serves, who comes, who drains
+
+
+class Being:
+    """A process of the world: what it is, and how far it has come."""
+
+    def __init__(
+        self, id: int, generation: int, slot: int | None, parent: int | None, deadline: float
+    ) -> None:
+        self.id = id
+        self.generation = generation
+        self.slot = slot  # None: a template
+        self.parent = parent
+        self.deadline = deadline  # not to be killed before, unless it is guilty
+        self.is_loaded = False  # a template with the application
+        self.is_guilty = False  # said what it must not say
+        self.is_leaving = False
+        self.pid: int | None = None
+        self.is_ready = False
+        self.is_told = False  # to stop
+        self.is_doomed = False  # killed
+
+
+class World:
+    """The operating system as a fleet sees it: it obeys, but late and in any order."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.now = 0.0
+        self.plan = plan(
+            self.random.randrange(1, MOST),
+            templates=self.random.random() < 0.9,
+            preload=self.random.random() < 0.7,
+        )
+        parallel = self.random.choice((None, 1, 2))
+        self.fleet = Fleet(replace(self.plan, most_workers=MOST, reload_parallel=parallel))
+        self.reloads: list[ReloadStatus] = []  # as they were told
+        self.promised = 1  # generation of the latest request's reload
+        self.beings: dict[int, Being] = {}
+        self.seen: set[int] = set()  # every id there ever was
+        self.admitted: set[int] = set()
+        self.is_closed = False
+        self.announced = 0
+        self.stillborn: list[Being] = []
+        self.finished: list[int] = []
+        self.obey(self.fleet.start(self.now))
+
+    # -- orders --------------------------------------------------------------
+
+    def obey(self, orders: list[Order]) -> None:
+        assert not self.finished or not orders, f"orders after the end: {orders}"
+        for order in orders:
+            match order:
+                case StartTemplate(id, generation, loaded):
+                    self.create(Being(id, generation, None, None, self.now + START))
+                    self.beings[id].is_loaded = loaded
+                    assert len([b for b in self.templates() if b.generation == generation]) <= 2
+                case Spawn(id, slot, generation, template):
+                    self.create(Being(id, generation, slot, template, self.now + START))
+                    self.check_parent(generation, template)
+                    self.check_slot(slot)
+                case Admit(id):
+                    assert self.beings[id].is_ready
+                    assert id not in self.admitted, "admitted twice"
+                    self.admitted.add(id)
+                case AskToStop(id, grace):
+                    assert grace >= 0
+                    self.check_replaced(self.beings[id])
+                    self.order_stop(self.beings[id], grace)
+                case Kill(id):
+                    self.doom(self.beings[id])
+                case CloseListeners():
+                    assert not self.is_closed
+                    self.is_closed = True
+                case AnnounceReady():
+                    self.announced += 1
+                case Finish(code):
+                    assert not self.beings, "finished too early"
+                    self.finished.append(code)
+                case TellReload(status):
+                    self.check_reload(status)
+                case Note():
+                    pass
+        while self.stillborn:  # the host gives up what nobody is left to tell of
+            self.exit(self.stillborn.pop(), -9)
+        assert len(self.finished) <= 1
+        assert self.announced <= 1
+
+    def order_stop(self, being: Being, grace: float) -> None:
+        """A second order may shorten the first one's deadline; it never prolongs it."""
+        is_loaded = being.slot is None and being.is_ready
+        deadline = self.now + (HURRY if is_loaded else grace + KILL_GRACE)
+        being.deadline = min(being.deadline, deadline) if being.is_told else deadline
+        being.is_told = True
+
+    def doom(self, being: Being) -> None:
+        """Nobody is killed twice, nor without a reason."""
+        if being.pid is None and (being.parent or 0) not in self.beings:
+            self.stillborn.append(being)
+        assert not being.is_doomed, "killed twice"
+        is_silent = any(
+            child.parent == being.id and child.pid is None and child.deadline <= self.now
+            for child in self.beings.values()
+        )
+        is_late = being.deadline <= self.now
+        assert being.is_guilty or is_late or is_silent, "killed without a reason"
+        being.is_doomed = being.pid is not None
+
+    def create(self, being: Being) -> None:
+        assert not self.is_closed, "started while stopping"
+        assert being.id not in self.seen, "an id was used twice"
+        self.seen.add(being.id)
+        self.beings[being.id] = being
+
+    def check_parent(self, generation: int, template: int | None) -> None:
+        assert (template is not None) == self.plan.templates
+        if template is not None:
+            assert self.beings[template].is_ready, "spawned from one that isn't ready"
+            assert self.beings[template].generation == generation, "spawned from other code"
+
+    def check_slot(self, slot: int) -> None:
+        """At most one process in a slot comes, one serves, one drains."""
+        there = [p for p in self.fleet.roster.processes.values() if p.slot == slot]
+        coming = [p for p in there if p.phase.name in ("SPAWNING", "STARTING", "READY")]
+        serving = [p for p in there if p.phase.name in ("SERVING", "LEAVING")]
+        assert len(there) <= CROWD, there
+        assert len(coming) <= 1, coming
+        assert len(serving) <= 1, serving
+
+    def serves(self, being: Being) -> bool:
+        return being.id in self.admitted and not (being.is_told or being.is_doomed)
+
+    def check_replaced(self, being: Being) -> None:
+        """Nobody in rotation is told to go before its successor is in rotation too."""
+        is_scaled_away = (being.slot or 0) >= len(self.fleet.roster.slots)
+        if self.serves(being) and not self.is_closed and not is_scaled_away:
+            others = [b for b in self.beings.values() if b.slot == being.slot and b is not being]
+            assert any(map(self.serves, others)), "told to go without a successor"
+
+    def check_reload(self, status: ReloadStatus) -> None:
+        last = self.reloads[-1] if self.reloads else None
+        if last is None or last.generation != status.generation:
+            assert last is None or last.state is not ReloadState.RUNNING, "two at once"
+            assert status.state is ReloadState.RUNNING
+            assert self.promised == status.generation > (last.generation if last else 1)
+        else:
+            assert last.state is ReloadState.RUNNING, "told of after its end"
+        assert (status.finished is None) == (status.state is ReloadState.RUNNING)
+        assert bool(status.reason) == (status.state in (ReloadState.FAILED, ReloadState.CANCELLED))
+        if status.state is ReloadState.SUCCEEDED:
+            self.check_all_run(status.generation)
+        self.reloads.append(status)
+
+    def check_all_run(self, generation: int) -> None:
+        running = {b.slot for b in self.beings.values() if self.runs(b, generation)}
+        assert running == set(range(len(self.fleet.roster.slots))), "not everywhere"
+
+    def runs(self, being: Being, generation: int) -> bool:
+        return being.generation == generation and self.serves(being)
+
+    @property
+    def is_reloading(self) -> bool:
+        return bool(self.reloads) and self.reloads[-1].state is ReloadState.RUNNING
+
+    def templates(self) -> list[Being]:
+        return [b for b in self.beings.values() if b.slot is None]
+
+    # -- events --------------------------------------------------------------
+
+    def tell(self, fact: Fact) -> None:
+        self.obey(self.fleet.handle(fact, self.now))
+
+    def step(self) -> None:
+        self.now += self.random.choice((0.0, 0.01, 0.1, 1.0, 5.0))
+        self.pass_time()
+        if not self.beings or self.finished:
+            return
+        being = self.beings[self.random.choice(sorted(self.beings))]
+        match self.random.randrange(12):
+            case 0 | 1 | 2:
+                self.fork(being)
+            case 3 | 4 | 5:
+                self.ready(being)
+            case 6:
+                self.say(being)
+            case 7:
+                self.fail(being)
+            case 8:
+                self.exit(being, self.random.choice((0, 1, -9, ExitCode.CUT)))
+            case 9 if self.random.random() < 0.5:
+                self.request_reload()
+            case 10 if self.random.random() < 0.3:
+                self.scale(self.random.choice((-MOST, -1, 1, 2)))
+            case _:
+                pass
+
+    def request_reload(self) -> None:
+        self.promised = self.fleet.next_generation
+        self.tell(ReloadRequested())
+
+    def scale(self, by: int) -> None:
+        before = len(self.fleet.roster.slots)
+        self.tell(ScaleRequested(by))
+        is_possible = 1 <= before + by <= MOST and not self.is_closed
+        assert len(self.fleet.roster.slots) == before + by * is_possible
+        for process in self.fleet.roster.processes.values():
+            if (process.slot or 0) >= len(self.fleet.roster.slots):
+                assert process.phase in (Phase.DRAINING, Phase.KILLED), "scaled away, and stays"
+
+    def pass_time(self) -> None:
+        self.obey(self.fleet.tick(self.now))
+        for being in self.beings.values():
+            # What has no pid can't be killed: the template is, that should have forked it.
+            culprit = self.beings.get(being.parent or 0) if being.pid is None else being
+            if culprit is not None and being.deadline <= self.now:
+                assert culprit.is_doomed, "outlived its deadline"
+
+    def fork(self, being: Being) -> None:
+        if being.pid is None:
+            being.pid = 1000 + being.id
+            self.tell(Forked(being.id, being.pid))
+
+    def ready(self, being: Being) -> None:
+        """A worker's READY may overtake its pid; the host introduces it then."""
+        self.fork(being)
+        if being.id in self.beings and not being.is_ready and not being.is_doomed:
+            being.is_ready = True
+            if not being.is_told:
+                being.deadline = NEVER
+            self.tell(Ready(being.id))
+            if being.slot is not None and not being.is_told and not self.is_on_trial(being):
+                assert being.id in self.admitted, "ready, and not admitted"
+
+    def is_on_trial(self, being: Being) -> bool:
+        """Only what a reload brings, and only while somebody else serves."""
+        is_new = self.is_reloading and being.generation == self.reloads[-1].generation
+        return is_new and any(map(self.serves, self.beings.values()))
+
+    def say(self, being: Being) -> None:
+        """Say something, in place or not; what is out of place costs the sender its life."""
+        if being.pid is None:
+            return
+        match self.random.randrange(4):
+            case 0 if being.is_ready:
+                self.accuse(being, Ready(being.id))
+            case 1:
+                self.leave(being)
+            case 2:
+                self.decline(being)
+            case 3:
+                self.accuse(being, Misbehaved(being.id))
+            case _:
+                pass  # READY for the first time: `ready` does that
+
+    def leave(self, being: Being) -> None:
+        crosses = being.is_told or being.is_doomed
+        in_place = being.is_ready and not being.is_leaving
+        if being.slot is None or not (in_place or crosses):
+            self.accuse(being, Leaving(being.id))
+        elif not being.is_leaving:
+            being.is_leaving = True
+            self.tell(Leaving(being.id))
+            assert crosses or self.is_closed or not being.is_doomed, "punished for leaving"
+
+    def decline(self, being: Being) -> None:
+        crosses = being.is_told or being.is_doomed
+        if being.slot is not None or being.is_ready or not (being.is_loaded or crosses):
+            self.accuse(being, Declined(being.id))
+        else:
+            is_news = not crosses
+            before = len(self.templates())
+            being.is_told = True
+            if is_news:
+                being.deadline = self.now + HURRY
+            self.tell(Declined(being.id))
+            is_newest = being.generation == self.fleet.roster.newest.number
+            follows = is_news and is_newest  # else the newer one's template forks what is missing
+            assert len(self.templates()) - before == follows, "an empty template follows, once"
+
+    def accuse(self, being: Being, fact: Fact) -> None:
+        being.is_guilty = True
+        self.tell(fact)
+        assert being.is_doomed or being.is_told, "went unpunished"
+
+    def stop(self, fact: Fact, grace: float) -> None:
+        """Every worker is told, and in time."""
+        self.tell(fact)
+        for being in self.beings.values():
+            dies = self.fleet.roster.processes[being.id].phase is Phase.KILLED
+            if being.slot is not None and not dies:
+                assert being.is_told, "overlooked by the stop"
+                assert being.deadline <= self.now + grace + KILL_GRACE
+
+    def fail(self, being: Being) -> None:
+        if being.pid is not None and not being.is_ready:
+            self.tell(Failed(being.id, self.random.choice(list(Stage)), "broken"))
+
+    def exit(self, being: Being, status: int) -> None:
+        if self.beings.pop(being.id, None):
+            self.tell(Exited(being.id, status))
+
+    # -- when nothing goes wrong any more ------------------------------------
+
+    def recover(self) -> None:
+        """Whatever has happened: the fleet becomes whole, and the next good reload works."""
+        self.be_kind()
+        if self.finished:
+            return
+        assert self.fleet.state == "serving", self.fleet.state
+        self.request_reload()
+        self.be_kind()
+        assert self.reloads[-1].state is ReloadState.SUCCEEDED, self.reloads[-1]
+        assert self.reloads[-1].generation == self.promised == self.fleet.generation.number
+        assert self.fleet.state == "serving", self.fleet.state
+        assert {b.generation for b in self.beings.values()} == {self.promised}
+        assert len(self.beings) == len(self.fleet.roster.slots) + self.plan.templates
+
+    def be_kind(self) -> None:
+        """Let everybody do what is expected of them, until nothing is expected any more."""
+        for _ in range(300):
+            while any([self.behaves(being) for being in list(self.beings.values())]):
+                continue
+            deadline = self.fleet.next_deadline()
+            if self.finished or (deadline is None and not self.is_reloading):
+                return
+            self.now = max(self.now, deadline or self.now)
+            self.pass_time()
+        raise AssertionError("never calm")
+
+    def behaves(self, being: Being) -> bool:
+        """Whether there was something to do."""
+        if being.id not in self.beings or self.finished:
+            return False
+        is_unborn = being.pid is None and being.parent is not None
+        if is_unborn and being.parent not in self.beings:
+            self.exit(being, 0)  # its template died before it forked it
+        elif being.is_told or being.is_doomed:
+            self.exit(being, 0)
+        elif not being.is_ready:
+            self.ready(being)
+        else:
+            return False
+        return True
+
+    # -- the end -------------------------------------------------------------
+
+    def run_out(self) -> None:
+        """Whoever was told to stop or killed does so at last, and time passes."""
+        for _ in range(200):
+            if self.finished:
+                return
+            self.now += self.random.choice((0.1, 1.0, 10.0))
+            self.pass_time()
+            for being in list(self.beings.values()):
+                if being.id not in self.beings:
+                    continue
+                parent = None if being.parent is None else self.beings.get(being.parent)
+                is_fading = being.is_told and self.random.random() < 0.3
+                if being.is_doomed or (is_fading and not (being.pid is None and parent is None)):
+                    self.exit(being, 0)
+                elif self.random.random() < 0.3:
+                    self.ready(being)
+                elif self.random.random() < 0.3:
+                    self.say(being)
+
+
+def live(seed: int) -> World:
+    """Let a fleet live for a while, let it recover perhaps, then stop it; it must end cleanly."""
+    world = World(seed)
+    for _ in range(world.random.randrange(100)):
+        if world.finished:
+            break
+        world.step()
+    if not world.finished and world.random.random() < 0.5:
+        world.recover()
+    if not world.finished:
+        if world.random.random() < 0.8:
+            world.stop(StopRequested(), grace=30)
+        else:
+            world.stop(QuitRequested(), grace=0)
+        if world.random.random() < 0.3 and not world.finished:
+            world.stop(StopRequested(), grace=HURRY)
+        world.run_out()
+    assert not world.is_reloading, "the end left a reload behind"
+    return world
