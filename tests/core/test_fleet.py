@@ -21,6 +21,7 @@ from prefork.core.messages import (
     Order,
     QuitRequested,
     Ready,
+    ScaleRequested,
     Spawn,
     Stage,
     StartTemplate,
@@ -326,3 +327,42 @@ def test_nothing_is_started_while_stopping() -> None:
     tell(fleet, 1, StopRequested())
     assert tell(fleet, 1, Exited(2, -9)) == []
     assert fleet.tick(2) == []
+
+
+# -- scaling -----------------------------------------------------------------
+
+
+def test_more_workers_are_spawned_at_once() -> None:
+    fleet = serving(1)
+    orders = without_notes(tell(fleet, 0, ScaleRequested(2)))
+    assert orders == [Spawn(3, 1, 1, 1), Spawn(4, 2, 1, 1)]
+    assert fleet.state == "degraded"
+
+
+def test_the_last_workers_go_where_there_are_to_be_fewer() -> None:
+    fleet = serving(3)
+    tell(fleet, 0, Exited(4, -9))  # the one of the last slot; its successor is being forked
+    orders = without_notes(tell(fleet, 0, ScaleRequested(-2)))
+    assert orders == [AskToStop(3, 30.0), AskToStop(5, 30.0)]
+    assert fleet.state == "serving"
+    assert tell(fleet, 1, Exited(3, 0), Exited(5, 0)) == []
+
+
+def test_a_slot_that_comes_back_has_nothing_of_the_one_that_went() -> None:
+    fleet = serving(2)
+    tell(fleet, 0, ScaleRequested(-1))
+    assert without_notes(tell(fleet, 0, ScaleRequested(1))) == [Spawn(4, 1, 1, 1)]
+    assert tell(fleet, 1, Exited(3, 0)) == []
+
+
+@pytest.mark.parametrize("by", [-2, 1023])
+def test_a_number_of_workers_that_cannot_be_is_refused(by: int) -> None:
+    fleet = serving(2)
+    orders = tell(fleet, 0, ScaleRequested(by))
+    assert orders == [Note("warning", "scale_refused", (("workers", 2 + by),))]
+
+
+def test_a_fleet_that_stops_is_not_scaled() -> None:
+    fleet = serving(1)
+    tell(fleet, 0, StopRequested())
+    assert without_notes(tell(fleet, 0, ScaleRequested(1))) == []

@@ -219,7 +219,7 @@ class World:
         self.pass_time()
         if not self.beings or self.finished:
             return
-        being = self.beings[self.random.choice(sorted(self.beings))]
+        being = self.anyone()
         match self.random.randrange(12):
             case 0 | 1 | 2:
                 self.fork(being)
@@ -237,6 +237,12 @@ class World:
                 self.scale(self.random.choice((-MOST, -1, 1, 2)))
             case _:
                 pass
+
+    def anyone(self) -> Being:
+        """One at random; rather one that is on trial, since that is soon over."""
+        trying = [b.id for b in self.beings.values() if b.is_ready and b.id not in self.admitted]
+        is_rare = bool(trying) and self.random.random() < 0.3
+        return self.beings[self.random.choice(sorted(trying if is_rare else self.beings))]
 
     def request_reload(self) -> None:
         self.promised = self.fleet.next_generation

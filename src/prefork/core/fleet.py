@@ -151,6 +151,7 @@ class Fleet:
                 worker.advance(Step.ADMIT)
                 elder, slot.current, slot.coming = slot.current, worker, None
                 slot.generation.has_served = True
+                slot.generation.worker_deaths.forget()
                 yield Admit(worker.id)
                 if elder is not None and elder.allows(Step.STOP):
                     yield removal.drain(elder, self._plan.graceful_timeout, now)

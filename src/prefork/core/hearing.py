@@ -79,10 +79,9 @@ class Hearing:
         if process.role is Role.TEMPLATE:
             process.deadline = None
             return
-        process.deadline = now
-        if generation := self._roster.generation_of(process):
-            generation.worker_deaths.forget()
-            process.deadline += self._plan.min_uptime if generation.is_on_trial else 0.0
+        generation = self._roster.generation_of(process)
+        is_on_trial = generation is not None and generation.is_on_trial
+        process.deadline = now + self._plan.min_uptime if is_on_trial else now
 
     def _on_leaving(self, process: Process, now: float) -> Iterator[Order]:
         if process.role is not Role.WORKER or not process.allows(Step.LEAVE):

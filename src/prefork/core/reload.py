@@ -78,6 +78,7 @@ class Reload:
         self.status = ReloadStatus(number, ReloadState.RUNNING, slots, started=now)
         yield Note("info", "reload_started", (("generation", number),))
         yield TellReload(self.status)
+        yield from self._advance(self._coming, now)
 
     def _advance(self, coming: Generation, now: float) -> Iterator[Order]:
         assert self.status is not None
