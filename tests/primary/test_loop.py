@@ -11,6 +11,7 @@ from prefork.core.messages import (
     Failed,
     Forked,
     Ready,
+    ReloadRequested,
     Spawn,
     Stage,
     StartTemplate,
@@ -46,8 +47,9 @@ class FakeHost:
         self.diary.append(f"spawn {order.id} in {order.slot}")
         return [Forked(order.id, 100 + order.id)]
 
-    def admit(self, id: int) -> None:
+    def admit(self, id: int) -> Iterable[Fact]:
         self.diary.append(f"admit {id}")
+        return []
 
     def close_listeners(self) -> None:
         self.diary.append("close")
@@ -64,8 +66,13 @@ class FakeHost:
 def run(*script: list[Fact], workers: int = 1) -> tuple[int, list[str]]:
     host = FakeHost(list(script))
     plan = Plan(workers, True, True, start_timeout=10, graceful_timeout=30)
-    code = Primary(Fleet(plan), host, lambda: host.diary.append("announce")).run()
-    return code, host.diary
+    primary = Primary(
+        Fleet(plan),
+        host,
+        announce=lambda: host.diary.append("announce"),
+        tell_reload=lambda status: host.diary.append(f"reload {status.state.value}"),
+    )
+    return primary.run(), host.diary
 
 
 def test_a_life_from_start_to_stop() -> None:
@@ -79,6 +86,25 @@ def test_a_life_from_start_to_stop() -> None:
         "close",
         "stop 2 within 30",
         "stop 1 within 0",
+    ]
+
+
+def test_how_a_reload_goes_is_told() -> None:
+    _, diary = run(
+        [Ready(1)],
+        [Ready(2)],
+        [ReloadRequested()],
+        [Ready(3)],
+        [Exited(4, 1)],
+        [StopRequested()],
+        [Exited(id, 0) for id in (2, 3, 1)],
+    )
+    assert diary[4:9] == [
+        "reload running",
+        "template 3",
+        "spawn 4 in 0",
+        "reload failed",
+        "stop 3 within 0",
     ]
 
 

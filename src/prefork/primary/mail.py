@@ -31,7 +31,7 @@ def facts(
             yield Leaving(child.id)
         case messages.Nudge():
             pass  # the host's alone
-        case messages.Stop() | messages.SpawnWorker() as order:
+        case messages.Stop() | messages.Admit() | messages.SpawnWorker() as order:
             raise RemoteError(f"sent an order of ours: {type(order).__name__}")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from prefork.errors import AppError
+from prefork.worker.freshness import import_what_is_written
 from prefork.worker.tracebacks import headline, own_traceback
 
 Kind = Literal["asgi", "handler"]
@@ -34,7 +35,7 @@ def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"])
     path = os.path.abspath(app_dir)
     if sys.path[:1] != [path]:
         sys.path.insert(0, path)
-    importlib.invalidate_caches()
+    import_what_is_written()
     module = _import(module_name, path)
     name = name or "app"
     found = _attribute(module, name.removesuffix("()"))
