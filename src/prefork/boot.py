@@ -2,7 +2,6 @@
 
 import os
 import selectors
-import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,13 +14,15 @@ from prefork import __version__, log
 from prefork.control import directory
 from prefork.control.report import Counts, Identity, report
 from prefork.control.server import ControlServer
+from prefork.control.verbs import Verbs
 from prefork.core.fleet import Fleet
 from prefork.core.plan import Plan
 from prefork.errors import AppError, ExitCode
-from prefork.primary import listeners as listening
+from prefork.policy.schemes import SCHEMES
 from prefork.primary import priority
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.host import PosixHost
+from prefork.primary.listeners import Listeners
 from prefork.primary.loop import Primary
 from prefork.primary.nursery import Entries
 from prefork.primary.signals import Signals
@@ -50,15 +51,16 @@ def serve(settings: Settings) -> int:
     adopts = lineage.adopt_orphans()
     descriptors.raise_limit()
     priority.let_workers_run()
-    listeners = listening.listen([parse(each) for each in settings.bind], settings.backlog)
+    accepts = SCHEMES[settings.policy].accepts
+    listeners = Listeners([parse(each) for each in settings.bind], settings.backlog, accepts)
     try:
         control = _claim(settings, listeners)
     except BaseException:
-        listening.close(listeners)
+        listeners.close()
         raise
     workers = _resolve(settings.workers)
     environment.limit_blas_threads(max(1, available_parallelism() // workers))
-    estate = Estate(settings, workers, listeners, Board(LINES), os.getpid())
+    estate = Estate(settings, workers, listeners.families, Board(LINES), os.getpid())
     fleet = Fleet(
         Plan(
             workers,
@@ -71,17 +73,25 @@ def serve(settings: Settings) -> int:
             most_workers=MOST_WORKERS,
         )
     )
-    return _run(fleet, estate, signals, control)
+    return _run(fleet, estate, signals, control=control, listeners=listeners)
 
 
-def _run(fleet: Fleet, estate: Estate, signals: Signals, control: NamedSocket) -> int:
+def _run(
+    fleet: Fleet,
+    estate: Estate,
+    signals: Signals,
+    *,
+    control: NamedSocket,
+    listeners: Listeners,
+) -> int:
     settings = estate.settings
     selector = selectors.DefaultSelector()
-    accepts = settings.policy == "rr"
-    acceptor = Acceptor(estate.listeners, estate.board, selector, accepts=accepts)
+    policy = SCHEMES[settings.policy].policy()
+    acceptor = Acceptor(listeners, policy, estate.board, selector)
     host = PosixHost(ENTRIES, estate, signals, selector, acceptor)
-    identity = _identify(settings, estate.listeners, control)
-    server = ControlServer(control, selector, partial(_report, identity, fleet, host))
+    identity = _identify(settings, listeners, control)
+    verbs = Verbs(fleet, partial(_report, identity, fleet, host))
+    server = ControlServer(control, selector, verbs)
     setproctitle(f"prefork: primary {identity.name} [{settings.app}]")
     log.info(
         "started",
@@ -92,7 +102,7 @@ def _run(fleet: Fleet, estate: Estate, signals: Signals, control: NamedSocket) -
         policy=settings.policy,
     )
     announce = _announcer(identity, settings.ready_fd)
-    code = Primary(fleet, host, announce=announce, tell_reload=lambda status: None).run()
+    code = Primary(fleet, host, announce=announce, tell_reload=server.tell).run()
     server.finish(code)
     log.info("stopped", exit_code=int(code))
     _explain(code, fleet)
@@ -117,32 +127,29 @@ def _resolve(workers: int | str) -> int:
     return workers if isinstance(workers, int) else min(available_parallelism(), MOST_WORKERS)
 
 
-def _claim(settings: Settings, listeners: tuple[socket.socket, ...]) -> NamedSocket:
+def _claim(settings: Settings, listeners: Listeners) -> NamedSocket:
     return directory.claim(_control_path(settings, listeners))
 
 
-def _control_path(settings: Settings, listeners: tuple[socket.socket, ...]) -> Path:
+def _control_path(settings: Settings, listeners: Listeners) -> Path:
     if settings.control is not None:
         return Path(settings.control)
-    name = settings.name or directory.default_name(
-        settings.app, [listening.bound(each) for each in listeners]
-    )
+    name = settings.name or directory.default_name(settings.app, listeners.bound)
     path = directory.socket_path(name)
     directory.prepare(path.parent)
     return path
 
 
-def _identify(
-    settings: Settings, listeners: tuple[socket.socket, ...], control: NamedSocket
-) -> Identity:
+def _identify(settings: Settings, listeners: Listeners, control: NamedSocket) -> Identity:
     return Identity(
         name=settings.name or Path(control.getsockname()).stem,
         pid=os.getpid(),
         version=__version__,
         app=settings.app,
         policy=settings.policy,
-        bind=tuple(str(listening.bound(each)) for each in listeners),
+        bind=tuple(map(str, listeners.bound)),
         started_at=time.monotonic(),
+        epoch=log.utc_now().timestamp() - time.monotonic(),
     )
 
 

@@ -6,22 +6,14 @@ import pytest
 from tests.support.instance import instance, line, result, silent_instance, stats, worker
 
 from prefork.cli.main import main
-from prefork.control.directory import claim, default_directory, prepare
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory of control sockets, for this test alone."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    prepare(tmp_path / "prefork")
-    return tmp_path / "prefork"
+from prefork.control.directory import claim, default_directory
 
 
 def shop(request: dict[str, Any]) -> list[bytes]:
     """Answer as a healthy instance."""
     if request["verb"] == "stats":
         return [result(**stats("shop"))]
-    stopped = [result(state="stopped", exit_code=6)] if request["wait"] else []
+    stopped = [result(state="stopped", exit_code=6)] if "wait" in request else []
     return [result(state="stopping"), *stopped]
 
 
@@ -35,7 +27,7 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("command", ["stats", "status", "stop"])
+@pytest.mark.parametrize("command", ["stats", "status", "stop", "reload"])
 def test_without_an_instance_a_command_says_so(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -84,7 +76,7 @@ def test_stop_returns_when_it_is_accepted(home: Path, capsys: pytest.CaptureFixt
     with instance(home / "shop.sock", shop) as seen:
         assert main(["stop", "shop"]) == 0
     assert capsys.readouterr().out == "shop is stopping\n"
-    assert seen[-1] == {"prefork": 1, "verb": "stop", "wait": False}
+    assert seen[-1] == {"prefork": 1, "verb": "stop"}
 
 
 def test_stop_that_waits_exits_with_the_instances_exit_code(
@@ -100,7 +92,7 @@ def test_stop_that_waits_exits_with_the_instances_exit_code(
     [
         ([result(state="stopping")], "shop hung up without an answer"),
         ([result(state="stopping"), result(state="?")], "shop did not say how it stopped"),
-        ([line(ok=False, error="not now")], "not now"),
+        ([line(ok=False, error="not now")], "shop: not now"),
     ],
 )
 def test_stop_that_goes_wrong_says_how(

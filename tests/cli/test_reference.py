@@ -2,9 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from prefork.cli.reference import exit_codes_page, main, settings_page, states_page
+from prefork.cli.reference import (
+    exit_codes_page,
+    main,
+    settings_page,
+    signals_page,
+    states_page,
+)
 from prefork.core.process import TRANSITIONS, Phase
 from prefork.errors import ExitCode
+from prefork.primary.signals import REQUESTS
 from prefork.settings.schema import described
 
 
@@ -28,8 +35,15 @@ def test_every_state_and_transition_is_shown() -> None:
     page = states_page()
     for phase in Phase:
         assert f"| `{phase.value}` | {phase.meaning} |" in page
-    assert "    starting --> serving: ready" in page
+    assert "    starting --> ready: ready" in page
     assert page.count(" --> ") == len(TRANSITIONS)
+
+
+def test_every_signal_has_its_row() -> None:
+    page = signals_page()
+    for number, (_, meaning) in REQUESTS.items():
+        assert f"| `{number.name}` | {meaning} |" in page
+    assert "| `SIGHUP` | reload" in page
 
 
 def test_the_check_finds_pages_that_are_missing_or_stale(

@@ -30,7 +30,7 @@ def test_a_request_is_answered(path: Path) -> None:
     with instance(path, lambda _: [result(a=1)]) as seen, Client(path) as client:
         assert client.ask(Request("stats")) == {"a": 1}
         assert client.pid == os.getpid()
-    assert seen == [{"prefork": 1, "verb": "stats", "wait": False}]
+    assert seen == [{"prefork": 1, "verb": "stats"}]
 
 
 def test_an_answer_may_be_large(path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_path_that_cannot_be_connected_is_told_with_the_reason(tmp_path: Path)
         ([], "shop hung up without an answer"),
         ([b'{"prefork": 1, "ok"'], "shop hung up without an answer"),
         ([b"SSH-2.0-OpenSSH\n"], "shop: not an answer"),
-        ([line(ok=False, error="no such verb: x")], "no such verb: x"),
+        ([line(ok=False, error="no such verb: x")], "shop: no such verb: x"),
         ([b'{"prefork": 2, "ok": true, "result": {}}\n'], "shop: the other side speaks protocol 2"),
     ],
 )

@@ -1,5 +1,4 @@
-import json
-
+import msgspec
 import pytest
 
 from prefork.control.protocol import (
@@ -10,11 +9,22 @@ from prefork.control.protocol import (
     encode_error,
     encode_request,
     encode_result,
+    shaped,
 )
 from prefork.errors import ControlError, RemoteError
 
 
-@pytest.mark.parametrize("request_", [Request("stats"), Request("stop"), Request("stop", True)])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("stats"),
+        Request("stop"),
+        Request("stop", True),
+        Request("reload", True),
+        Request("scale", workers=0),
+        Request("scale", by=-1),
+    ],
+)
 def test_a_request_survives_the_wire(request_: Request) -> None:
     line = encode_request(request_)
     assert line.endswith(b"\n")
@@ -23,11 +33,11 @@ def test_a_request_survives_the_wire(request_: Request) -> None:
 
 
 def test_the_lines_are_as_documented() -> None:
-    assert json.loads(encode_request(Request("stats"))) == {
-        "prefork": 1,
-        "verb": "stats",
-        "wait": False,
-    }
+    assert encode_request(Request("stats")) == b'{"prefork":1,"verb":"stats"}\n'
+    assert encode_request(Request("reload", True)) == (
+        b'{"prefork":1,"verb":"reload","wait":true}\n'
+    )
+    assert encode_request(Request("scale", by=-1)) == b'{"prefork":1,"verb":"scale","by":-1}\n'
     assert encode_result({"state": "stopping"}) == (
         b'{"prefork":1,"ok":true,"result":{"state":"stopping"}}\n'
     )
@@ -46,6 +56,11 @@ def test_unknown_fields_are_ignored() -> None:
         (b"stats", "not a request"),
         (b"[]", "not a request"),
         (b"\xff\xfe", "not a request"),
+        (b'{"prefork": 1, "verb": "scale"}', 'takes either "workers" or "by"'),
+        (b'{"prefork": 1, "verb": "scale", "workers": 1, "by": 1}', 'either "workers" or "by"'),
+        (b'{"prefork": 1, "verb": "scale", "by": 1.5}', "not a request"),
+        (b'{"prefork": 1, "verb": "scale", "by": "+1"}', "not a request"),
+        (b'{"prefork": 1, "verb": "scale", "workers": true}', "not a request"),
         (b'{"prefork": 1, "verb": "\xff"}', "not a request"),
         (b'{"prefork": 1}', "not a request"),
         (b'{"prefork": 1, "verb": 3}', "not a request"),
@@ -89,3 +104,12 @@ def test_a_request_nested_beyond_the_decoder_is_refused() -> None:
     line = b'{"prefork":1,"verb":"stats","x":' + b"[" * 1500 + b"]" * 1500 + b"}"
     with pytest.raises(RemoteError, match="not a request"):
         decode_request(line)
+
+
+def test_a_result_of_another_shape_is_an_error_that_names_the_instance() -> None:
+    class Answer(msgspec.Struct):
+        state: str
+
+    assert shaped("shop", {"state": "stopping", "new": 1}, Answer) == Answer("stopping")
+    with pytest.raises(ControlError, match=r"^shop: its answer is not understood"):
+        shaped("shop", {"state": 1}, Answer)

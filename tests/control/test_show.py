@@ -3,9 +3,29 @@ from typing import Any
 import pytest
 from tests.support.instance import stats, worker
 
-from prefork.control.show import Row, duration, instances, report, size, table, workers
-from prefork.control.stats import Stats, read
+from prefork.control.show import (
+    Row,
+    count,
+    duration,
+    instances,
+    reload,
+    report,
+    size,
+    status,
+    table,
+    workers,
+)
+from prefork.control.stats import Reload, Stats, read
 from prefork.errors import ControlError
+
+NOW = 1_800_000_000.0  # Unix seconds
+
+
+def latest(state: str, **fields: Any) -> Reload:
+    """A reload of four slots that began a minute ago, and may have ended 12 s ago."""
+    finished = None if state == "running" else NOW - 12
+    known = {"generation": 3, "moved": 1, "slots": 4, "started": NOW - 60, "finished": finished}
+    return Reload(state=state, **(known | fields))
 
 
 def seen(**fields: Any) -> Stats:
@@ -42,16 +62,56 @@ def test_list_has_a_line_per_instance_and_marks_silent_ones() -> None:
 
 def test_the_report_tells_instance_processes_and_workers() -> None:
     template = {"id": 1, "pid": 5, "state": "serving", "generation": 1, "uptime": 3.0}
-    shown = report(seen(templates=[template], memory={"rss": 5 << 30, "pss": 1 << 20}))
+    shown = report(seen(templates=[template], memory={"rss": 5 << 30, "pss": 1 << 20}), NOW)
     assert shown.startswith("app-8000: app:handler on 127.0.0.1:8000, rr\n")
     assert "serving for 1h 02m, generation 1, 2 of 2 workers ready" in shown
     assert "14 requests, 10 connections, 0 exits; memory 1 MiB (sum of RSS 5.0 GiB)" in shown
     assert any(line.startswith("template") for line in shown.splitlines())
 
 
+def test_the_report_has_a_line_per_generation_where_there_are_several() -> None:
+    old = {"generation": 1, "workers": 2, "serving": 1, "templates": 1}
+    new = {"generation": 2, "workers": 1, "serving": 0, "templates": 0}
+    lines = report(seen(generations=[old, new]), NOW).splitlines()
+    assert "generation 1: 2 workers, 1 serving, 1 template" in lines
+    assert "generation 2: 1 worker, 0 serving, 0 templates" in lines
+    assert "generation 1: " not in report(seen(generations=[old]), NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "said"),
+    [
+        ("running", {}, "reload to generation 3 running for 1m 00s: 1 of 4 workers moved"),
+        ("failed", {"reason": "E: 7"}, "reload to generation 3 failed 12s ago: E: 7"),
+        ("cancelled", {"reason": "stop"}, "reload to generation 3 cancelled 12s ago: stop"),
+        (
+            "succeeded",
+            {"moved": 4},
+            "reload to generation 3 succeeded 12s ago: 4 of 4 workers moved",
+        ),
+    ],
+)
+def test_the_report_has_a_line_for_the_latest_reload(
+    state: str, fields: dict[str, Any], said: str
+) -> None:
+    stats = seen()
+    stats.reload = latest(state, **fields)
+    assert said in report(stats, NOW).splitlines()
+    assert "reload" not in report(seen(), NOW)
+
+
+def test_status_tells_of_the_latest_reload_where_it_failed() -> None:
+    stats = seen()
+    stats.reload = latest("succeeded")
+    assert status(stats, NOW) == workers(stats)
+    stats.reload = latest("failed", reason="E: 7")
+    assert status(stats, NOW).endswith("\n\nreload to generation 3 failed 12s ago: E: 7")
+
+
 def test_an_instance_cannot_move_the_cursor() -> None:
-    shown = report(seen(app="\x1b[2J", state="\x1b[1m", bind=["\x1b[0m"]))
+    shown = report(seen(app="\x1b[2J", state="\x1b[1m", bind=["\x1b[0m"]), NOW)
     assert "\x1b" not in shown
+    assert "\x1b" not in reload(latest("\x1b[1m", reason="\x1b[2J"), NOW)
     assert "\x1b" not in instances([Row("a", 1, seen(state="\x1b[1m", bind=["\x1b[0m"]))])
 
 
@@ -60,6 +120,9 @@ def test_an_instance_is_healthy_when_every_wanted_worker_serves() -> None:
     assert not seen(workers_wanted=3).is_healthy
     assert not seen(workers=[worker(0), worker(1, state="starting")]).is_healthy
     assert seen(workers=[worker(0), worker(1), worker(1, state="draining")]).is_healthy
+    assert seen(
+        workers=[worker(0), worker(1, state="leaving"), worker(1, state="ready")]
+    ).is_healthy
 
 
 def test_an_answer_of_another_shape_is_an_error_that_names_the_instance() -> None:
@@ -71,6 +134,7 @@ def test_an_answer_of_another_shape_is_an_error_that_names_the_instance() -> Non
     ("seconds", "text"),
     [
         (None, "-"),
+        (-3, "0s"),
         (0.4, "0s"),
         (59.9, "59s"),
         (60, "1m 00s"),
@@ -95,3 +159,8 @@ def test_a_duration_has_its_two_largest_units(seconds: float | None, text: str) 
 )
 def test_a_size_has_its_largest_unit(value: int | None, text: str) -> None:
     assert size(value) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 workers"), (1, "1 worker"), (2, "2 workers")])
+def test_a_count_has_its_noun(number: int, text: str) -> None:
+    assert count(number, "worker") == text

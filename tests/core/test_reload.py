@@ -278,7 +278,8 @@ def test_without_preload_slots_that_moved_stay_and_it_is_said() -> None:
     fleet.tick(TRIAL)
     tell(fleet, 2, Forked(6, 106), Failed(6, Stage.IMPORT, "broken"))
     assert acts(tell(fleet, 2, Exited(6, 3))) == []
-    assert reason(fleet) == "broken; 1 of 2 workers run the new code already"
+    assert fleet.reload is not None
+    assert (fleet.reload.moved, fleet.reload.reason) == (1, "broken")
     assert acts(tell(fleet, 4, Exited(3, -9))) == [Spawn(7, 1, 2, template=4)]
 
 

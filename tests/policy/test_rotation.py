@@ -78,3 +78,9 @@ def test_leaving_twice_and_picking_from_nobody_are_harmless() -> None:
     it.leave(10)
     it.leave(10)
     assert it.pick(nothing_new) is None
+
+
+def test_a_batch_is_dealt_in_turn_until_nobody_has_room() -> None:
+    it = rotation(2)
+    dealt = [account.slot for account in it.deal([None] * 100, nothing_new)]
+    assert dealt == [0, 1] * WINDOW

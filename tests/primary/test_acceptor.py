@@ -1,103 +1,20 @@
 """The acceptor with real sockets: spread, take-back, waiting, the end."""
 
 import os
-import selectors
-import socket
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
+from tests.primary.desk import Desk, desk_of
 
-from prefork.core.process import Role
 from prefork.policy.ledger import STUCK_AFTER, WINDOW
-from prefork.primary import listeners as listening
-from prefork.primary.acceptor import Acceptor
-from prefork.primary.children import Child
-from prefork.settings.address import TcpAddress
-from prefork.wire import channel, handover
-from prefork.wire.board import Board, Field
-from prefork.wire.channel import Channel
-
-
-class Desk:
-    """An acceptor, workers that are only the receiving ends, and clients."""
-
-    def __init__(self) -> None:
-        self.board = Board(8)
-        self.selector = selectors.DefaultSelector()
-        self.listeners = listening.listen([TcpAddress("127.0.0.1", 0)], backlog=512)
-        self.address = self.listeners[0].getsockname()
-        self.acceptor = Acceptor(self.listeners, self.board, self.selector, accepts=True)
-        self.children: list[Child] = []
-        self.clients: list[socket.socket] = []
-        self.now = 0.0
-
-    def hire(self, capacity: int = 10_000) -> Child:
-        id = len(self.children) + 1
-        ours, theirs = channel.pair()
-        theirs.close()
-        sending, receiving = handover.pair()
-        child = Child(
-            id,
-            Role.WORKER,
-            1,
-            line=id,
-            channel=Channel(ours),
-            slot=id - 1,
-            pid=100 + id,
-            handover=sending,
-            kept=receiving,
-        )
-        self.board.line(id)[Field.CAPACITY] = capacity
-        self.children.append(child)
-        self.acceptor.join(child, self.now)
-        return child
-
-    def connect(self, count: int) -> None:
-        for _ in range(count):
-            self.clients.append(socket.create_connection(self.address))
-
-    def turn(self) -> None:
-        """One turn of the primary's loop."""
-        for key, _ in self.selector.select(0):
-            key.data(self.now)
-        self.acceptor.check(self.now)
-
-    def serve(self, child: Child) -> int:
-        """Take all that was handed over, and answer each."""
-        assert child.kept is not None
-        count = 0
-        while (batch := handover.receive(child.kept)) is not None:
-            for descriptor in batch.descriptors:
-                with socket.socket(fileno=descriptor) as connection:
-                    connection.send(b"ok")
-                count += 1
-        self.board.line(child.line)[Field.RECEIVED] += count
-        return count
-
-    def answered(self) -> int:
-        """How many clients have an answer waiting."""
-        count = 0
-        for client in self.clients:
-            client.setblocking(False)
-            with suppress(BlockingIOError):
-                count += client.recv(2) == b"ok"
-        return count
-
-    def close(self) -> None:
-        self.acceptor.close(self.now)
-        for child in self.children:
-            child.close()
-        for client in self.clients:
-            client.close()
-        self.selector.close()
+from prefork.wire import handover
+from prefork.wire.board import Field
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    it = Desk()
-    yield it
-    it.close()
+    with desk_of("rr") as it:
+        yield it
 
 
 def test_connections_are_given_out_in_turn(desk: Desk) -> None:
@@ -199,7 +116,7 @@ def test_closing_gives_out_first_what_waited_before(desk: Desk) -> None:
     for _ in range(4):
         desk.turn()
     desk.acceptor.close(desk.now)
-    desk.acceptor.leave(worker)
+    desk.acceptor.leave(worker, desk.now)
     desk.acceptor.resume(desk.now)
     assert desk.serve(worker) == WINDOW + 10
 
@@ -212,9 +129,20 @@ def test_a_closed_acceptor_never_listens_again(desk: Desk) -> None:
     assert desk.serve(worker) == 0
 
 
+def test_connections_stay_in_the_backlog_when_the_last_worker_leaves(desk: Desk) -> None:
+    worker = desk.hire()
+    desk.acceptor.leave(worker, desk.now)
+    desk.connect(2)
+    desk.turn()
+    assert not desk.selector.get_map()
+    successor = desk.hire()
+    desk.turn()
+    assert desk.serve(successor) == 2
+
+
 def test_a_new_worker_gets_no_more_than_it_has_room_for(desk: Desk) -> None:
     first = desk.hire()
-    desk.acceptor.leave(first)
+    desk.acceptor.leave(first, desk.now)
     worker = desk.hire(capacity=3)
     desk.connect(5)
     desk.turn()

@@ -74,9 +74,9 @@ def replace_template(program: Program) -> None:
     (old,) = [entry["pid"] for entry in program.stats()["templates"]]
     os.kill(old, signal.SIGKILL)
     program.settled(
-        lambda s: [t["pid"] for t in s["templates"] if t["state"] == "serving"] != [old]
+        lambda s: [t["pid"] for t in s["templates"] if t["state"] == "ready"] != [old]
     )
-    program.settled(lambda s: [t["state"] for t in s["templates"]] == ["serving"])
+    program.settled(lambda s: [t["state"] for t in s["templates"]] == ["ready"])
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(10, marks=pytest.mark.slow)])

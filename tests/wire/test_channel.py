@@ -11,6 +11,8 @@ from prefork.wire import channel
 from prefork.wire.channel import Channel
 from prefork.wire.messages import Failed, Leaving, Ready, SpawnWorker, Stop
 
+MOST = 253  # descriptors in one message: the kernel's SCM_MAX_FD
+
 
 @contextmanager
 def ends() -> Iterator[tuple[Channel, Channel]]:
@@ -37,7 +39,7 @@ def test_descriptors_travel_with_their_message_and_are_closed_here() -> None:
         pipes = [os.pipe() for _ in range(2)]
         one.send(Stop(0))
         for id, (reading, writing) in enumerate(pipes):
-            one.send(SpawnWorker(id, 0, 1), [reading, writing])
+            one.send(SpawnWorker(id, 0, 1, []), [reading, writing])
         with pytest.raises(OSError, match="Bad file"):
             os.fstat(pipes[0][0])
         assert len(other.receive()) == 3
@@ -49,9 +51,21 @@ def test_descriptors_travel_with_their_message_and_are_closed_here() -> None:
             os.close(writing)
 
 
+def test_a_message_carries_as_many_descriptors_as_the_kernel_takes() -> None:
+    with ends() as (one, other):
+        for _ in range(2):
+            null = os.open(os.devnull, os.O_RDONLY)
+            given = [null, *(os.dup(null) for _ in range(MOST - 1))]
+            one.send(SpawnWorker(1, 0, 1, [0] * (MOST - 2)), given)
+        assert len(other.receive()) == 2
+        for _ in range(2):
+            for descriptor in other.claim(MOST):
+                os.close(descriptor)
+
+
 def test_a_message_without_its_descriptors_is_the_senders_fault() -> None:
     with ends() as (one, other):
-        one.send(SpawnWorker(1, 0, 1))
+        one.send(SpawnWorker(1, 0, 1, []))
         other.receive()
         with pytest.raises(RemoteError, match="without its descriptors"):
             other.claim(2)

@@ -7,7 +7,7 @@ from contextlib import closing
 from prefork.wire import handover
 
 
-def test_a_batch_arrives_with_its_listener() -> None:
+def test_a_batch_arrives_with_the_number_of_its_address() -> None:
     sending, receiving = handover.pair()
     with closing(sending), closing(receiving):
         reading, writing = os.pipe()

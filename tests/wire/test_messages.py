@@ -15,7 +15,8 @@ EXAMPLES = [
     messages.Leaving(),
     messages.Nudge(),
     messages.Stop(1.5),
-    messages.SpawnWorker(3, 0, 7),
+    messages.Admit(),
+    messages.SpawnWorker(3, 0, 7, [0, 1]),
 ]
 
 

@@ -13,7 +13,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 def report(error: PreforkError | click.ClickException) -> int:
     """Print one line that names the culprit; before it the application's own traceback."""
     if isinstance(error, AppError) and error.detail:
-        _print(error.detail.rstrip("\n"))
+        _print("\n".join(escape(line) for line in error.detail.splitlines()))
     _print(f"prefork: error: {_line(error)}")
     return int(error.exit_code)
 

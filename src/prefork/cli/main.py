@@ -17,6 +17,8 @@ COMMANDS = {
     "list": "prefork.cli.list",
     "stats": "prefork.cli.stats",
     "status": "prefork.cli.status",
+    "reload": "prefork.cli.reload",
+    "scale": "prefork.cli.scale",
     "stop": "prefork.cli.stop",
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prefork.core.process import TRANSITIONS, Phase
 from prefork.errors import ExitCode
+from prefork.primary.signals import REQUESTS
 from prefork.settings.declaration import Described
 from prefork.settings.schema import described
 
@@ -54,7 +55,8 @@ def exit_codes_page() -> str:
             "|---|---|---|",
             *rows,
             "",
-            "`prefork stop --wait` exits with the code of the instance that it stopped. "
+            "`prefork stop --wait` exits with the code of the instance that it stopped, "
+            "`prefork reload --wait` with 1 where the new code failed. "
             "A command that is interrupted exits with 130.",
             "",
         ]
@@ -89,10 +91,30 @@ def states_page() -> str:
     )
 
 
+def signals_page() -> str:
+    """Render docs/reference/signals.md."""
+    rows = [f"| `{number.name}` | {meaning} |" for number, (_, meaning) in REQUESTS.items()]
+    return "\n".join(
+        [
+            _ORIGIN.format("primary/signals.py"),
+            "",
+            "# Signals",
+            "",
+            "What the primary does when it gets one; its pid is in `prefork list`.",
+            "",
+            "| signal | asks for |",
+            "|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
 PAGES = {  # by file name
     "settings.md": settings_page,
     "exit-codes.md": exit_codes_page,
     "states.md": states_page,
+    "signals.md": signals_page,
 }
 
 

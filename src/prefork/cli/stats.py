@@ -5,6 +5,7 @@ import click
 from prefork.cli.instances import ask_stats
 from prefork.cli.output import say, say_json
 from prefork.control.show import report
+from prefork.log import utc_now
 
 
 @click.command("stats")
@@ -19,5 +20,5 @@ def command(name: str | None, as_json: bool) -> int:
     if as_json:
         say_json(answer)
     else:
-        say(report(stats))
+        say(report(stats, utc_now().timestamp()))
     return 0

@@ -4,8 +4,9 @@ import click
 
 from prefork.cli.instances import ask_stats
 from prefork.cli.output import say
-from prefork.control.show import workers
+from prefork.control import show
 from prefork.errors import ExitCode
+from prefork.log import utc_now
 
 
 @click.command("status")
@@ -18,5 +19,5 @@ def command(name: str | None) -> int:
     NAME, or the path of a control socket, may be left out where only one instance runs.
     """
     _, stats = ask_stats(name)
-    say(workers(stats))
+    say(show.status(stats, utc_now().timestamp()))
     return ExitCode.OK if stats.is_healthy else ExitCode.FAILURE

@@ -71,10 +71,12 @@ class Client:
     def receive(self) -> Answer:
         """Wait for the next answer until the timeout."""
         try:
-            return decode_answer(self._line())
+            line = self._line()
         except OSError as error:
             raise self._failure(error) from None
-        except RemoteError as error:
+        try:
+            return decode_answer(line)
+        except (ControlError, RemoteError) as error:
             raise ControlError(f"{self.name}: {error}") from None
 
     def receive_at_last(self) -> Answer:

@@ -1,7 +1,7 @@
 """The lines of the control socket, as bytes and as values; both sides use it.
 
-Newline-delimited JSON over an AF_UNIX stream socket. A request is one line, an answer is one line,
-or two for a `stop` that waits: the first when it is accepted, the second when it is over.
+Newline-delimited JSON over an AF_UNIX stream socket. A request is one line, an answer is one line;
+a `stop` or `reload` that waits has more: the first when it is accepted, the last when it is over.
 
     {"prefork": 1, "verb": "stop", "wait": true}
     {"prefork": 1, "ok": true, "result": {"state": "stopping"}}
@@ -11,7 +11,7 @@ or two for a `stop` that waits: the first when it is accepted, the second when i
 Unknown fields are ignored on both sides, so that a field can be added without a new version.
 """
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -21,21 +21,29 @@ PROTOCOL_VERSION = 1
 MAX_LINE = 4096  # bytes of a request with its newline; a longer one is not a request
 MAX_ANSWER = 16 * 1024 * 1024  # bytes; 400 of them per worker leave room for 40,000 workers
 
-Verb = Literal["stats", "stop"]
+Verb = Literal["stats", "stop", "reload", "scale"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
+T = TypeVar("T")
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a client asks for; *wait*: `stop` answers a second time when it is over."""
+    """What a client asks for; *wait*: `stop` and `reload` answer again until they are over.
+
+    `scale` says how many *workers* it wants, or *by* how many more or, below zero, fewer.
+    """
 
     verb: Verb
     wait: bool = False
+    workers: int | None = None
+    by: int | None = None
 
 
-class _RequestLine(msgspec.Struct):
+class _RequestLine(msgspec.Struct, omit_defaults=True):
     prefork: int
     verb: str
     wait: bool = False
+    workers: int | None = None
+    by: int | None = None
 
 
 class _AnswerLine(msgspec.Struct):
@@ -50,7 +58,9 @@ _answers = msgspec.json.Decoder(_AnswerLine)
 
 
 def encode_request(request: Request) -> bytes:
-    return _line(_RequestLine(PROTOCOL_VERSION, request.verb, request.wait))
+    return _line(
+        _RequestLine(PROTOCOL_VERSION, request.verb, request.wait, request.workers, request.by)
+    )
 
 
 def decode_request(line: bytes) -> Request:
@@ -65,8 +75,14 @@ def decode_request(line: bytes) -> Request:
         raise RemoteError(_other_version(said.prefork))
     for verb in VERBS:
         if said.verb == verb:
-            return Request(verb, said.wait)
+            return _checked(Request(verb, said.wait, said.workers, said.by))
     raise RemoteError(f"no such verb: {said.verb}")
+
+
+def _checked(request: Request) -> Request:
+    if request.verb == "scale" and (request.workers is None) == (request.by is None):
+        raise RemoteError('`scale` takes either "workers" or "by", a whole number')
+    return request
 
 
 def encode_result(result: dict[str, Any]) -> bytes:
@@ -92,6 +108,14 @@ def decode_answer(line: bytes) -> dict[str, Any]:
     if said.result is None:
         raise RemoteError("not an answer: it has no result")
     return said.result
+
+
+def shaped(name: str, answer: dict[str, Any], kind: type[T]) -> T:
+    """Read a result as what it should be. Raises ControlError, naming the instance, if it isn't."""
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise ControlError(f"{name}: its answer is not understood: {error}") from None
 
 
 def _line(value: object) -> bytes:

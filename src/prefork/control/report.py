@@ -1,11 +1,12 @@
 """What `stats` answers, made from the core's roster and the board; no system call is needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prefork.core.fleet import Fleet
-from prefork.core.process import Process, Role
+from prefork.core.messages import ReloadStatus
+from prefork.core.process import Phase, Process, Role
 from prefork.wire.board import Field, Line
 
 
@@ -20,6 +21,7 @@ class Identity:
     policy: str
     bind: tuple[str, ...]
     started_at: float  # monotonic seconds
+    epoch: float  # Unix seconds when the monotonic clock stood at 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,43 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
         "workers_wanted": len(fleet.roster.slots),
         "workers": [_worker(p, fleet, counts.lines[p.id], now) for p in workers],
         "templates": [_process(p, now) for p in fleet.roster.of(Role.TEMPLATE)],
+        "generations": _generations(list(fleet.roster.processes.values())),
+        "reload": _reload(fleet.reload, identity.epoch),
         "totals": {
             "accepted": _total(Field.ACCEPTED, counts),
             "requests": _total(Field.REQUESTS, counts),
             "exits": counts.exits,
         },
+    }
+
+
+def _generations(processes: Sequence[Process]) -> list[dict[str, int]]:
+    """Count what lives of each, the oldest first."""
+    numbers = sorted({process.generation for process in processes})
+    return [_generation(n, [p for p in processes if p.generation == n]) for n in numbers]
+
+
+def _generation(number: int, processes: Sequence[Process]) -> dict[str, int]:
+    workers = [process for process in processes if process.role is Role.WORKER]
+    return {
+        "generation": number,
+        "workers": len(workers),
+        "serving": sum(worker.phase in (Phase.SERVING, Phase.LEAVING) for worker in workers),
+        "templates": len(processes) - len(workers),
+    }
+
+
+def _reload(status: ReloadStatus | None, epoch: float) -> dict[str, Any] | None:
+    if status is None:
+        return None
+    return {
+        "state": status.state.value,
+        "reason": status.reason,
+        "generation": status.generation,
+        "moved": status.moved,
+        "slots": status.slots,
+        "started": round(epoch + status.started, 3),
+        "finished": None if status.finished is None else round(epoch + status.finished, 3),
     }
 
 
@@ -67,10 +101,11 @@ def _process(process: Process, now: float) -> dict[str, Any]:
 
 def _worker(worker: Process, fleet: Fleet, line: Line, now: float) -> dict[str, Any]:
     assert worker.slot is not None
+    slots = fleet.roster.slots  # without its own, where that was scaled away while it drains
     return {
         "slot": worker.slot,
         **_process(worker, now),
-        "restarts": fleet.roster.slots[worker.slot].restarts,
+        "restarts": slots[worker.slot].restarts if worker.slot < len(slots) else 0,
         "connections": line[Field.CONNECTIONS],
         "accepted": line[Field.ACCEPTED],
         "requests": line[Field.REQUESTS],

@@ -1,131 +1,130 @@
-"""The primary's side of the control socket: answers verbs, never waits for a client."""
+"""The primary's side of the control socket: takes clients in, and never waits for one."""
 
+import errno
 import os
 import selectors
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
-from prefork import log
-from prefork.control import protocol
-from prefork.core.messages import Fact, StopRequested
+from prefork.control.connection import Connection
+from prefork.control.verbs import Verbs
+from prefork.core.messages import Fact, ReloadStatus
 from prefork.errors import RemoteError
 from prefork.wire.named import NamedSocket
 
 MAX_CLIENTS = 64  # the oldest goes when one more comes
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
 _PEER = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
-class Client:
-    """One connection: what it has said so far, and what it has yet to read."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.heard = bytearray()
-        self.outbox = bytearray()
-        self.waits = False  # for the end of the instance
-
-    def flush(self) -> None:
-        """Write what the kernel takes. Raises OSError when the client is gone."""
-        with suppress(BlockingIOError):
-            while self.outbox:
-                del self.outbox[: self.sock.send(self.outbox)]
-
-
 class ControlServer:
-    """*report* makes the answer to `stats`."""
+    """Holds a spare descriptor, so that it answers, and doesn't spin, when all are used up."""
 
-    def __init__(
-        self,
-        sock: NamedSocket,
-        selector: selectors.BaseSelector,
-        report: Callable[[float], dict[str, Any]],
-    ) -> None:
+    def __init__(self, sock: NamedSocket, selector: selectors.BaseSelector, verbs: Verbs) -> None:
         self._sock = sock
         self._selector = selector
-        self._report = report
-        self._clients: list[Client] = []  # oldest first
+        self._verbs = verbs
+        self._clients: list[Connection] = []  # oldest first
+        self._spare: int | None = None  # None: a client has it
+        self._keep_spare()
         selector.register(sock, selectors.EVENT_READ, self._accept)
+
+    def tell(self, status: ReloadStatus) -> None:
+        """Tell those who wait for this reload."""
+        for client in self._clients:
+            client.tell(status)
+            with suppress(OSError):  # it is gone; its socket wakes us, and is dropped then
+                client.flush()
+            self._listen_to(client)
 
     def finish(self, exit_code: int) -> None:
         """Tell those who wait for the end that this is it; take the socket away."""
         for client in list(self._clients):
-            if client.waits:
-                result = {"state": "stopped", "exit_code": int(exit_code)}
-                client.outbox += protocol.encode_result(result)
-                with suppress(OSError):
-                    client.flush()
+            client.part(exit_code)
+            with suppress(OSError):
+                client.flush()
             self._drop(client)
         self._selector.unregister(self._sock)
         self._sock.remove()
         self._sock.close()
+        self._give_up_spare()
 
-    def _accept(self, _: float) -> Iterator[Fact]:
-        with suppress(OSError):
-            sock, _address = self._sock.accept()
-            if not _is_ours(sock):
-                sock.close()
-                return
-            sock.setblocking(False)
-            if len(self._clients) >= MAX_CLIENTS:
-                self._drop(self._clients[0])
-            client = Client(sock)
-            self._clients.append(client)
-            self._selector.register(sock, selectors.EVENT_READ, partial(self._serve, client))
-        yield from ()
+    # -- clients -------------------------------------------------------------
 
-    def _serve(self, client: Client, now: float) -> Iterator[Fact]:
+    def _accept(self, _: float) -> tuple[()]:
+        sock = self._take()
+        if sock is None:
+            return ()
+        if not _is_ours(sock):
+            sock.close()
+            self._keep_spare()
+            return ()
+        sock.setblocking(False)
+        if len(self._clients) >= MAX_CLIENTS:
+            self._drop(self._clients[0])
+        client = Connection(sock)
+        self._clients.append(client)
+        self._selector.register(sock, selectors.EVENT_READ, partial(self._serve, client))
+        return ()
+
+    def _serve(self, client: Connection, now: float) -> Iterator[Fact]:
         if client not in self._clients:
             return  # dropped earlier in this batch
         try:
-            if client.outbox:
+            client.flush()
+            if not client.has_unread:
+                for line in client.lines():
+                    yield from self._verbs.obey(client, line, now)
                 client.flush()
-            yield from self._hear(client, now)
-            self._await(client)
         except (OSError, RemoteError):
             self._drop(client)
-
-    def _hear(self, client: Client, now: float) -> Iterator[Fact]:
-        try:
-            data = client.sock.recv(protocol.MAX_LINE)
-        except BlockingIOError:
-            return
-        if not data:
-            raise RemoteError("the client is done")
-        client.heard += data
-        while (end := client.heard.find(b"\n")) >= 0:
-            line = bytes(client.heard[:end])
-            del client.heard[: end + 1]
-            yield from self._answer(client, line, now)
-        if len(client.heard) > protocol.MAX_LINE:
-            raise RemoteError("a line without an end")
-        client.flush()
-
-    def _answer(self, client: Client, line: bytes, now: float) -> Iterator[Fact]:
-        try:
-            request = protocol.decode_request(line)
-        except RemoteError as error:
-            client.outbox += protocol.encode_error(str(error))
-            return
-        if request.verb == "stop":
-            client.waits = request.wait
-            client.outbox += protocol.encode_result({"state": "stopping"})
-            log.info("stop_requested", by="control socket")
-            yield StopRequested()
         else:
-            client.outbox += protocol.encode_result(self._report(now))
+            self._listen_to(client)
 
-    def _await(self, client: Client) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.outbox else 0)
+    def _listen_to(self, client: Connection) -> None:
+        events = selectors.EVENT_WRITE if client.has_unread else selectors.EVENT_READ
         self._selector.modify(client.sock, events, partial(self._serve, client))
 
-    def _drop(self, client: Client) -> None:
+    def _drop(self, client: Connection) -> None:
         self._clients.remove(client)
         self._selector.unregister(client.sock)
         client.sock.close()
+        self._keep_spare()
+
+    # -- descriptors ---------------------------------------------------------
+
+    def _take(self) -> socket.socket | None:
+        """Accept a client; None where it has gone, or the whole system can't take one."""
+        try:
+            return self._sock.accept()[0]
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                return None
+        self._make_room()
+        with suppress(OSError):
+            return self._sock.accept()[0]
+        return None
+
+    def _make_room(self) -> None:
+        """Free a descriptor: a client left in the backlog would wake us again and again."""
+        if self._spare is not None:
+            self._give_up_spare()
+        elif self._clients:
+            self._drop(self._clients[0])
+            self._give_up_spare()
+
+    def _keep_spare(self) -> None:
+        if self._spare is None:
+            with suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def _give_up_spare(self) -> None:
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
 
 
 def _is_ours(sock: socket.socket) -> bool:

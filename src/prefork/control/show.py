@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prefork.control.stats import Process, Stats, Template, Worker
+from prefork.control.stats import Generation, Process, Reload, Stats, Template, Worker
 from prefork.log import escape
 
 UNKNOWN = "-"
@@ -55,8 +55,15 @@ def _instance(row: Row) -> tuple[str, ...]:
     )
 
 
+def status(stats: Stats, now: float) -> str:
+    """What `status` prints: a line per worker, and one if the latest reload failed."""
+    lines = [workers(stats)]
+    if stats.reload is not None and stats.reload.state == "failed":
+        lines += ["", reload(stats.reload, now)]
+    return "\n".join(lines)
+
+
 def workers(stats: Stats) -> str:
-    """What `status` prints: a line per worker."""
     head = ["SLOT", "PID", "STATE", "GENERATION", "UPTIME", "RESTARTS", "CONNECTIONS"]
     head += ["IN FLIGHT", "REQUESTS", "LAG", "CPU", "RSS", "PSS"]
     order = sorted(stats.workers, key=lambda worker: (worker.slot, worker.generation))
@@ -79,8 +86,8 @@ def _worker(worker: Worker) -> tuple[str, ...]:
     )
 
 
-def report(stats: Stats) -> str:
-    """What `stats` prints: the instance, its other processes, its workers."""
+def report(stats: Stats, now: float) -> str:
+    """What `stats` prints: the instance, its other processes, its workers. *now*: Unix seconds."""
     lines = [
         f"{stats.name}: {escape(stats.app)} on {escape(', '.join(stats.bind))}, {stats.policy}",
         f"{escape(stats.state)} for {duration(stats.uptime)}, generation {stats.generation}, "
@@ -88,12 +95,31 @@ def report(stats: Stats) -> str:
         f"{stats.totals.requests} requests, {stats.totals.accepted} connections, "
         f"{stats.totals.exits} exits; memory {size(stats.memory.pss)} "
         f"(sum of RSS {size(stats.memory.rss)})",
+        *([_generation(each) for each in stats.generations] if len(stats.generations) > 1 else []),
+        *([reload(stats.reload, now)] if stats.reload is not None else []),
         "",
         processes(stats),
         "",
         workers(stats),
     ]
     return "\n".join(lines)
+
+
+def _generation(each: Generation) -> str:
+    return (
+        f"generation {each.generation}: {count(each.workers, 'worker')}, {each.serving} serving, "
+        f"{count(each.templates, 'template')}"
+    )
+
+
+def reload(latest: Reload, now: float) -> str:
+    """One line: how the latest reload goes on, or ended."""
+    begun = f"reload to generation {latest.generation}"
+    moved = f"{latest.moved} of {count(latest.slots, 'worker')} moved"
+    if latest.finished is None:
+        return f"{begun} {escape(latest.state)} for {duration(now - latest.started)}: {moved}"
+    ended = f"{begun} {escape(latest.state)} {duration(now - latest.finished)} ago"
+    return f"{ended}: {escape(latest.reason) or moved}"
 
 
 def processes(stats: Stats) -> str:
@@ -124,6 +150,10 @@ def number(value: int | None) -> str:
     return UNKNOWN if value is None else str(value)
 
 
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def milliseconds(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.1f} ms"
 
@@ -147,7 +177,7 @@ def duration(seconds: float | None) -> str:
     """The two largest units: 42s, 3m 07s, 5h 12m, 8d 04h."""
     if seconds is None:
         return UNKNOWN
-    minutes, second = divmod(int(seconds), 60)
+    minutes, second = divmod(max(0, int(seconds)), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
     if days:

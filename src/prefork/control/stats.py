@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from prefork.errors import ControlError
+from prefork.control.protocol import shaped
 
 
 class Process(msgspec.Struct, kw_only=True):
@@ -35,6 +35,27 @@ class Template(Process, kw_only=True):
     uptime: float | None = None
 
 
+class Generation(msgspec.Struct, kw_only=True):
+    """The live processes of one loading of the code."""
+
+    generation: int
+    workers: int
+    serving: int
+    templates: int
+
+
+class Reload(msgspec.Struct, kw_only=True):
+    """The latest reload. Times are Unix seconds."""
+
+    state: str
+    generation: int
+    moved: int
+    slots: int
+    started: float
+    finished: float | None = None
+    reason: str = ""
+
+
 class Totals(msgspec.Struct, kw_only=True):
     accepted: int = 0
     requests: int = 0
@@ -59,14 +80,16 @@ class Stats(msgspec.Struct, kw_only=True):
     workers_wanted: int
     workers: list[Worker]
     templates: list[Template] = []
+    generations: list[Generation] = []
+    reload: Reload | None = None
     totals: Totals = msgspec.field(default_factory=Totals)
     primary: Process = msgspec.field(default_factory=Process)
     memory: Memory = msgspec.field(default_factory=Memory)
 
     @property
     def ready(self) -> int:
-        """How many workers serve."""
-        return sum(worker.state == "serving" for worker in self.workers)
+        """How many workers take connections; one that is leaving does until its successor does."""
+        return sum(worker.state in ("serving", "leaving") for worker in self.workers)
 
     @property
     def is_healthy(self) -> bool:
@@ -76,7 +99,4 @@ class Stats(msgspec.Struct, kw_only=True):
 
 def read(name: str, answer: dict[str, Any]) -> Stats:
     """Read an answer. Raises ControlError where it is not what a prefork of today says."""
-    try:
-        return msgspec.convert(answer, Stats)
-    except msgspec.ValidationError as error:
-        raise ControlError(f"{name}: its answer is not understood: {error}") from None
+    return shaped(name, answer, Stats)

@@ -165,7 +165,7 @@ class ReloadStatus:
     state: ReloadState
     slots: int
     started: float
-    moved: int = 0  # slots whose worker runs the new code
+    moved: int = 0  # slots whose worker runs the new code; after a failure: that keep it
     finished: float | None = None
     reason: str = ""  # why it failed or was cancelled
     detail: str = ""  # the application's own traceback

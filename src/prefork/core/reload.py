@@ -49,14 +49,12 @@ class Reload:
     def fail(self, culprit: Process, status: int, now: float) -> Iterator[Order]:
         """Put the slots back. Where the old code can't be had again, those that moved stay."""
         coming = self._coming
-        assert coming is not None, "only a running reload is refuted"
+        assert coming and self.status, "only a running reload is refuted"
         detail = culprit.failure.detail if culprit.failure else ""
-        reason = _cause(culprit, status, now)
         for slot in self._of(coming):
             slot.generation = self._origin(slot, coming)
-        if stay := len(self._of(coming)):
-            reason += f"; {stay} of {len(self._roster.slots)} workers run the new code already"
-        yield from self._end(ReloadState.FAILED, now, reason, detail)
+        self.status = replace(self.status, moved=len(self._of(coming)))
+        yield from self._end(ReloadState.FAILED, now, _cause(culprit, status, now), detail)
         for slot in self._roster.slots:
             stray = slot.coming
             if stray is not None and stray.generation != slot.generation.number:

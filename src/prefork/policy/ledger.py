@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 WINDOW = 32  # connections on the way to one worker; Node's window of 1 costs it half its throughput
 STUCK_AFTER = 0.2  # seconds without a connection taken while some wait
+_ENDLESS = 2**31
 
 
 @dataclass(slots=True)
@@ -21,14 +22,26 @@ class Account:
     promised: int = 0  # connections picked for it and not yet sent
     sent: int = 0  # connections offered, less those taken back
     received: int = 0  # of those, taken by the worker
+    closed: int = 0  # of those received, no longer open; where all come from us
     credit: int = WINDOW
     beat: int = 0  # when its event loop last turned
     moved_at: float = 0.0  # when the oldest waiting connection began to wait for progress
     is_stuck: bool = False
+    is_unlimited: bool = False  # neither window nor room count any more
 
     @property
     def undelivered(self) -> int:
         return self.sent - self.received
+
+    @property
+    def load(self) -> int:
+        """How many connections it has, and will have, where all come from us."""
+        return self.sent + self.promised - self.closed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be given another connection."""
+        return self.credit > 0 and not self.is_stuck
 
     def picked(self) -> None:
         """Count a connection that is promised to it, to be sent with its batch."""
@@ -45,10 +58,16 @@ class Account:
     def refused(self, count: int) -> None:
         """Count promised connections that could not be sent; it is looked at before the next."""
         self.promised -= count
-        self.credit = 0
+        if not self.is_unlimited:
+            self.credit = 0
 
-    def observe(self, received: int, beat: int, room: int, now: float) -> None:
-        """Note what its line on the board says. *room*: how many more connections it may have."""
+    def observe(self, received: int, beat: int, *, connections: int, room: int, now: float) -> None:
+        """Note what its line on the board says. *room*: how many more connections it may have.
+
+        A worker counts a connection as open, then as received. Read in the opposite order the
+        difference never tells of more that were closed than were, and at its highest it is exact;
+        the sum of what is open and what is on its way would count one twice, or not at all.
+        """
         if received != self.received:
             self.received = received
             self.moved_at = now
@@ -56,7 +75,9 @@ class Account:
         if beat != self.beat:
             self.beat = beat
             self.is_stuck = False
-        self.credit = min(WINDOW, room) - self.undelivered - self.promised
+        self.closed = max(self.closed, received - connections)
+        if not self.is_unlimited:
+            self.credit = min(WINDOW, room) - self.undelivered - self.promised
 
     def judge(self, now: float) -> bool:
         """Whether it has just turned out to be stuck: judged by progress, not by its beat."""
@@ -64,6 +85,11 @@ class Account:
         turned = late and not self.is_stuck
         self.is_stuck = self.is_stuck or late
         return turned
+
+    def unlimit(self) -> None:
+        """Give it whatever is left at the end: the window is for steady state."""
+        self.is_unlimited = True
+        self.credit = _ENDLESS
 
     def taken_back(self, count: int) -> None:
         """Count offered connections that were received back before the worker took them."""

@@ -1,14 +1,13 @@
 """Round robin: each worker in turn, in the order of their slots."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 
+from prefork.policy.dealing import Client, Look, take
 from prefork.policy.ledger import Account
-
-Look = Callable[[Account], None]  # refreshes an account's credit from what the worker says
 
 
 class Rotation:
-    """The workers that take connections. A worker that joins or leaves doesn't disturb the turn."""
+    """A worker that joins or leaves doesn't disturb the turn."""
 
     def __init__(self) -> None:
         self._members: list[Account] = []  # by slot
@@ -31,6 +30,14 @@ class Rotation:
                     self._next -= 1
                 return
 
+    def deal(self, clients: Sequence[Client], look: Look) -> Iterator[Account]:
+        """Give to each in turn; whoever has no room is passed over."""
+        for _ in clients:
+            account = self.pick(look)
+            if account is None:
+                return
+            yield account
+
     def pick(self, look: Look) -> Account | None:
         """Take one credit of the next worker that has any; None: nobody has."""
         members = self._members
@@ -39,9 +46,6 @@ class Rotation:
                 self._next = 0
             account = members[self._next]
             self._next += 1
-            if account.credit <= 0 or account.is_stuck:
-                look(account)
-            if account.credit > 0 and not account.is_stuck:
-                account.picked()
+            if take(account, look):
                 return account
         return None

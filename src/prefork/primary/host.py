@@ -26,7 +26,7 @@ from prefork.primary.signals import REQUESTS, Signals
 from prefork.primary.tally import Tally
 from prefork.wire.board import Line
 from prefork.wire.estate import Estate
-from prefork.wire.messages import Nudge, SpawnWorker, Stop
+from prefork.wire.messages import Admit, FromPrimary, Nudge, Stop
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
 Reaction: TypeAlias = Callable[[float], Iterable[Fact]]  # to a ready descriptor; given now
@@ -87,15 +87,18 @@ class PosixHost:
     def spawn(self, order: Spawn) -> Iterable[Fact]:
         """Ask the template for a worker; its pid comes later. Without a template, fork it now."""
         try:
-            child, descriptors = self._nursery.worker(order)
+            listeners = self._acceptor.listeners_of(order.slot, self.now())
+            if order.template is None:
+                child = self._nursery.worker(order, listeners)
+                self._register(child)
+                return self._introduce(child)
+            child, message, descriptors = self._nursery.request(order, listeners)
         except OSError as error:
             return self._miscarry(order.id, error)
         self._register(child)
-        if order.template is None:
-            return self._introduce(child)
         template = self.children.get(order.template)
         assert template is not None, "the core spawns from templates that live"
-        return self._say(template, SpawnWorker(order.id, order.slot, child.line), descriptors)
+        return self._say(template, message, descriptors)
 
     def _introduce(self, child: Child) -> Iterable[Fact]:
         assert child.pid is not None, "it was forked by us"
@@ -108,10 +111,12 @@ class PosixHost:
         return [Exited(id, 1)]
 
     def admit(self, id: int) -> Iterable[Fact]:
-        """Put a worker into rotation."""
-        if child := self.children.get(id):
-            self._acceptor.join(child, self.now())
-        return []
+        """Put a worker into rotation, and tell it, for it may accept connections itself."""
+        child = self.children.get(id)
+        if child is None:
+            return []
+        self._acceptor.join(child, self.now())
+        return self._say(child, Admit())
 
     def close_listeners(self) -> None:
         self._acceptor.close(self.now())
@@ -121,7 +126,7 @@ class PosixHost:
         child = self.children.get(id)
         if child is None:
             return []
-        self._acceptor.leave(child)
+        self._acceptor.leave(child, self.now())
         facts = self._say(child, Stop(grace))
         if child.pid is not None:
             reaper.kill(child.pid, signal.SIGTERM)
@@ -136,7 +141,7 @@ class PosixHost:
         child = self.children.get(id)
         if child is None:
             return []
-        self._acceptor.leave(child)
+        self._acceptor.leave(child, self.now())
         if child.pid is not None:
             reaper.kill(child.pid, signal.SIGKILL)
         elif child.template is None or self.children.get(child.template) is None:
@@ -151,7 +156,7 @@ class PosixHost:
         )
 
     def _say(
-        self, child: Child, message: Stop | SpawnWorker, descriptors: list[int] | None = None
+        self, child: Child, message: FromPrimary, descriptors: list[int] | None = None
     ) -> list[Fact]:
         try:
             child.channel.send(message, descriptors)

@@ -2,11 +2,14 @@
 
 import errno
 import socket
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from prefork.errors import AddressError
+from prefork.errors import AddressError, SettingsError
+from prefork.policy.schemes import Accepts
 from prefork.settings.address import Address, TcpAddress, UnixAddress
 from prefork.wire import named
 
@@ -18,58 +21,133 @@ _REASONS = {
 }
 
 
-def listen(addresses: Sequence[Address], backlog: int) -> tuple[socket.socket, ...]:
-    """Bind and listen on every address, or on none. Raises AddressError that names the culprit."""
-    opened: list[socket.socket] = []
-    try:
-        opened.extend(_listen(address, backlog) for address in addresses)
-    except AddressError:
-        close(opened)
-        raise
-    return tuple(opened)
+@dataclass(frozen=True, slots=True, eq=False)
+class Listener:
+    """One listening socket, and who accepts from it."""
 
+    sock: socket.socket
+    address: int  # number of the address that it listens on
+    accepts: Accepts
+    slot: int = 0  # whose worker accepts, where that is Accepts.SLOT
 
-def bound(listener: socket.socket) -> Address:
-    """Say where a listener listens, with the port that port 0 became."""
-    name = listener.getsockname()
-    return UnixAddress(name) if listener.family == socket.AF_UNIX else TcpAddress(*name[:2])
+    def is_for(self, slot: int) -> bool:
+        """Whether the slot's worker accepts from it."""
+        return self.accepts is Accepts.ANY or (self.accepts is Accepts.SLOT and self.slot == slot)
 
+    def is_ours(self, slots: Collection[int]) -> bool:
+        """Whether the primary accepts from it, while workers in *slots* do so from theirs."""
+        return self.accepts is Accepts.PRIMARY or (
+            self.accepts is Accepts.SLOT and self.slot not in slots
+        )
 
-def close(listeners: Sequence[socket.socket]) -> None:
-    """Refuse new connections from now on, in whichever process the sockets are open too."""
-    for listener in listeners:
+    def close(self) -> None:
+        """Refuse new connections from now on, in whichever process the socket is open too."""
         with suppress(OSError):  # it never listened
-            listener.shutdown(socket.SHUT_RD)
-        if isinstance(listener, named.NamedSocket):
-            listener.remove()
-        listener.close()
+            self.sock.shutdown(socket.SHUT_RD)
+        if isinstance(self.sock, named.NamedSocket):
+            self.sock.remove()
+        self.sock.close()
 
 
-def _listen(address: Address, backlog: int) -> socket.socket:
+class Listeners:
+    """All of them: one for each address, or one for each address and slot.
+
+    Those of slots are made when wanted, and stay: closing one would reset what waits in it.
+    """
+
+    def __init__(self, addresses: Sequence[Address], backlog: int, accepts: Accepts) -> None:
+        """Listen on every address, or on none. Raises AddressError that names the culprit."""
+        require_balance(accepts, sys.platform)
+        self._backlog = backlog
+        self._all: list[Listener] = []
+        try:
+            for number, address in enumerate(addresses):
+                self._all.append(_listen(address, backlog, number=number, accepts=accepts))
+        except AddressError:
+            self.close()
+            raise
+        self._firsts = tuple(self._all)  # by address
+        self.families = tuple(int(first.sock.family) for first in self._firsts)
+        self.bound = [_bound(first.sock) for first in self._firsts]  # with ports for port 0
+
+    def __iter__(self) -> Iterator[Listener]:
+        return iter(self._all)
+
+    def of(self, slot: int) -> list[Listener]:
+        """Give what the slot's worker accepts from, made where missing. Raises OSError."""
+        made = {each.address for each in self._all if each.slot == slot}
+        for first in self._firsts:
+            if first.accepts is Accepts.SLOT and first.address not in made:
+                self._all.append(_join(first, slot, self._backlog))
+        return [each for each in self._all if each.is_for(slot)]
+
+    def close(self) -> None:
+        for each in self._all:
+            each.close()
+
+
+def require_balance(accepts: Accepts, platform: str) -> None:
+    """Raise SettingsError where the kernel would give all connections to one of the listeners."""
+    if accepts is Accepts.SLOT and platform != "linux":
+        raise SettingsError(
+            "--policy reuseport needs Linux: this system gives one listener all connections; "
+            "take rr or shared"
+        )
+
+
+def _bound(sock: socket.socket) -> Address:
+    name = sock.getsockname()
+    return UnixAddress(name) if sock.family == socket.AF_UNIX else TcpAddress(*name[:2])
+
+
+def _listen(address: Address, backlog: int, *, number: int, accepts: Accepts) -> Listener:
     try:
         if isinstance(address, UnixAddress):
-            return named.listen(Path(address.path), backlog)
-        return _listen_tcp(address, backlog)
+            sock: socket.socket = named.listen(Path(address.path), backlog)
+            shared = Accepts.ANY if accepts is Accepts.SLOT else accepts  # a path has one socket
+            return Listener(sock, number, shared)
+        return Listener(_listen_tcp(address, backlog, accepts), number, accepts)
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
         raise AddressError(f"cannot listen on {address}: {reason}; see --bind") from None
 
 
-def _listen_tcp(address: TcpAddress, backlog: int) -> socket.socket:
+def _listen_tcp(address: TcpAddress, backlog: int, accepts: Accepts) -> socket.socket:
     found = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    family, kind, _, _, name = found[0]
-    # The protocol is named because asyncio switches Nagle off only where it says TCP.
-    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
+    family, _, _, _, name = found[0]
+    sock = _open(family)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(name)
-        listener.listen(backlog)
-        listener.setblocking(False)
+        sock.bind(name)
+        sock.listen(backlog)
+        if accepts is Accepts.SLOT:
+            # Not before: alone with its address it has shown that no other instance has it.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError:
-        listener.close()
+        sock.close()
         raise
-    return listener
+    return sock
+
+
+def _join(first: Listener, slot: int, backlog: int) -> Listener:
+    """Listen on the same address once more; the kernel spreads connections over both."""
+    sock = _open(first.sock.family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(first.sock.getsockname())
+        sock.listen(backlog)
+    except OSError:
+        sock.close()
+        raise
+    return Listener(sock, first.address, first.accepts, slot)
+
+
+def _open(family: int) -> socket.socket:
+    # The protocol is named because asyncio switches Nagle off only where it says TCP.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return sock

@@ -4,6 +4,7 @@ import gc
 import importlib
 import os
 import socket
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +13,11 @@ from prefork.core.messages import Spawn, StartTemplate
 from prefork.core.process import Role
 from prefork.primary import priority
 from prefork.primary.children import Child, Children
+from prefork.primary.listeners import Listener
 from prefork.wire import boundary, channel, handover, signalling
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import Estate, TemplateBirth, WorkerBirth
+from prefork.wire.messages import SpawnWorker
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +47,11 @@ class Nursery:
             child.pid = fork(self._entries.template, birth)
         return child
 
-    def worker(self, order: Spawn) -> tuple[Child, list[int]]:
-        """Fork a worker where it has no template; else return what the template is to be sent."""
+    def worker(self, order: Spawn, listeners: Sequence[Listener]) -> Child:
+        """Fork a worker."""
         ours, theirs = channel.pair()
         with closing(theirs):
-            child = self._enter(Role.WORKER, order, ours)
-            child.slot, child.template = order.slot, order.template
-            child.handover, child.kept = handover.pair()
-            if order.template is not None:
-                return child, [os.dup(child.kept.fileno()), os.dup(theirs.fileno())]
+            child, receiving = self._enter_worker(order, ours)
             birth = WorkerBirth(
                 self._estate,
                 order.id,
@@ -60,10 +59,29 @@ class Nursery:
                 order.generation,
                 child.line,
                 theirs,
-                child.kept,
+                receiving,
+                tuple(each.sock for each in listeners),
             )
             child.pid = fork(self._entries.worker, birth)
-        return child, []
+        return child
+
+    def request(
+        self, order: Spawn, listeners: Sequence[Listener]
+    ) -> tuple[Child, SpawnWorker, list[int]]:
+        """Make what a template needs to fork a worker: the message, and the descriptors with it."""
+        ours, theirs = channel.pair()
+        with closing(theirs):
+            child, receiving = self._enter_worker(order, ours)
+            addresses = [each.address for each in listeners]
+            message = SpawnWorker(order.id, order.slot, child.line, addresses)
+            given = [receiving, theirs, *(each.sock for each in listeners)]
+            return child, message, _duplicates(each.fileno() for each in given)
+
+    def _enter_worker(self, order: Spawn, ours: socket.socket) -> tuple[Child, socket.socket]:
+        child = self._enter(Role.WORKER, order, ours)
+        child.slot, child.template = order.slot, order.template
+        child.handover, child.kept = handover.pair()
+        return child, child.kept
 
     def _enter(self, role: Role, order: StartTemplate | Spawn, ours: socket.socket) -> Child:
         """Put a child on the list, with a clean line of the board."""
@@ -103,9 +121,20 @@ def _become(entry: str, birth: TemplateBirth | WorkerBirth) -> int:
 
 
 def _inherited(birth: TemplateBirth | WorkerBirth) -> list[int]:
-    accepts = birth.estate.settings.policy == "shared"
-    kept = [listener.fileno() for listener in birth.estate.listeners] if accepts else []
-    kept.append(birth.channel.fileno())
+    kept = [birth.channel]
     if isinstance(birth, WorkerBirth):
-        kept.append(birth.handover.fileno())
-    return kept
+        kept += [birth.handover, *birth.listeners]
+    return [each.fileno() for each in kept]
+
+
+def _duplicates(descriptors: Iterable[int]) -> list[int]:
+    """Duplicate all, or none."""
+    made: list[int] = []
+    try:
+        for each in descriptors:
+            made.append(os.dup(each))  # noqa: PERF401 - what was made is closed where one fails
+    except OSError:
+        for each in made:
+            os.close(each)
+        raise
+    return made

@@ -12,7 +12,7 @@ from prefork.wire import frames, messages
 MAX_OUTBOX = 256 * 1024  # bytes; a peer that doesn't read for that long is broken
 _READ = 64 * 1024
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-_MAX_FDS = 16  # with one read; messages carry two
+_MAX_FDS = 253  # with one read: the kernel's SCM_MAX_FD, and it never joins two messages'
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

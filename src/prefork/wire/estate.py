@@ -13,7 +13,7 @@ class Estate:
 
     settings: Settings
     workers: int  # how many are wanted, with "max" resolved
-    listeners: tuple[socket.socket, ...]  # for the policy `shared`; else only their families count
+    families: tuple[int, ...]  # of the addresses that are listened on, by number
     board: Board
     primary: int  # its pid
 
@@ -37,3 +37,4 @@ class WorkerBirth:
     line: int
     channel: socket.socket
     handover: socket.socket  # the receiving end
+    listeners: tuple[socket.socket, ...]  # those that it accepts from, once it is admitted

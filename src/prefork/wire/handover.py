@@ -1,6 +1,6 @@
 """The hand-over: accepted connections on their way from the primary to one worker.
 
-One message carries up to 253 descriptors, the number of the listener that they came from, and how
+One message carries up to 253 descriptors, the number of the address that they came to, and how
 many they are. The primary keeps a duplicate of the receiving end, so what a worker has not taken
 survives it; for the same reason this pair never tells of a death.
 """
@@ -27,11 +27,11 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return sending, receiving
 
 
-def send(sock: socket.socket, listener: int, descriptors: list[int]) -> bool:
+def send(sock: socket.socket, address: int, descriptors: list[int]) -> bool:
     """Pass the descriptors, which stay open here. False: no room now, none was passed."""
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
     try:
-        sock.sendmsg([bytes((listener, len(descriptors)))], [rights])
+        sock.sendmsg([bytes((address, len(descriptors)))], [rights])
     except OSError as error:
         if error.errno in _BACK_PRESSURE:
             return False
@@ -42,7 +42,7 @@ def send(sock: socket.socket, listener: int, descriptors: list[int]) -> bool:
 class Batch(NamedTuple):
     """*sent* are the connections that were handed over, *descriptors* those that arrived."""
 
-    listener: int
+    address: int
     sent: int
     descriptors: list[int]
 

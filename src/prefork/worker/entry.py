@@ -78,6 +78,8 @@ class Worker:
         link.ready(Ready(os.getpid(), self._application.kind))
         while link.stop_by is None:
             await link.until_told()
+            if link.stop_by is None:  # so we are admitted
+                intake.accept_from(self._birth.listeners)
         intake.stop()
         server.start_drain()
         code = await _drain(server, link, loop)
@@ -91,9 +93,7 @@ class Worker:
         server = Server(self._application, _limits(settings), line, loop, lifespan.state)
         Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)
-        intake.receive_from(birth.handover, [each.family for each in birth.estate.listeners])
-        if settings.policy == "shared":
-            intake.accept_from(birth.estate.listeners)
+        intake.receive_from(birth.handover, birth.estate.families)
         return server, intake
 
 

@@ -7,11 +7,11 @@ import signal
 from prefork import log
 from prefork.errors import RemoteError
 from prefork.wire.channel import Channel
-from prefork.wire.messages import Leaving, Message, Stop
+from prefork.wire.messages import Admit, Leaving, Message, Stop
 
 
 class Link:
-    """Hears when to stop, and says what the primary must know."""
+    """Hears when to begin and when to stop, and says what the primary must know."""
 
     def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
         self._channel = channel
@@ -19,7 +19,7 @@ class Link:
         self._is_ready = False
         self._is_leaving = False
         self.stop_by: float | None = None  # the loop's time; None: not told to stop
-        self.told: asyncio.Future[None] = loop.create_future()  # done at each Stop, then made anew
+        self.told: asyncio.Future[None] = loop.create_future()  # done at each order, then made anew
         loop.add_reader(channel, self._hear)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave)
@@ -42,9 +42,13 @@ class Link:
 
     def _hear(self) -> None:
         for message in self._channel.receive():
-            if not isinstance(message, Stop):
-                raise RemoteError(f"the primary sent {message}")
-            self.stop_by = self._loop.time() + message.grace
+            match message:
+                case Admit():
+                    pass  # being told is all
+                case Stop(grace):
+                    self.stop_by = self._loop.time() + grace
+                case _:
+                    raise RemoteError(f"the primary sent {message}")
             if not self.told.done():
                 self.told.set_result(None)
         if self._channel.is_ended:
@@ -60,7 +64,7 @@ class Link:
                 self.say(Leaving())
 
     async def until_told(self, *others: "asyncio.Future[None]", by: float | None = None) -> None:
-        """Wait for the next Stop, one of *others*, or the loop's time *by*."""
+        """Wait for the next order, one of *others*, or the loop's time *by*."""
         if self.told.done():
             self.told = self._loop.create_future()
         timeout = None if by is None else max(0.0, by - self._loop.time())

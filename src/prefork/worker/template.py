@@ -11,7 +11,7 @@ from setproctitle import setproctitle
 
 from prefork import log
 from prefork.errors import AppError, RemoteError
-from prefork.wire import boundary, lineage, signalling
+from prefork.wire import boundary, lineage, signalling, stream
 from prefork.wire.channel import Channel
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import TemplateBirth, WorkerBirth
@@ -86,14 +86,14 @@ class Template:
 
     def _fork(self, order: SpawnWorker) -> None:
         """Fork a worker that is the primary's child: through a parent of its own that exits."""
-        handover, channel = self._channel.claim(2)
+        given = self._channel.claim(2 + len(order.listeners))
         reading, writing = os.pipe()
         boundary.flush()  # what the import printed is printed once
         with signalling.masked():
             middle = os.fork()
             if middle == 0:
-                boundary.run_and_exit(partial(self._be_middle, order, channel, handover, writing))
-        for descriptor in (channel, handover, writing):
+                boundary.run_and_exit(partial(self._be_middle, order, given, writing))
+        for descriptor in (*given, writing):
             os.close(descriptor)
         pid = int.from_bytes(os.read(reading, _PID_BYTES))
         os.close(reading)
@@ -101,36 +101,38 @@ class Template:
         if pid:
             self._watch(pid)
 
-    def _be_middle(self, order: SpawnWorker, channel: int, handover: int, pipe: int) -> int:
+    def _be_middle(self, order: SpawnWorker, given: list[int], pipe: int) -> int:
         """The worker's pid is told before we exit, so before the primary can reap it."""
         middle = os.getpid()
         pid = os.fork()
         if pid == 0:
-            boundary.run_and_exit(partial(self._be_worker, order, channel, handover, middle))
+            boundary.run_and_exit(partial(self._be_worker, order, given, middle))
         os.write(pipe, pid.to_bytes(_PID_BYTES))
         self._channel.send(Forked(order.id, pid))
         while not self._channel.flush():
             select.select([], [self._channel], [])
         return 0
 
-    def _be_worker(self, order: SpawnWorker, channel: int, handover: int, middle: int) -> int:
+    def _be_worker(self, order: SpawnWorker, given: list[int], middle: int) -> int:
         signalling.forget()
         os.setpgid(0, 0)
-        accepts = self._birth.estate.settings.policy == "shared"
-        listeners = self._birth.estate.listeners if accepts else ()
-        close_others([channel, handover, *(each.fileno() for each in listeners)])
+        close_others(given)
         entry.wait_for_adoption(middle)
-        return entry.main(self._worker_birth(order, channel, handover), self._application)
+        return entry.main(self._worker_birth(order, given), self._application)
 
-    def _worker_birth(self, order: SpawnWorker, channel: int, handover: int) -> WorkerBirth:
+    def _worker_birth(self, order: SpawnWorker, given: list[int]) -> WorkerBirth:
+        estate = self._birth.estate
+        handover, channel, *listeners = given
+        families = [estate.families[address] for address in order.listeners]
         return WorkerBirth(
-            self._birth.estate,
+            estate,
             order.id,
             order.slot,
             self._birth.generation,
             order.line,
             entry.unix_socket(channel),
             entry.unix_socket(handover),
+            tuple(map(stream.adopt, listeners, families)),
         )
 
     # -- undertaking ---------------------------------------------------------

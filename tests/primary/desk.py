@@ -1,0 +1,132 @@
+"""An acceptor, workers that are only the receiving ends, and clients."""
+
+import selectors
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from prefork.core.process import Role
+from prefork.policy.schemes import SCHEMES
+from prefork.primary.acceptor import Acceptor
+from prefork.primary.children import Child
+from prefork.primary.listeners import Listener, Listeners
+from prefork.settings.address import Address, TcpAddress
+from prefork.wire import channel, handover
+from prefork.wire.board import Board, Field
+from prefork.wire.channel import Channel
+
+LOOPBACK = TcpAddress("127.0.0.1", 0)
+
+
+class Desk:
+    def __init__(self, policy: str, *addresses: Address) -> None:
+        scheme = SCHEMES[policy]
+        self.board = Board(16)
+        self.selector = selectors.DefaultSelector()
+        self.listeners = Listeners(addresses or [LOOPBACK], 512, scheme.accepts)
+        self.acceptor = Acceptor(self.listeners, scheme.policy(), self.board, self.selector)
+        self.children: list[Child] = []
+        self.clients: list[socket.socket] = []
+        self.now = 0.0
+
+    def spawn(self, slot: int | None = None, capacity: int = 10_000) -> Child:
+        """Make a worker that is not in rotation yet."""
+        id = len(self.children) + 1
+        ours, theirs = channel.pair()
+        theirs.close()
+        sending, receiving = handover.pair()
+        child = Child(
+            id,
+            Role.WORKER,
+            1,
+            line=id,
+            channel=Channel(ours),
+            slot=id - 1 if slot is None else slot,
+            pid=100 + id,
+            handover=sending,
+            kept=receiving,
+        )
+        self.board.line(id)[Field.CAPACITY] = capacity
+        self.children.append(child)
+        self.own(child)
+        return child
+
+    def hire(self, slot: int | None = None, capacity: int = 10_000) -> Child:
+        child = self.spawn(slot, capacity)
+        self.acceptor.join(child, self.now)
+        return child
+
+    def own(self, child: Child) -> list[Listener]:
+        """What the worker is to accept from itself."""
+        assert child.slot is not None
+        return self.acceptor.listeners_of(child.slot, self.now)
+
+    def connect(self, count: int, origin: str = "", address: Address | None = None) -> None:
+        """Connect to the first address, or to another, from *origin*."""
+        target = address or self.listeners.bound[0]
+        for _ in range(count):
+            self.clients.append(connected(target, origin))
+
+    def turn(self) -> None:
+        """One turn of the primary's loop."""
+        for key, _ in self.selector.select(0):
+            key.data(self.now)
+        self.acceptor.check(self.now)
+
+    def serve(self, child: Child) -> int:
+        """Take all that was handed over, and answer each."""
+        assert child.kept is not None
+        count = 0
+        while (batch := handover.receive(child.kept)) is not None:
+            for descriptor in batch.descriptors:
+                with socket.socket(fileno=descriptor) as connection:
+                    connection.send(b"ok")
+                count += 1
+        self.board.line(child.line)[Field.RECEIVED] += count
+        return count
+
+    def accept(self, child: Child) -> int:
+        """Accept all that waits at the worker's own listeners, and answer each."""
+        count = 0
+        for listener in self.own(child):
+            with suppress(BlockingIOError):
+                while True:
+                    connection, _ = listener.sock.accept()
+                    with connection:
+                        connection.send(b"ok")
+                    count += 1
+        return count
+
+    def answered(self) -> int:
+        """How many clients have an answer waiting."""
+        count = 0
+        for client in self.clients:
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                count += client.recv(2) == b"ok"
+        return count
+
+    def close(self) -> None:
+        self.acceptor.close(self.now)
+        for child in self.children:
+            child.close()
+        for client in self.clients:
+            client.close()
+        self.selector.close()
+
+
+def connected(target: Address, origin: str = "") -> socket.socket:
+    if isinstance(target, TcpAddress):
+        return socket.create_connection((target.host, target.port), source_address=(origin, 0))
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(target.path)
+    return sock
+
+
+@contextmanager
+def desk_of(policy: str, *addresses: Address) -> Iterator[Desk]:
+    it = Desk(policy, *addresses)
+    try:
+        yield it
+    finally:
+        it.close()
