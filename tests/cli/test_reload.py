@@ -92,7 +92,7 @@ def test_a_reload_that_failed_shows_the_applications_traceback_and_the_reason(
 def test_a_reload_that_could_not_be_undone_says_how_many_keep_the_new_code(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert reload(home, ended("failed", reason="broken", moved=1, slots=4)) == 1
+    assert reload(home, ended("failed", reason="broken", moved=1)) == 1
     assert capsys.readouterr().err.endswith("broken; 1 of 4 workers keep the new code\n")
 
 
