@@ -21,6 +21,12 @@ def test_the_headline_is_type_and_message() -> None:
     assert headline(caught(fail)) == "OSError: a bug"
 
 
+def test_the_headline_of_a_syntax_error_says_where() -> None:
+    error = caught(compile, 'greeting = "tea', "/srv/api.py", "exec")
+    assert headline(error).startswith("SyntaxError: unterminated string literal")
+    assert headline(error).endswith("(api.py, line 1)")
+
+
 def test_our_frames_are_left_out() -> None:
     error = caught(load, "no such module", ".", "auto")
     assert "src/prefork" in "".join(traceback.format_exception(error))

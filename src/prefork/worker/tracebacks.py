@@ -16,7 +16,9 @@ def own_traceback(error: BaseException) -> str:
 
 
 def headline(error: BaseException) -> str:
-    """The last line of its traceback: type and message."""
+    """The last line of its traceback: type and message; of a syntax error's several, the place."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error}"
     return "".join(TracebackException.from_exception(error).format_exception_only()).strip()
 
 
