@@ -132,9 +132,9 @@ def test_a_closed_acceptor_never_listens_again(desk: Desk) -> None:
 def test_connections_stay_in_the_backlog_when_the_last_worker_leaves(desk: Desk) -> None:
     worker = desk.hire()
     desk.acceptor.leave(worker, desk.now)
+    assert not desk.selector.get_map()
     desk.connect(2)
     desk.turn()
-    assert not desk.selector.get_map()
     successor = desk.hire()
     desk.turn()
     assert desk.serve(successor) == 2
