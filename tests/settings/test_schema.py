@@ -40,7 +40,8 @@ def test_what_names_no_application_is_refused(app: str) -> None:
         ({"workers": "min"}, "--workers must be from 1 to 1024, or max (got min)"),
         ({"policy": "best"}, "--policy must be rr, least, hash, shared or reuseport (got best)"),
         ({"interface": "wsgi"}, "--interface must be auto, asgi or handler (got wsgi)"),
-        ({"bind": ()}, "--bind must be given at least once"),
+        ({"bind": ()}, "--bind must be given 1 to 64 times (got 0)"),
+        ({"bind": ("a:0",) * 65}, "--bind must be given 1 to 64 times (got 65)"),
         ({"bind": ("nonsense",)}, "(got nonsense)"),
         (
             {"bind": ("a:1", "b:1", "a:1")},

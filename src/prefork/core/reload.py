@@ -49,7 +49,8 @@ class Reload:
     def fail(self, culprit: Process, status: int, now: float) -> Iterator[Order]:
         """Put the slots back. Where the old code can't be had again, those that moved stay."""
         coming = self._coming
-        assert coming and self.status, "only a running reload is refuted"
+        assert coming is not None, "only a running reload is refuted"
+        assert self.status is not None
         detail = culprit.failure.detail if culprit.failure else ""
         for slot in self._of(coming):
             slot.generation = self._origin(slot, coming)

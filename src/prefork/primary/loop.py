@@ -83,18 +83,17 @@ class Primary:
     def _obey(self, order: Order) -> Iterable[Fact]:
         match order:
             case StartTemplate():
-                return self._host.start_template(order)
+                yield from self._host.start_template(order)
             case Spawn():
-                return self._host.spawn(order)
+                yield from self._host.spawn(order)
             case Admit(id):
-                return self._host.admit(id)
+                yield from self._host.admit(id)
             case AskToStop(id, grace):
-                return self._host.ask_to_stop(id, grace)
+                yield from self._host.ask_to_stop(id, grace)
             case Kill(id):
-                return self._host.kill(id)
+                yield from self._host.kill(id)
             case _:
                 self._do(order)
-                return ()
 
     def _do(self, order: CloseListeners | AnnounceReady | TellReload | Note | Finish) -> None:
         match order:

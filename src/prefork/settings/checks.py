@@ -15,6 +15,7 @@ Check = Callable[[Any], str | None]  # worded to follow the setting's name
 INSTANCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STDERR = 2
 MOST_WORKERS = 1024  # the board has lines for three processes to each
+MOST_ADDRESSES = 64  # a spawn carries a descriptor for each; a message takes 253
 WIDEST = 100  # characters of a value in a message
 LONGEST = 10_000_000  # seconds, 115 days; epoll refuses timeouts over 2**31 ms
 
@@ -70,9 +71,9 @@ def one_of(*choices: str) -> Check:
 
 
 def addresses(values: tuple[str, ...]) -> str | None:
-    """Accept one or more different addresses; port 0 is another port each time."""
-    if not values:
-        return "must be given at least once"
+    """Accept different addresses, as many as a spawn can carry; port 0 is another port each time."""
+    if not 1 <= len(values) <= MOST_ADDRESSES:
+        return f"must be given 1 to {MOST_ADDRESSES} times (got {len(values)})"
     for text in values:
         try:
             address = parse(text)
