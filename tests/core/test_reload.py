@@ -16,6 +16,7 @@ from prefork.core.messages import (
     Forked,
     Kill,
     Leaving,
+    LeftRotation,
     Note,
     Order,
     Ready,
@@ -78,7 +79,9 @@ def test_slots_move_one_after_another_and_the_old_template_goes_last() -> None:
     assert born(fleet, 6, 2) == []
     orders = fleet.tick(2 + TRIAL)
     assert acts(orders) == [Admit(6), AskToStop(3, 30.0)]
-    assert told(orders) == [(ReloadState.SUCCEEDED, 2)]
+    assert told(orders) == [(ReloadState.RUNNING, 2)]
+    assert tell(fleet, 3, LeftRotation(2)) == []
+    assert told(tell(fleet, 3, LeftRotation(3))) == [(ReloadState.SUCCEEDED, 2)]
     assert fleet.generation.number == 2
     assert tell(fleet, 4, Exited(2, 0)) == []
     assert tell(fleet, 4, Exited(3, 0)) == [AskToStop(1, 0.0)]
@@ -120,12 +123,14 @@ def test_requests_during_a_reload_make_one_more() -> None:
     assert fleet.next_generation == 3
     assert tell(fleet, 0, *[ReloadRequested()] * 5) == []
     born(fleet, 4, 0)
-    orders = fleet.tick(TRIAL)
+    assert acts(fleet.tick(TRIAL)) == [Admit(4), AskToStop(2, 30.0)]
+    orders = tell(fleet, 2, Exited(2, 0))
     assert told(orders) == [(ReloadState.SUCCEEDED, 1), (ReloadState.RUNNING, 0)]
-    assert acts(orders) == [Admit(4), AskToStop(2, 30.0), StartTemplate(5, 3, loaded=True)]
-    tell(fleet, 2, Exited(2, 0), Forked(5, 105), Ready(5))
+    assert acts(orders) == [StartTemplate(5, 3, loaded=True), AskToStop(1, 0.0)]
+    tell(fleet, 2, Forked(5, 105), Ready(5))
     born(fleet, 6, 2)
-    assert told(fleet.tick(2 + TRIAL)) == [(ReloadState.SUCCEEDED, 1)]
+    fleet.tick(2 + TRIAL)
+    assert told(tell(fleet, 4, LeftRotation(4))) == [(ReloadState.SUCCEEDED, 1)]
 
 
 def test_a_request_before_anything_serves_waits_until_then() -> None:
@@ -140,6 +145,7 @@ def test_a_slot_that_still_drains_is_moved_when_it_is_done() -> None:
     begin(fleet, 3)
     born(fleet, 4, 0)
     fleet.tick(TRIAL)
+    tell(fleet, 1, LeftRotation(2))
     assert begin(fleet, 5, now=2) == []
     assert tell(fleet, 3, Exited(2, 0)) == [Spawn(6, 0, 3, 5), AskToStop(1, 0.0)]
 
@@ -158,7 +164,8 @@ def test_without_a_subreaper_workers_are_forked_directly() -> None:
     born(fleet, 1, 0)
     assert acts(tell(fleet, 0, ReloadRequested(), Forked(2, 102))) == [Spawn(2, 0, 2, None)]
     tell(fleet, 0, Ready(2))
-    assert told(fleet.tick(TRIAL)) == [(ReloadState.SUCCEEDED, 1)]
+    fleet.tick(TRIAL)
+    assert told(tell(fleet, 2, Exited(1, 0))) == [(ReloadState.SUCCEEDED, 1)]
 
 
 # -- supervision goes on meanwhile -------------------------------------------
@@ -289,7 +296,8 @@ def test_the_next_good_reload_works() -> None:
     tell(fleet, 0, Exited(4, 1), Exited(3, 0))
     assert begin(fleet, 5, now=1) == [Spawn(6, 0, 3, 5)]
     born(fleet, 6, 1)
-    assert told(fleet.tick(1 + TRIAL)) == [(ReloadState.SUCCEEDED, 1)]
+    fleet.tick(1 + TRIAL)
+    assert told(tell(fleet, 2, LeftRotation(2))) == [(ReloadState.SUCCEEDED, 1)]
     assert fleet.generation.number == 3
 
 

@@ -19,6 +19,7 @@ from prefork.core.messages import (
     Forked,
     Kill,
     Leaving,
+    LeftRotation,
     Misbehaved,
     Note,
     Order,
@@ -62,6 +63,7 @@ class Being:
         self.pid: int | None = None
         self.is_ready = False
         self.is_told = False  # to stop
+        self.has_left = False  # said that no connection reaches it any more
         self.is_doomed = False  # killed
 
 
@@ -193,11 +195,17 @@ class World:
         assert bool(status.reason) == (status.state in (ReloadState.FAILED, ReloadState.CANCELLED))
         if status.state is ReloadState.SUCCEEDED:
             self.check_all_run(status.generation)
+            self.check_old_are_out(status.generation)
         self.reloads.append(status)
 
     def check_all_run(self, generation: int) -> None:
         running = {b.slot for b in self.beings.values() if self.runs(b, generation)}
         assert running == set(range(len(self.fleet.roster.slots))), "not everywhere"
+
+    def check_old_are_out(self, generation: int) -> None:
+        for being in self.beings.values():
+            if being.generation != generation and being.id in self.admitted:
+                assert being.has_left, "over, while old code may be given a connection"
 
     def runs(self, being: Being, generation: int) -> bool:
         return being.generation == generation and self.serves(being)
@@ -240,7 +248,9 @@ class World:
 
     def anyone(self) -> Being:
         """One at random; rather one that is on trial, since that is soon over."""
-        trying = [b.id for b in self.beings.values() if b.is_ready and b.id not in self.admitted]
+        there = self.beings.values()
+        trying = [b.id for b in there if b.slot is not None and b.is_ready and not b.is_told]
+        trying = [id for id in trying if id not in self.admitted]
         is_rare = bool(trying) and self.random.random() < 0.3
         return self.beings[self.random.choice(sorted(trying if is_rare else self.beings))]
 
@@ -290,9 +300,11 @@ class World:
         """Say something, in place or not; what is out of place costs the sender its life."""
         if being.pid is None:
             return
-        match self.random.randrange(4):
+        match self.random.randrange(5):
             case 0 if being.is_ready:
                 self.accuse(being, Ready(being.id))
+            case 4:
+                self.leave_rotation(being)
             case 1:
                 self.leave(being)
             case 2:
@@ -311,6 +323,13 @@ class World:
             being.is_leaving = True
             self.tell(Leaving(being.id))
             assert crosses or self.is_closed or not being.is_doomed, "punished for leaving"
+
+    def leave_rotation(self, being: Being) -> None:
+        if being.is_told or being.is_doomed:
+            being.has_left = True
+            self.tell(LeftRotation(being.id))
+        else:
+            self.accuse(being, LeftRotation(being.id))
 
     def decline(self, being: Being) -> None:
         crosses = being.is_told or being.is_doomed

@@ -13,6 +13,7 @@ EXAMPLES = [
     messages.Declined(["thread 'x' of y"]),
     messages.Failed("import", "no such module", "Traceback"),
     messages.Leaving(),
+    messages.LeftRotation(),
     messages.Nudge(),
     messages.Stop(1.5),
     messages.Admit(),

@@ -149,6 +149,7 @@ class Fleet:
                 continue
             if worker.deadline <= now or not self.roster.serving():
                 worker.advance(Step.ADMIT)
+                worker.is_in_rotation = True
                 elder, slot.current, slot.coming = slot.current, worker, None
                 slot.generation.has_served = True
                 slot.generation.worker_deaths.forget()

@@ -10,6 +10,7 @@ from prefork.core.messages import (
     Forked,
     Kill,
     Leaving,
+    LeftRotation,
     Misbehaved,
     Note,
     Order,
@@ -20,7 +21,7 @@ from prefork.core.process import Phase, Process, Role, Step
 from prefork.core.removal import HURRY
 from prefork.core.roster import Roster
 
-Word = Forked | Ready | Declined | Failed | Leaving | Misbehaved
+Word = Forked | Ready | Declined | Failed | Leaving | LeftRotation | Misbehaved
 
 
 class Hearing:
@@ -42,6 +43,8 @@ class Hearing:
                 yield from self._on_ready(process, now)
             case Leaving():
                 yield from self._on_leaving(process, now)
+            case LeftRotation():
+                yield from self._on_left(process)
             case Misbehaved():
                 yield from self._punish(process)
             case _:
@@ -94,6 +97,12 @@ class Hearing:
         if slot := self._roster.slot_of(process):
             slot.restarts += 1
             slot.coming = None if slot.coming is process else slot.coming
+
+    def _on_left(self, process: Process) -> Iterator[Order]:
+        if process.phase in (Phase.DRAINING, Phase.KILLED):
+            process.is_in_rotation = False
+        else:
+            yield from self._punish(process)
 
     def _on_declined(self, process: Process, now: float) -> Iterator[Order]:
         is_news = process.phase is Phase.STARTING

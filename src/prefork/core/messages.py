@@ -57,6 +57,13 @@ class Leaving:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftRotation:
+    """A worker that was told to stop has all the connections that it will ever have."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Misbehaved:
     """The process sent what no process of ours sends."""
 
@@ -93,7 +100,7 @@ class ScaleRequested:
     by: int
 
 
-ProcessFact = Forked | Ready | Declined | Failed | Leaving | Misbehaved | Exited
+ProcessFact = Forked | Ready | Declined | Failed | Leaving | LeftRotation | Misbehaved | Exited
 Fact = ProcessFact | StopRequested | QuitRequested | ReloadRequested | ScaleRequested
 
 # -- orders ------------------------------------------------------------------

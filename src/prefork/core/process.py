@@ -93,6 +93,7 @@ class Process:
     ready_at: float | None = None
     failure: Failed | None = None  # what its application said
     crime: str = ""  # why it was killed
+    is_in_rotation: bool = False  # a new connection may reach it, until it says that none will
     deadline: float | None = field(default=None, kw_only=True)  # None: nothing is expected of it
 
     def allows(self, step: Step) -> bool:

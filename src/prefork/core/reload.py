@@ -85,10 +85,10 @@ class Reload:
         moved = sum(slot.serves and slot.runs(coming) for slot in slots)
         if (moved, len(slots)) != (self.status.moved, self.status.slots):
             self.status = replace(self.status, moved=moved, slots=len(slots))
-            if moved < len(slots):
-                yield TellReload(self.status)
+            yield TellReload(self.status)
         if moved == len(slots):
-            yield from self._end(ReloadState.SUCCEEDED, now)
+            if not any(self._is_old(worker, coming) for worker in self._roster.of(Role.WORKER)):
+                yield from self._end(ReloadState.SUCCEEDED, now)
         elif self._supply.can_spawn(coming):
             for slot in self._next(coming):
                 slot.generation = coming
@@ -130,6 +130,10 @@ class Reload:
 
     def _is_quiet(self, slot: Slot) -> bool:
         return slot.coming is None and self._roster.in_slot(slot.index) <= 1
+
+    def _is_old(self, worker: Process, coming: Generation) -> bool:
+        """Whether a new connection may still be answered by old code."""
+        return worker.is_in_rotation and worker.generation != coming.number
 
     def _origin(self, slot: Slot, coming: Generation) -> Generation:
         """What the slot ran before."""

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from prefork import log
-from prefork.core.messages import Declined, Fact, Failed, Forked, Leaving, Ready, Stage
+from prefork.core.messages import (
+    Declined,
+    Fact,
+    Failed,
+    Forked,
+    Leaving,
+    LeftRotation,
+    Ready,
+    Stage,
+)
 from prefork.core.process import Role
 from prefork.errors import RemoteError
 from prefork.primary.children import Child, Children
@@ -26,9 +35,8 @@ def facts(
             yield Declined(child.id)
         case messages.Failed(stage, reason, detail):
             yield Failed(child.id, _stage(stage), reason, detail)
-        case messages.Leaving():
-            log.info("worker_leaves", **_who(child))
-            yield Leaving(child.id)
+        case messages.Leaving() | messages.LeftRotation():
+            yield _departure(child, message)
         case messages.Nudge():
             pass  # the host's alone
         case messages.Stop() | messages.Admit() | messages.SpawnWorker() as order:
@@ -41,6 +49,13 @@ def _ready(child: Child, pid: int, interface: str, children: Children) -> Iterat
         yield Forked(child.id, pid)
     log.info(f"{child.role.value}_ready", **_who(child), interface=interface)
     yield Ready(child.id)
+
+
+def _departure(child: Child, message: messages.Leaving | messages.LeftRotation) -> Fact:
+    if isinstance(message, messages.LeftRotation):
+        return LeftRotation(child.id)
+    log.info("worker_leaves", **_who(child))
+    return Leaving(child.id)
 
 
 def _forked(sender: Child, id: int, pid: int, children: Children) -> Iterator[Fact]:

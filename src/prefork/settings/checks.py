@@ -71,7 +71,7 @@ def one_of(*choices: str) -> Check:
 
 
 def addresses(values: tuple[str, ...]) -> str | None:
-    """Accept different addresses, as many as a spawn can carry; port 0 is another port each time."""
+    """Accept different addresses, not too many for a spawn; port 0 is another each time."""
     if not 1 <= len(values) <= MOST_ADDRESSES:
         return f"must be given 1 to {MOST_ADDRESSES} times (got {len(values)})"
     for text in values:

@@ -44,6 +44,10 @@ class Leaving(Message, frozen=True):
     """Somebody other than the primary told me to go; I serve until you tell me to stop."""
 
 
+class LeftRotation(Message, frozen=True):
+    """I was told to stop, and have all the connections that I will ever have."""
+
+
 class Nudge(Message, frozen=True):
     """I have taken connections, and you were waiting for room."""
 
@@ -70,7 +74,7 @@ class SpawnWorker(Message, frozen=True):
     listeners: list[int]  # the addresses, by number, that it accepts from; a descriptor for each
 
 
-ToPrimary = Forked | Ready | Declined | Failed | Leaving | Nudge
+ToPrimary = Forked | Ready | Declined | Failed | Leaving | LeftRotation | Nudge
 FromPrimary = Stop | Admit | SpawnWorker
 
 _encoder = msgspec.msgpack.Encoder()

@@ -18,7 +18,7 @@ from prefork.settings.schema import Settings
 from prefork.wire import lineage
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
-from prefork.wire.messages import Failed, Ready
+from prefork.wire.messages import Failed, LeftRotation, Ready
 from prefork.worker import heartbeat
 from prefork.worker.application import Application, load
 from prefork.worker.heartbeat import Heartbeat
@@ -81,6 +81,7 @@ class Worker:
             if link.stop_by is None:  # so we are admitted
                 intake.accept_from(self._birth.listeners)
         intake.stop()
+        link.say(LeftRotation())
         server.start_drain()
         code = await _drain(server, link, loop)
         return await _shut_down(lifespan, link, code)
