@@ -1,6 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check docs-generate bench-memory bench-connections clean
+.PHONY: help setup run test test-all check docs-generate bench-memory bench-connections \
+	bench-bad-reloads bench-slow-import clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -55,6 +56,12 @@ bench-memory: $(PEERS_STAMP) ## memory, start and respawn beside uvicorn and gun
 bench-connections: $(PEERS_STAMP) ## a connection per request beside uvicorn and Node
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 	$(PEERS)/bin/python -m benchmarks.connections
+
+bench-bad-reloads: $(PEERS_STAMP) ## what becomes of a service that reloads broken code, beside the peers
+	$(PEERS)/bin/python -m benchmarks.bad_reloads
+
+bench-slow-import: $(PEERS_STAMP) ## requests per second while code is loaded that takes 20 s to import
+	$(PEERS)/bin/python -m benchmarks.slow_import
 
 clean: ## remove the environments and caches that make made
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("prefork", "uvicorn", "gunicorn", "granian", "uvloop", "httptools", "fastapi", "pandas")
+PACKAGES = (
+    "prefork",
+    "uvicorn",
+    "gunicorn",
+    "granian",
+    "hypercorn",
+    "uvloop",
+    "httptools",
+    "fastapi",
+    "pandas",
+)
 Row = Sequence[str]
 
 

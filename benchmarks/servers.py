@@ -14,6 +14,7 @@ BIN = Path(sys.executable).parent
 class Server:
     name: str
     command: Callable[[int], list[str]]  # of the port
+    reload: Callable[[int], list[str]] | None = None  # of the port; None: SIGHUP does it
 
 
 def prefork(name: str, app: str, home: Path, *options: str) -> Server:
@@ -21,7 +22,10 @@ def prefork(name: str, app: str, home: Path, *options: str) -> Server:
         where = ["--app-dir", str(home), "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
         return [f"{BIN}/prefork", "serve", app, *where, "--name", f"bench-{port}", *options]
 
-    return Server(f"prefork {name}".strip(), command)
+    def reload(port: int) -> list[str]:
+        return [f"{BIN}/prefork", "reload", f"bench-{port}", "--wait"]
+
+    return Server(f"prefork {name}".strip(), command, reload)
 
 
 def uvicorn(app: str, home: Path, *options: str) -> Server:
@@ -46,6 +50,14 @@ def granian(app: str, home: Path, *options: str) -> Server:
         return [f"{BIN}/granian", app, *where, "--interface", "asgi", *options]
 
     return Server("granian", command)
+
+
+def hypercorn(app: str, home: Path, *options: str) -> Server:
+    def command(port: int) -> list[str]:
+        where = ["--bind", f"127.0.0.1:{port}", "--log-level", "warning", *options]
+        return ["env", f"PYTHONPATH={home}", f"{BIN}/hypercorn", *where, app]
+
+    return Server("hypercorn", command)
 
 
 def node(workers: int) -> Server:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,8 +33,8 @@ async def who(port: int) -> int | None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             writer.write(REQUEST)
-            return int((await reader.read()).rpartition(b"\r\n\r\n")[2])
-        except ValueError:
+            return int((await reader.read()).rpartition(b"\r\n\r\n")[2].split()[0])
+        except (ValueError, IndexError):
             return None
         finally:
             writer.close()
@@ -49,16 +49,20 @@ async def burst(port: int, size: int = BURST) -> set[int]:
 class Trial:
     """A running server. Times are seconds from its exec."""
 
-    def __init__(self, server: Server, *, core: int | None = None) -> None:
+    def __init__(self, server: Server, *, core: int | None = None, log: Path | None = None) -> None:
         self.port = free_port()
+        self._server = server
         pin = [] if core is None else ["taskset", "-c", str(core)]
         self.started = time.monotonic()
-        self._process = subprocess.Popen(
-            [*pin, *server.command(self.port)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with ExitStack() as opened:
+            told = None if log is None else opened.enter_context(log.open("wb"))
+            self._process = subprocess.Popen(
+                [*pin, *server.command(self.port)],
+                stdin=subprocess.DEVNULL,
+                stdout=told or subprocess.DEVNULL,
+                stderr=told,
+                start_new_session=True,
+            )
 
     @property
     def pid(self) -> int:
@@ -82,9 +86,30 @@ class Trial:
 
         asyncio.run(ask())
 
+    def reload(self) -> subprocess.Popen[str] | None:
+        """Have it load its code anew; return the command that waits for the end, if there is one.
+
+        Its output, standard error included, is a pipe.
+        """
+        if self._server.reload is None:
+            self._process.send_signal(signal.SIGHUP)
+            return None
+        return subprocess.Popen(
+            self._server.reload(self.port),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it lives."""
+        return self._process.poll()
+
     def pss(self) -> int:
         """Return the bytes of memory of the whole tree, shared pages counted once in all."""
-        return sum(map(pss, [self.pid, *processes.descendants(self.pid)]))
+        return sum(map(processes.pss, [self.pid, *processes.descendants(self.pid)]))
 
     async def _gather(self, count: int, known: Sequence[int]) -> set[int]:
         seen: set[int] = set()
@@ -112,11 +137,3 @@ class Trial:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
-
-
-def pss(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

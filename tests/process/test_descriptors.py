@@ -73,9 +73,7 @@ def test_nobody_holds_an_end_of_its_siblings_channels(serve: Serve) -> None:
 def replace_template(program: Program) -> None:
     (old,) = [entry["pid"] for entry in program.stats()["templates"]]
     os.kill(old, signal.SIGKILL)
-    program.settled(
-        lambda s: [t["pid"] for t in s["templates"] if t["state"] == "ready"] != [old]
-    )
+    program.settled(lambda s: [t["pid"] for t in s["templates"] if t["state"] == "ready"] != [old])
     program.settled(lambda s: [t["state"] for t in s["templates"]] == ["ready"])
 
 

@@ -18,7 +18,12 @@ class Reply:
 
     @property
     def pid(self) -> int:
-        return int(self.body)
+        return int(self.body.split()[0])
+
+    @property
+    def mark(self) -> str:
+        """Of the code that answered."""
+        return self.body.decode().partition(" ")[2]
 
 
 def ask(

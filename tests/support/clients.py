@@ -7,129 +7,124 @@ plan's time is over, and then writes its report: both are lines of JSON.
 """
 
 import asyncio
+import itertools
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
+import uvloop
+from tests.support import tidings
 from tests.support.pacing import think
-from tests.support.wire import UnservedError, Wire, source
+from tests.support.tidings import BIN, Answered, Failure, Plan, Report
+from tests.support.wire import Answer, UnservedError, Wire, source
 
+__all__ = ["Clients", "Failure", "Plan", "Report"]
 GET = b"GET /pid HTTP/1.1\r\nHost: test\r\n\r\n"
 GET_AND_CLOSE = b"GET /pid HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 POST = b"POST /pid HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello"
-MOST_FAILURES = 1000  # of all clients: then the load gives up, as it would spin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How many clients of each kind load *port*, for how long at most."""
-
-    port: int
-    per_request: int = 0  # a connection for each request
-    keep_alive: int = 0  # GET after GET on one connection
-    posting: int = 0  # POST after POST, which no client may repeat
-    seconds: float = 60
-    timeout: float = 10
-    pause: float = 0.002  # between two requests of a client
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A request that was not served. *pid*: who answered on the connection before; 0: nobody."""
-
-    at: float  # of the monotonic clock, which all processes share
-    kind: str
-    client: str
-    local: str
-    pid: int
-
-
-@dataclass(slots=True)
-class Report:
-    served: int = 0
-    connections: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    slowest: float = 0.0
-    pids: dict[str, int] = field(default_factory=dict)  # requests served, by the server's pid
-
-
-Client = Callable[[str], Coroutine[Any, Any, None]]
+REQUESTS = {  # by the kind of client
+    "per_request": GET_AND_CLOSE,
+    "keep_alive": GET,
+    "posting": POST,
+    "apart": GET_AND_CLOSE,
+}
+APART_ORIGINS = range(1000, 2000)  # source addresses of their own
 
 
 class Clients:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._report = Report()
-        self._until = time.monotonic() + plan.seconds
+        self._report = Report(started=time.monotonic())
+        self._answers: dict[tuple[int, str, str], Answered] = {}  # by pid, mark and kind of client
         self._stopping = False
-        self._unserved = plan.per_request + plan.keep_alive + plan.posting
+        kinds = ("per_request", "keep_alive", "posting")
+        everyone = [kind for kind in kinds for _ in range(getattr(plan, kind))]
+        self._everyone = {source(number): kind for number, kind in enumerate(everyone)}
+        self._unserved = {*self._everyone, *(["apart"] if plan.apart else [])}
 
     @property
     def _going(self) -> bool:
-        enough = len(self._report.failures) >= MOST_FAILURES
-        return not (self._stopping or enough or time.monotonic() >= self._until)
+        enough = len(self._report.failures) >= self._plan.most_failures
+        over = time.monotonic() - self._report.started >= self._plan.seconds
+        return not (self._stopping or enough or over)
 
     async def run(self) -> Report:
-        plan = self._plan
-        kinds: list[tuple[Client, int]] = [
-            (self._per_request, plan.per_request),
-            (self._keep_alive, plan.keep_alive),
-            (self._posting, plan.posting),
-        ]
         async with asyncio.TaskGroup() as group:
-            everyone = [client for client, count in kinds for _ in range(count)]
-            for number, client in enumerate(everyone):
-                group.create_task(client(source(number)))
+            for origin, kind in self._everyone.items():
+                group.create_task(self._client(origin, kind))
+            if self._plan.apart:
+                group.create_task(self._apart(group))
+        self._report.answers = list(self._answers.values())
         return self._report
 
     def stop(self) -> None:
         """Let every client finish the request it is at."""
         self._stopping = True
 
-    async def _per_request(self, origin: str) -> None:
-        await self._client(origin, GET_AND_CLOSE, "per_request")
-
-    async def _keep_alive(self, origin: str) -> None:
-        await self._client(origin, GET, "keep_alive")
-
-    async def _posting(self, origin: str) -> None:
-        await self._client(origin, POST, "posting")
-
-    async def _client(self, origin: str, request: bytes, name: str) -> None:
-        first = True
+    async def _client(self, origin: str, kind: str) -> None:
         while self._going:
-            with Wire(self._plan.port, origin, timeout=self._plan.timeout) as wire:
-                async for _ in self._converse(wire, request, name):
-                    self._unserved -= first
-                    if first and not self._unserved:
-                        print(json.dumps({"served": self._report.served}), flush=True)
-                    first = False
+            if await self._converse(origin, kind):
+                self._was_served(origin)
+            await think(self._plan.pause)
 
-    async def _converse(self, wire: Wire, request: bytes, name: str) -> AsyncIterator[None]:
-        """Ask on one connection until it closes or fails; yield after each answer."""
+    async def _apart(self, group: asyncio.TaskGroup) -> None:
+        """Open a connection every so often, whatever became of those before."""
+
+        async def ask(origin: str) -> None:
+            if await self._converse(origin, "apart"):
+                self._was_served("apart")
+
+        due = time.monotonic()
+        for number in itertools.cycle(APART_ORIGINS):
+            if not self._going:
+                return
+            group.create_task(ask(source(number)))
+            due += self._plan.apart
+            await think(max(0.0, due - time.monotonic()))
+
+    async def _converse(self, origin: str, kind: str) -> int:
+        """Ask on one connection until it closes or fails; return who answered last, or 0."""
         pid, closed = 0, False
-        try:
-            await wire.connect()
-            self._report.connections += 1
-            while not closed and self._going:
-                started = time.monotonic()
-                answer = await wire.ask(request)
-                pid, closed = int(answer.body), answer.closes
-                self._count(pid, time.monotonic() - started)
-                yield
-                await think(self._plan.pause)
-        except UnservedError as failed:
-            failure = Failure(time.monotonic(), failed.kind.value, name, wire.local, pid)
-            self._report.failures.append(failure)
+        with Wire(self._plan.port, origin, timeout=self._plan.timeout) as wire:
+            try:
+                asked = time.monotonic()
+                await wire.connect()
+                self._report.connections += 1
+                while not closed and self._going:
+                    answer = await wire.ask(REQUESTS[kind])
+                    pid = self._count(kind, answer, asked)
+                    closed = answer.closes or REQUESTS[kind] is GET_AND_CLOSE
+                    if not closed:
+                        self._was_served(origin)
+                        await think(self._plan.pause)
+                        asked = time.monotonic()
+            except UnservedError as failed:
+                failure = Failure(time.monotonic(), failed.kind.value, kind, wire.local, pid)
+                self._report.failures.append(failure)
+        return pid
 
-    def _count(self, pid: int, seconds: float) -> None:
-        report = self._report
+    def _was_served(self, client: str) -> None:
+        if client in self._unserved:
+            self._unserved.discard(client)
+            if not self._unserved:
+                print(json.dumps({"served": self._report.served}), flush=True)
+
+    def _count(self, kind: str, answer: Answer, asked: float) -> int:
+        """Book an answer, which is a pid, or a pid and the mark of the code; return the pid."""
+        report, now = self._report, time.monotonic()
+        pid, _, mark = answer.body.decode().partition(" ")
+        found = self._answers.get((int(pid), mark, kind))
+        if found is None:
+            found = self._answers[int(pid), mark, kind] = Answered(int(pid), mark, kind)
+        found.count += 1
+        found.first, found.last = min(found.first, asked), max(found.last, asked)
         report.served += 1
-        report.slowest = max(report.slowest, seconds)
-        report.pids[str(pid)] = report.pids.get(str(pid), 0) + 1
+        report.slowest = max(report.slowest, now - asked)
+        rhythm = report.rhythm.setdefault(mark, [])
+        passed = int((now - report.started) / BIN)
+        rhythm += [0] * (passed + 1 - len(rhythm))
+        rhythm[passed] += 1
+        return int(pid)
 
 
 async def main(plan: Plan) -> Report:
@@ -145,4 +140,4 @@ async def main(plan: Plan) -> Report:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(asyncio.run(main(Plan(**json.loads(sys.argv[1])))))), flush=True)
+    print(tidings.written(uvloop.run(main(tidings.plan(sys.argv[1])))), flush=True)

@@ -1,15 +1,14 @@
 """The clients as a process that a test starts, stops and asks for its report."""
 
-import json
 import select
 import subprocess
 import sys
-from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-from tests.support.clients import Failure, Plan, Report
+from tests.support import tidings
 from tests.support.program import ROOT
+from tests.support.tidings import Plan, Report
 
 
 class Load:
@@ -18,7 +17,7 @@ class Load:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.clients", json.dumps(asdict(plan))],
+            [sys.executable, "-m", "tests.support.clients", tidings.written(plan)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -29,9 +28,7 @@ class Load:
         """Stop the clients after the requests they are at, and return what happened to them."""
         out, _ = self._process.communicate(timeout=self._plan.timeout + 10)
         assert self._process.returncode == 0
-        report = Report(**json.loads(out.splitlines()[-1]))
-        report.failures = [Failure(**failure) for failure in report.failures]  # type: ignore[arg-type]
-        return report
+        return tidings.report(out.splitlines()[-1])
 
     def __enter__(self) -> Self:
         try:

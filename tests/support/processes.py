@@ -74,6 +74,21 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
+def pss(pid: int) -> int:
+    """Return the bytes of memory of *pid*, pages that it shares counted in parts; 0 where gone."""
+    return _kilobytes(pid, "smaps_rollup", "Pss:")
+
+
+def own_pss(pid: int) -> int:
+    """Return the same without files: how many strangers share a library is not its doing."""
+    return _kilobytes(pid, "smaps_rollup", "Pss_Anon:")
+
+
+def own_rss(pid: int) -> int:
+    """Return the bytes of *pid*'s memory that are of no file, shared ones counted in full."""
+    return _kilobytes(pid, "status", "RssAnon:")
+
+
 class Watch:
     """Pidfds of some processes: they tell of exits, and no reused pid can deceive them."""
 
@@ -131,3 +146,8 @@ def _text(path: Path) -> str:
         return path.read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def _kilobytes(pid: int, table: str, name: str) -> int:
+    lines = _text(PROC / str(pid) / table).splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))

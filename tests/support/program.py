@@ -33,8 +33,12 @@ class Outcome:
 
 
 def interpreter(home: Path) -> list[str]:
-    """Return the start of a command line: this Python, with *home* as its runtime directory."""
-    return ["env", f"XDG_RUNTIME_DIR={home}", sys.executable]
+    """Return the start of a command line: this Python, with *home* as its runtime directory.
+
+    It caches bytecode, as it does unless told otherwise: a reload must not be served old one.
+    """
+    caching = ["-u", "PYTHONDONTWRITEBYTECODE"]
+    return ["env", *caching, f"XDG_RUNTIME_DIR={home}", sys.executable]
 
 
 def run(*arguments: str, home: Path, prefix: Sequence[str] = (), timeout: float = 20) -> Outcome:
