@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import signal
 import time
 from collections.abc import Sequence
@@ -21,7 +22,6 @@ from tests.support.reloads import deploys_below, ended, reload
 from tests.support.tidings import Plan, Report
 
 POLICIES = ["rr", "least", "reuseport", "shared"]
-MOMENT = {"reuseport": 0.5, "shared": 0.5}  # seconds until a worker has read that it is to stop
 WORKERS = 2
 CLIENTS = {"per_request": 16, "keep_alive": 16, "posting": 16}
 THINKING = 0.8  # seconds: idle at a drain, but not as long as an old worker keeps idle ones
@@ -69,32 +69,30 @@ def loaded(program: Program, deploys: Deploys, reloads: int, seconds: float) -> 
             turn(program, deploys, str(number))
             for number, _ in enumerate(pacing.beats(seconds / reloads, seconds), 2)
         ]
-        pacing.hold(max(0.5, until - time.monotonic()))
+        pacing.hold(max(THINKING, until - time.monotonic()))
         report, thought = load.report(), thoughtful.report()
-    judge(report, [first, *turns], MOMENT.get(program.stats()["policy"], 0.0))
+    judge(report, [first, *turns])
     assert thought.failures == []
     return report
 
 
-def judge(report: Report, turns: list[Turn], moment: float = 0.0) -> None:
-    """Find nothing lost, each version where it belongs, and no old one *moment* after its end."""
+def judge(report: Report, turns: list[Turn]) -> None:
+    """Find nothing lost, each version where it belongs, and no old one after its time."""
     assert report.failures == []
     for each in turns:
         for pid in each.pids:
             assert {answered.mark for answered in report.of(pid)} == {each.version}
     for before, after in itertools.pairwise(turns):
         asked = [a.last for pid in before.pids for a in report.of(pid) if a.client == "per_request"]
-        assert max(asked) < after.since + moment, (
-            "old code answered a connection of after the reload"
-        )
+        assert max(asked) < after.since, "old code answered a connection of after the reload"
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_reloads_under_load_lose_nothing(serve: Serve, tmp_path: Path, policy: str) -> None:
     deploys = deploys_below(tmp_path)
     program = start(serve, deploys, "--policy", policy, *QUICK)
-    report = loaded(program, deploys, reloads=2, seconds=2)
-    assert report.served > 1000
+    report = loaded(program, deploys, reloads=1, seconds=1)
+    assert report.served > 500
 
 
 @pytest.mark.slow
@@ -121,19 +119,19 @@ def test_reloads_of_code_that_workers_import_lose_nothing(
     deploys = deploys_below(tmp_path)
     program = start(serve, deploys, "--preload", preload, *QUICK, entry=entry)
     with Load(Plan(port=program.port, per_request=4, keep_alive=4, posting=4)) as load:
-        turns = [turn(program, deploys, version, at_import=at_import) for version in ("2", "3")]
-        pacing.hold(0.5)
-        judge(load.report(), turns)
+        second = turn(program, deploys, "2", at_import=at_import)
+        pacing.hold(0.3)
+        judge(load.report(), [second])
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", ["rr", "shared"])
 def test_requests_in_flight_are_answered_by_the_old_code(serve: Serve, policy: str) -> None:
     program = serve("--workers", "2", "--policy", policy, *QUICK)
     old = program.workers(2)
     with ExitStack() as opened:
         callers = [opened.enter_context(closing(Caller(program.port, n))) for n in range(8)]
         for caller in callers:
-            caller.send("/slow?seconds=1")
+            caller.send("/slow?seconds=0.7")
         program.journal.wait_for_line("app: slow", count=len(callers))
         assert reload(program)["state"] == "succeeded"
         replies = [caller.reply() for caller in callers]
@@ -157,14 +155,14 @@ def test_an_import_that_takes_long_is_not_felt(serve: Serve, tmp_path: Path) -> 
     deploys = deploys_below(tmp_path)
     program = start(serve, deploys, *QUICK)
     with Load(Plan(port=program.port, apart=0.01)) as load:
-        turn(program, deploys, "2", at_import="time.sleep(2)")
+        turn(program, deploys, "2", at_import="time.sleep(1.5)")
         report = load.report()
     assert report.failures == []
     assert report.slowest < 1
     assert report.marks() == {"1", "2"}
 
 
-@pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy not in MOMENT])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_the_command_waits_until_only_new_code_answers(
     serve: Serve, tmp_path: Path, policy: str
 ) -> None:
@@ -174,6 +172,18 @@ def test_the_command_waits_until_only_new_code_answers(
     outcome = run("reload", "shop", "--wait", home=program.home)
     assert outcome.code == 0, outcome.err
     assert {ask(program.port, "/pid").mark for _ in range(20)} == {"2"}
+
+
+@pytest.mark.parametrize("policy", ["shared", "reuseport"])
+def test_a_reload_is_not_over_while_an_old_worker_may_accept(serve: Serve, policy: str) -> None:
+    program = serve("--workers", "2", "--policy", policy, *QUICK)
+    stopped = program.workers(2)[0]
+    os.kill(stopped, signal.SIGSTOP)  # so it can't read that it is to stop
+    program.signal(signal.SIGHUP)
+    stats = program.settled(lambda stats: stats["reload"] and stats["reload"]["moved"] == 2)
+    assert stats["reload"]["state"] == "running"
+    os.kill(stopped, signal.SIGCONT)
+    assert ended(program, 2)["state"] == "succeeded"
 
 
 def test_deploys_in_quick_succession_are_all_loaded(serve: Serve, tmp_path: Path) -> None:

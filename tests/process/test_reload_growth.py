@@ -14,7 +14,7 @@ from tests.support.reloads import deploys_below, reload
 from tests.support.tidings import Plan
 
 WORKERS = 2
-WARMING = 3  # reloads, after which what is made once has been made
+WARMING = 2  # reloads, after which what is made once has been made
 SLACK_OF_PRIMARY = 0.5e6  # bytes
 SLACK_OF_ALL = 1.05  # times
 
@@ -62,7 +62,7 @@ def renew(program: Program, deploys: Deploys, version: int) -> None:
 @pytest.mark.parametrize(
     ("policy", "reloads"),
     [
-        ("rr", 5),
+        ("rr", 3),
         pytest.param("rr", 50, marks=pytest.mark.slow),
         pytest.param("reuseport", 50, marks=pytest.mark.slow),
     ],

@@ -33,8 +33,14 @@ def scale(program: Program, wanted: str, count: int) -> list[int]:
     return after
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("policy", "rounds"),
+    [
+        ("rr", 1),
+        ("shared", 1),
+        *(pytest.param(each, 8, marks=pytest.mark.slow) for each in POLICIES),
+    ],
+)
 def test_scaling_under_load_loses_nothing(serve: Serve, policy: str, rounds: int) -> None:
     program = serve("--workers", "2", "--policy", policy, "--graceful-timeout", str(GRACE))
     plan = Plan(port=program.port, per_request=16, keep_alive=16, posting=16, pause=0.005)
