@@ -17,11 +17,13 @@ from prefork.core.messages import (
     Fact,
     Forked,
     Order,
+    Proven,
     Ready,
     Spawn,
     StartTemplate,
     TellReload,
 )
+from prefork.core.process import Phase, Role
 
 ENDLESS = 1000  # turns
 Answer = dict[str, Any]
@@ -117,6 +119,9 @@ class Rig:
     def live(self, now: float) -> None:
         """Let time pass, and every process do what it was told."""
         self._perform(self.fleet.tick(now))
+        for worker in self.fleet.roster.of(Role.WORKER):
+            if worker.phase is Phase.READY:
+                self.tell(Proven(worker.id), now=now)
         while self._undone:
             match self._undone.popleft():
                 case StartTemplate(id) | Spawn(id):

@@ -11,6 +11,7 @@ from prefork.core.messages import (
     Exited,
     Failed,
     Forked,
+    Proven,
     Ready,
     ReloadRequested,
     ScaleRequested,
@@ -62,7 +63,7 @@ def test_generations_are_counted_by_what_lives_of_them() -> None:
         {"generation": 1, "workers": 2, "serving": 2, "templates": 1},
         {"generation": 2, "workers": 1, "serving": 0, "templates": 1},
     ]
-    fleet.tick(4)
+    tell(fleet, 4, Proven(5))
     assert [each["serving"] for each in reported(fleet)["generations"]] == [1, 1]
 
 

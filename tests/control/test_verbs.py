@@ -50,7 +50,7 @@ def test_who_waits_is_told_of_every_slot_and_of_the_end(rig: Rig) -> None:
     for now in range(5):
         rig.live(now)
     assert caller.hear() == [
-        *(progress(2, moved=moved) for moved in (1, 2, 3)),
+        *(progress(2, moved=moved) for moved in (1, 2, 3, 4)),
         progress(2, "succeeded", 4, seconds=4.0),
     ]
     rig.ask("reload")

@@ -19,6 +19,7 @@ from prefork.core.messages import (
     LeftRotation,
     Note,
     Order,
+    Proven,
     Ready,
     ReloadRequested,
     ReloadState,
@@ -73,11 +74,11 @@ def test_slots_move_one_after_another_and_the_old_template_goes_last() -> None:
     fleet = serving(2)
     assert begin(fleet, 4) == [Spawn(5, 0, 2, template=4)]
     assert born(fleet, 5, 0) == []
-    orders = fleet.tick(TRIAL)
+    orders = tell(fleet, TRIAL, Proven(5))
     assert acts(orders) == [Admit(5), AskToStop(2, 30.0), Spawn(6, 1, 2, template=4)]
     assert told(orders) == [(ReloadState.RUNNING, 1)]
     assert born(fleet, 6, 2) == []
-    orders = fleet.tick(2 + TRIAL)
+    orders = tell(fleet, 2 + TRIAL, Proven(6))
     assert acts(orders) == [Admit(6), AskToStop(3, 30.0)]
     assert told(orders) == [(ReloadState.RUNNING, 2)]
     assert tell(fleet, 3, LeftRotation(2)) == []
@@ -89,20 +90,20 @@ def test_slots_move_one_after_another_and_the_old_template_goes_last() -> None:
     assert fleet.state == "serving"
 
 
-def test_a_worker_on_trial_is_not_admitted_before_its_time() -> None:
+def test_a_worker_on_trial_is_admitted_when_its_loop_has_turned_for_long_enough() -> None:
     fleet = serving(2)
     begin(fleet, 4)
     born(fleet, 5, 0.5)
-    assert fleet.tick(0.5 + TRIAL - 0.01) == []
+    assert fleet.tick(0.5 + 2 * TRIAL) == []
     assert fleet.roster.processes[5].phase is Phase.READY
-    assert fleet.next_deadline() == 0.5 + TRIAL
+    assert acts(tell(fleet, 3, Proven(5)))[0] == Admit(5)
 
 
 def test_a_quarter_of_the_workers_moves_at_a_time_after_the_first() -> None:
     fleet = serving(8)
     assert begin(fleet, 10) == [Spawn(11, 0, 2, 10)]
     born(fleet, 11, 0)
-    orders = acts(fleet.tick(TRIAL))
+    orders = acts(tell(fleet, TRIAL, Proven(11)))
     assert orders == [Admit(11), AskToStop(2, 30.0), Spawn(12, 1, 2, 10), Spawn(13, 2, 2, 10)]
 
 
@@ -114,7 +115,7 @@ def test_the_number_that_moves_at_a_time_can_be_set() -> None:
         born(fleet, id, 0)
     begin(fleet, 5)
     born(fleet, 6, 0)
-    assert acts(fleet.tick(TRIAL))[2:] == [Spawn(7, 1, 2, 5), Spawn(8, 2, 2, 5)]
+    assert acts(tell(fleet, TRIAL, Proven(6)))[2:] == [Spawn(7, 1, 2, 5), Spawn(8, 2, 2, 5)]
 
 
 def test_requests_during_a_reload_make_one_more() -> None:
@@ -123,13 +124,13 @@ def test_requests_during_a_reload_make_one_more() -> None:
     assert fleet.next_generation == 3
     assert tell(fleet, 0, *[ReloadRequested()] * 5) == []
     born(fleet, 4, 0)
-    assert acts(fleet.tick(TRIAL)) == [Admit(4), AskToStop(2, 30.0)]
+    assert acts(tell(fleet, TRIAL, Proven(4))) == [Admit(4), AskToStop(2, 30.0)]
     orders = tell(fleet, 2, Exited(2, 0))
     assert told(orders) == [(ReloadState.SUCCEEDED, 1), (ReloadState.RUNNING, 0)]
     assert acts(orders) == [StartTemplate(5, 3, loaded=True), AskToStop(1, 0.0)]
     tell(fleet, 2, Forked(5, 105), Ready(5))
     born(fleet, 6, 2)
-    fleet.tick(2 + TRIAL)
+    tell(fleet, 2 + TRIAL, Proven(6))
     assert told(tell(fleet, 4, LeftRotation(4))) == [(ReloadState.SUCCEEDED, 1)]
 
 
@@ -144,7 +145,7 @@ def test_a_slot_that_still_drains_is_moved_when_it_is_done() -> None:
     fleet = serving(1)
     begin(fleet, 3)
     born(fleet, 4, 0)
-    fleet.tick(TRIAL)
+    tell(fleet, TRIAL, Proven(4))
     tell(fleet, 1, LeftRotation(2))
     assert begin(fleet, 5, now=2) == []
     assert tell(fleet, 3, Exited(2, 0)) == [Spawn(6, 0, 3, 5), AskToStop(1, 0.0)]
@@ -163,8 +164,7 @@ def test_without_a_subreaper_workers_are_forked_directly() -> None:
     fleet.start(0)
     born(fleet, 1, 0)
     assert acts(tell(fleet, 0, ReloadRequested(), Forked(2, 102))) == [Spawn(2, 0, 2, None)]
-    tell(fleet, 0, Ready(2))
-    fleet.tick(TRIAL)
+    tell(fleet, 0, Ready(2), Proven(2))
     assert told(tell(fleet, 2, Exited(1, 0))) == [(ReloadState.SUCCEEDED, 1)]
 
 
@@ -178,15 +178,6 @@ def test_an_old_worker_that_dies_meanwhile_is_replaced_from_the_old_template() -
     assert born(fleet, 5, 6) == [Admit(5)]
 
 
-def test_a_new_worker_that_has_lived_is_replaced_from_the_new_template() -> None:
-    fleet = serving(2)
-    begin(fleet, 4)
-    born(fleet, 5, 0)
-    fleet.tick(TRIAL)
-    assert acts(tell(fleet, 3, Exited(5, -9))) == [Spawn(7, 0, 2, template=4)]
-    assert state(fleet) is ReloadState.RUNNING
-
-
 def test_empty_slots_are_filled_with_new_code_first() -> None:
     fleet = serving(3)
     tell(fleet, 0, ReloadRequested(), Exited(1, -9), Exited(4, -9))  # no old template, no worker 2
@@ -198,16 +189,6 @@ def test_whoever_is_ready_is_admitted_where_nothing_else_serves() -> None:
     begin(fleet, 3)
     born(fleet, 4, 0)
     assert acts(tell(fleet, 0.1, Exited(2, -9))) == [Admit(4), AskToStop(1, 0.0)]
-
-
-def test_a_worker_that_leaves_during_its_trial_is_replaced() -> None:
-    fleet = serving(1)
-    begin(fleet, 3)
-    born(fleet, 4, 0)
-    orders = acts(tell(fleet, 0.1, Leaving(4)))
-    assert orders == [AskToStop(4, HURRY), Spawn(5, 0, 2, 3)]
-    assert tell(fleet, 0.2, Exited(4, 0)) == []
-    assert state(fleet) is ReloadState.RUNNING
 
 
 # -- what fails --------------------------------------------------------------
@@ -246,7 +227,7 @@ def test_a_death_on_trial_puts_the_slots_that_moved_back() -> None:
     fleet = serving(2)
     begin(fleet, 4)
     born(fleet, 5, 0)
-    fleet.tick(TRIAL)
+    tell(fleet, TRIAL, Proven(5))
     tell(fleet, 1, Exited(2, 0))
     born(fleet, 6, 2)
     orders = acts(tell(fleet, 2.5, Exited(6, 1)))
@@ -258,11 +239,62 @@ def test_a_death_on_trial_puts_the_slots_that_moved_back() -> None:
     assert fleet.state == "serving"
 
 
+def test_new_code_that_dies_after_its_trial_has_failed_too() -> None:
+    fleet = serving(2)
+    begin(fleet, 4)
+    born(fleet, 5, 0)
+    tell(fleet, TRIAL, Proven(5))
+    orders = acts(tell(fleet, 1.5, Exited(5, 7)))
+    assert orders == [AskToStop(6, HURRY), Spawn(7, 0, 1, 1)]
+    assert reason(fleet) == "worker 0 exited with code 7 1.5 s after it was ready"
+
+
+def test_a_worker_that_asks_to_leave_on_trial_speaks_against_its_code() -> None:
+    fleet = serving(1)
+    begin(fleet, 3)
+    born(fleet, 4, 0)
+    assert tell(fleet, 0.1, Leaving(4)) == [AskToStop(4, HURRY)]
+    tell(fleet, 0.2, Exited(4, 0))
+    assert reason(fleet) == "worker 0 asked to leave during its trial"
+
+
+def test_a_loop_that_does_not_turn_fails_the_trial() -> None:
+    fleet = serving(1)
+    begin(fleet, 3)
+    born(fleet, 4, 0)
+    assert acts(fleet.tick(TRIAL + 10)) == [Kill(4)]
+    tell(fleet, 12, Exited(4, -9))
+    assert reason(fleet) == "worker 0 did not come through its trial: its event loop is blocked"
+
+
+def test_why_a_worker_could_not_be_forked_is_told() -> None:
+    fleet = serving(1)
+    begin(fleet, 3)
+    tell(fleet, 0, Exited(4, 1, "too many open files"))
+    assert reason(fleet) == "worker 0 could not be forked: too many open files"
+
+
+def test_slots_go_back_as_many_at_a_time_as_they_moved() -> None:
+    fleet = serving(8)
+    begin(fleet, 10)
+    born(fleet, 11, 0)
+    tell(fleet, TRIAL, Proven(11))
+    for id in (12, 13):
+        born(fleet, id, 1)
+    tell(fleet, 2, Proven(12), Proven(13))
+    orders = acts(tell(fleet, 2, Exited(13, 1)))
+    assert [o for o in orders if isinstance(o, Spawn)] == [
+        Spawn(16, 2, 1, 1),  # it is empty
+        Spawn(17, 0, 1, 1),
+        Spawn(18, 1, 1, 1),
+    ]
+
+
 def test_workers_that_were_starting_go_when_another_fails() -> None:
     fleet = serving(8)
     begin(fleet, 10)
     born(fleet, 11, 0)
-    fleet.tick(TRIAL)
+    tell(fleet, TRIAL, Proven(11))
     tell(fleet, 2, Forked(12, 112), Forked(13, 113))
     orders = acts(tell(fleet, 2, Exited(12, -11)))
     assert orders == [AskToStop(13, HURRY), Spawn(14, 0, 1, 1)]
@@ -282,7 +314,7 @@ def test_without_preload_slots_that_moved_stay_and_it_is_said() -> None:
     fleet = serving(2, preload=False)
     tell(fleet, 0, ReloadRequested(), Forked(4, 104), Ready(4))
     born(fleet, 5, 0)
-    fleet.tick(TRIAL)
+    tell(fleet, TRIAL, Proven(5))
     tell(fleet, 2, Forked(6, 106), Failed(6, Stage.IMPORT, "broken"))
     assert acts(tell(fleet, 2, Exited(6, 3))) == []
     assert fleet.reload is not None
@@ -296,7 +328,7 @@ def test_the_next_good_reload_works() -> None:
     tell(fleet, 0, Exited(4, 1), Exited(3, 0))
     assert begin(fleet, 5, now=1) == [Spawn(6, 0, 3, 5)]
     born(fleet, 6, 1)
-    fleet.tick(1 + TRIAL)
+    tell(fleet, 1 + TRIAL, Proven(6))
     assert told(tell(fleet, 2, LeftRotation(2))) == [(ReloadState.SUCCEEDED, 1)]
     assert fleet.generation.number == 3
 

@@ -23,6 +23,7 @@ from prefork.core.messages import (
     Misbehaved,
     Note,
     Order,
+    Proven,
     QuitRequested,
     Ready,
     ReloadRequested,
@@ -63,6 +64,7 @@ class Being:
         self.pid: int | None = None
         self.is_ready = False
         self.is_told = False  # to stop
+        self.is_proven = False  # said that its loop has turned for long enough
         self.has_left = False  # said that no connection reaches it any more
         self.is_doomed = False  # killed
 
@@ -109,6 +111,7 @@ class World:
                     assert self.beings[id].is_ready
                     assert id not in self.admitted, "admitted twice"
                     self.admitted.add(id)
+                    self.beings[id].deadline = NEVER
                 case AskToStop(id, grace):
                     assert grace >= 0
                     self.check_replaced(self.beings[id])
@@ -288,8 +291,10 @@ class World:
             if not being.is_told:
                 being.deadline = NEVER
             self.tell(Ready(being.id))
-            if being.slot is not None and not being.is_told and not self.is_on_trial(being):
-                assert being.id in self.admitted, "ready, and not admitted"
+            if being.slot is None or being.is_told or being.id in self.admitted:
+                return
+            assert self.is_on_trial(being), "ready, and not admitted"
+            being.deadline = self.now + TRIAL + START
 
     def is_on_trial(self, being: Being) -> bool:
         """Only what a reload brings, and only while somebody else serves."""
@@ -300,7 +305,9 @@ class World:
         """Say something, in place or not; what is out of place costs the sender its life."""
         if being.pid is None:
             return
-        match self.random.randrange(5):
+        match self.random.randrange(6):
+            case 5:
+                self.prove(being)
             case 0 if being.is_ready:
                 self.accuse(being, Ready(being.id))
             case 4:
@@ -324,8 +331,17 @@ class World:
             self.tell(Leaving(being.id))
             assert crosses or self.is_closed or not being.is_doomed, "punished for leaving"
 
+    def prove(self, being: Being) -> None:
+        if being.slot is None or not (being.is_ready or being.is_told or being.is_doomed):
+            self.accuse(being, Proven(being.id))
+            return
+        being.is_proven = True
+        self.tell(Proven(being.id))
+        if being.is_ready and not (being.is_told or being.is_doomed):
+            assert being.id in self.admitted, "proven, and not admitted"
+
     def leave_rotation(self, being: Being) -> None:
-        if being.is_told or being.is_doomed:
+        if being.slot is not None and (being.is_told or being.is_doomed):
             being.has_left = True
             self.tell(LeftRotation(being.id))
         else:
@@ -407,6 +423,8 @@ class World:
             self.exit(being, 0)
         elif not being.is_ready:
             self.ready(being)
+        elif being.slot is not None and being.id not in self.admitted:
+            self.prove(being)
         else:
             return False
         return True

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefork.core.messages import Declined, Failed, Forked, Leaving, LeftRotation, Ready, Stage
+from prefork.core.messages import (
+    Declined,
+    Failed,
+    Forked,
+    Leaving,
+    LeftRotation,
+    Proven,
+    Ready,
+    Stage,
+)
 from prefork.core.process import Role
 from prefork.errors import RemoteError
 from prefork.primary import mail
@@ -54,6 +63,7 @@ def test_the_rest_is_passed_on(children: Children) -> None:
     assert said(children, 1, messages.Declined(["thread"])) == [Declined(1)]
     assert said(children, 2, messages.Leaving()) == [Leaving(2)]
     assert said(children, 2, messages.LeftRotation()) == [LeftRotation(2)]
+    assert said(children, 2, messages.Proven()) == [Proven(2)]
     assert said(children, 2, messages.Nudge()) == []
     failed = messages.Failed("import", "no such module", "Traceback")
     assert said(children, 1, failed) == [Failed(1, Stage.IMPORT, "no such module", "Traceback")]

@@ -14,6 +14,7 @@ EXAMPLES = [
     messages.Failed("import", "no such module", "Traceback"),
     messages.Leaving(),
     messages.LeftRotation(),
+    messages.Proven(),
     messages.Nudge(),
     messages.Stop(1.5),
     messages.Admit(),

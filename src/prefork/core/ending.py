@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 from prefork.core import removal
 from prefork.core.messages import CloseListeners, Finish, Order
-from prefork.core.process import Phase, Process, Role, Step
+from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.roster import Roster
 from prefork.errors import ExitCode
-
-LOADING = frozenset({Phase.SPAWNING, Phase.STARTING})
 
 
 class Ending:

@@ -40,7 +40,7 @@ class Fleet:
         self._plan = plan
         self.roster = Roster(plan.workers, preload=plan.preload)
         self._supply = Supply(plan, self.roster)
-        self._hearing = Hearing(plan, self.roster)
+        self._hearing = Hearing(plan, self.roster, self._supply)
         self._reload = Reload(plan, self.roster, self._supply)
         self._ending = Ending(self.roster)
         self._announced = False
@@ -81,7 +81,7 @@ class Fleet:
 
     def tick(self, now: float) -> list[Order]:
         """Act on every deadline that has passed."""
-        late = (p for p in self.roster.late(now) if p.phase is not Phase.READY)
+        late = self.roster.late(now)
         return [*(order for p in late for order in self._expire(p)), *self._settle(now)]
 
     def next_deadline(self) -> float | None:
@@ -107,7 +107,7 @@ class Fleet:
             case _:
                 process = self.roster.get(fact.id)
                 if process is not None and isinstance(fact, Exited):
-                    yield from self._on_exit(process, fact.status, now)
+                    yield from self._on_exit(process, fact, now)
                 elif process is not None and not isinstance(fact, Exited):
                     yield from self._hearing.hear(process, fact, now)
 
@@ -145,9 +145,9 @@ class Fleet:
         """Admit those whose trial is over; while nothing serves, whoever is ready."""
         for slot in self.roster.slots:
             worker = slot.coming
-            if worker is None or worker.phase is not Phase.READY or worker.deadline is None:
+            if worker is None or worker.phase is not Phase.READY:
                 continue
-            if worker.deadline <= now or not self.roster.serving():
+            if worker.is_proven or not any(each.serves for each in self.roster.slots):
                 worker.advance(Step.ADMIT)
                 worker.is_in_rotation = True
                 elder, slot.current, slot.coming = slot.current, worker, None
@@ -159,36 +159,38 @@ class Fleet:
 
     def _expire(self, process: Process) -> Iterator[Order]:
         crime = "did not finish in time"
-        if process.ready_at is None and process.phase is not Phase.DRAINING:
+        if process.phase is Phase.READY:
+            crime = "did not come through its trial: its event loop is blocked"
+        elif process.ready_at is None and process.phase is not Phase.DRAINING:
             crime = f"was not ready within {self._plan.start_timeout:g} s (start_timeout)"
             yield Note("error", "start_timeout", (("id", process.id), ("pid", process.pid)))
         yield from removal.kill(process, self.roster, crime)
 
     # -- exits ---------------------------------------------------------------
 
-    def _on_exit(self, process: Process, status: int, now: float) -> Iterator[Order]:
+    def _on_exit(self, process: Process, exited: Exited, now: float) -> Iterator[Order]:
         slot = self.roster.slot_of(process)
         if process.phase is Phase.LEAVING:
             slot = None  # it is being replaced already
         generation = self.roster.generation_of(process)
-        self._ending.note_exit(process, status)
+        self._ending.note_exit(process, exited.status)
         self.roster.remove(process)
         yield from (Kill(child.id) for child in self.roster.stillborn(process))
         if self._ending.has_begun:
             yield from self._ending.proceed(now)
         elif slot is not None:
             wait = self._supply.lose_worker(process, slot, now)
-            yield from self._on_loss(process, status, wait, now)
+            yield from self._on_loss(process, exited, wait, now)
         elif generation is not None and generation.template is process:
             wait = self._supply.lose_template(process, generation, now)
-            yield from self._on_loss(process, status, wait, now)
+            yield from self._on_loss(process, exited, wait, now)
 
-    def _on_loss(self, lost: Process, status: int, wait: float, now: float) -> Iterator[Order]:
+    def _on_loss(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
         is_first_start = not self.generation.has_served
         is_import = lost.failure is not None and lost.failure.stage is Stage.IMPORT
-        if self._reload.is_refuted_by(lost, now):
-            yield from self._reload.fail(lost, status, now)
+        if self._reload.is_refuted_by(lost):
+            yield from self._reload.fail(lost, exited, now)
         elif is_first_start and is_import:
             yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
         elif is_first_start and self.generation.tries >= FIRST_START_TRIES:

@@ -1,7 +1,6 @@
 """What processes say of themselves, and how far that takes them along the table."""
 
 from collections.abc import Iterator
-from typing import assert_never
 
 from prefork.core import removal
 from prefork.core.messages import (
@@ -14,22 +13,25 @@ from prefork.core.messages import (
     Misbehaved,
     Note,
     Order,
+    Proven,
     Ready,
 )
 from prefork.core.plan import Plan
-from prefork.core.process import Phase, Process, Role, Step
+from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.removal import HURRY
 from prefork.core.roster import Roster
+from prefork.core.supply import Supply
 
-Word = Forked | Ready | Declined | Failed | Leaving | LeftRotation | Misbehaved
+Word = Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved
 
 
 class Hearing:
     """Who says what it can't say now, or never, is killed for it."""
 
-    def __init__(self, plan: Plan, roster: Roster) -> None:
+    def __init__(self, plan: Plan, roster: Roster, supply: Supply) -> None:
         self._plan = plan
         self._roster = roster
+        self._supply = supply
 
     def hear(self, process: Process, word: Word, now: float) -> Iterator[Order]:
         match word:
@@ -41,14 +43,23 @@ class Hearing:
                 yield from self._on_forked(process, pid, now)
             case Ready():
                 yield from self._on_ready(process, now)
-            case Leaving():
-                yield from self._on_leaving(process, now)
-            case LeftRotation():
-                yield from self._on_left(process)
-            case Misbehaved():
-                yield from self._punish(process)
+            case Proven() | Leaving() | LeftRotation() if process.role is Role.WORKER:
+                yield from self._hear_worker(process, word, now)
             case _:
-                assert_never(word)
+                yield from self._punish(process)
+
+    def _hear_worker(
+        self, worker: Process, word: Proven | Leaving | LeftRotation, now: float
+    ) -> Iterator[Order]:
+        match word:
+            case Leaving() if worker.allows(Step.LEAVE):
+                yield from self._on_leaving(worker, now)
+            case Proven() if worker.phase not in LOADING:
+                worker.is_proven = True
+            case LeftRotation() if worker.phase in (Phase.DRAINING, Phase.KILLED):
+                worker.is_in_rotation = False
+            case _:
+                yield from self._punish(worker)
 
     def _on_failed(self, process: Process, failed: Failed) -> Order:
         """Its exit follows, and decides; until something serves the traceback waits for that."""
@@ -84,25 +95,17 @@ class Hearing:
             return
         generation = self._roster.generation_of(process)
         is_on_trial = generation is not None and generation.is_on_trial
-        process.deadline = now + self._plan.min_uptime if is_on_trial else now
+        process.is_proven = not is_on_trial
+        process.deadline = now + self._plan.min_uptime + self._plan.start_timeout
 
-    def _on_leaving(self, process: Process, now: float) -> Iterator[Order]:
-        if process.role is not Role.WORKER or not process.allows(Step.LEAVE):
-            yield from self._punish(process)
-            return
-        was_on_trial = process.phase is Phase.READY
-        process.advance(Step.LEAVE, deadline=None if was_on_trial else process.deadline)
+    def _on_leaving(self, worker: Process, now: float) -> Iterator[Order]:
+        was_on_trial = worker.phase is Phase.READY
+        worker.advance(Step.LEAVE, deadline=None if was_on_trial else worker.deadline)
         if was_on_trial:
-            yield removal.drain(process, HURRY, now)
-        if slot := self._roster.slot_of(process):
-            slot.restarts += 1
-            slot.coming = None if slot.coming is process else slot.coming
-
-    def _on_left(self, process: Process) -> Iterator[Order]:
-        if process.phase in (Phase.DRAINING, Phase.KILLED):
-            process.is_in_rotation = False
-        else:
-            yield from self._punish(process)
+            worker.crime = "asked to leave during its trial"
+            yield removal.drain(worker, HURRY, now)
+        elif worker.phase is Phase.LEAVING and (slot := self._roster.slot_of(worker)):
+            self._supply.lose_worker(worker, slot, now)
 
     def _on_declined(self, process: Process, now: float) -> Iterator[Order]:
         is_news = process.phase is Phase.STARTING

@@ -33,6 +33,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Proven:
+    """A worker's event loop has turned for `min_uptime` since it was ready."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Declined:
     """A template found that its application can't be forked after the import, and ends."""
 
@@ -76,6 +83,7 @@ class Exited:
 
     id: int
     status: int
+    reason: str = ""  # where the host knows one: why there was no process
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,9 @@ class ScaleRequested:
     by: int
 
 
-ProcessFact = Forked | Ready | Declined | Failed | Leaving | LeftRotation | Misbehaved | Exited
+ProcessFact = (
+    Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved | Exited
+)
 Fact = ProcessFact | StopRequested | QuitRequested | ReloadRequested | ScaleRequested
 
 # -- orders ------------------------------------------------------------------

@@ -15,3 +15,7 @@ class Plan:
     min_uptime: float = 1.0  # PM2's default; a life that long is replaced without delay
     reload_parallel: int | None = None  # slots that a reload moves at a time; None: a quarter
     most_workers: int = 1024  # that the fleet may be scaled to
+
+    def at_a_time(self, slots: int) -> int:
+        """How many workers may be replaced at a time: Kubernetes' maxSurge is a quarter too."""
+        return self.reload_parallel or max(1, slots // 4)

@@ -44,6 +44,8 @@ class Step(Enum):
     EXIT = "exit"
 
 
+LOADING = frozenset({Phase.SPAWNING, Phase.STARTING})
+
 TRANSITIONS = {
     (Phase.SPAWNING, Step.FORKED): Phase.STARTING,
     (Phase.SPAWNING, Step.STOP): Phase.DRAINING,  # the order waits in the channel it will inherit
@@ -93,6 +95,7 @@ class Process:
     ready_at: float | None = None
     failure: Failed | None = None  # what its application said
     crime: str = ""  # why it was killed
+    is_proven: bool = False  # may be admitted: it was not on trial, or has come through
     is_in_rotation: bool = False  # a new connection may reach it, until it says that none will
     deadline: float | None = field(default=None, kw_only=True)  # None: nothing is expected of it
 

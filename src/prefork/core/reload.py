@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from prefork.core import removal
-from prefork.core.messages import Note, Order, ReloadState, ReloadStatus, TellReload
+from prefork.core.messages import Exited, Note, Order, ReloadState, ReloadStatus, TellReload
 from prefork.core.plan import Plan
 from prefork.core.process import Process, Role, Step
 from prefork.core.removal import HURRY
@@ -35,27 +35,26 @@ class Reload:
         """See how far it is, choose the next slots, begin what was requested."""
         if self._coming is not None:
             yield from self._advance(self._coming, now)
+        else:
+            self._roster.forget_generations()  # slots change what they run without a reload too
         if self._is_requested and self._coming is None and self._roster.oldest.has_served:
             self._is_requested = False
             yield from self._begin(now)
 
-    def is_refuted_by(self, process: Process, now: float) -> bool:
-        """Whether a death speaks against the new code: who lived for a while was fine."""
-        if self._coming is None or process.generation != self._coming.number:
-            return False
-        uptime = process.uptime(now)
-        return process.role is Role.TEMPLATE or uptime is None or uptime < self._plan.min_uptime
+    def is_refuted_by(self, process: Process) -> bool:
+        """Whether a death speaks against the new code: any that nobody asked for does."""
+        return self._coming is not None and process.generation == self._coming.number
 
-    def fail(self, culprit: Process, status: int, now: float) -> Iterator[Order]:
+    def fail(self, culprit: Process, exited: Exited, now: float) -> Iterator[Order]:
         """Put the slots back. Where the old code can't be had again, those that moved stay."""
         coming = self._coming
         assert coming is not None, "only a running reload is refuted"
         assert self.status is not None
         detail = culprit.failure.detail if culprit.failure else ""
         for slot in self._of(coming):
-            slot.generation = self._origin(slot, coming)
+            slot.generation = self._fallback(slot, coming)
         self.status = replace(self.status, moved=len(self._of(coming)))
-        yield from self._end(ReloadState.FAILED, now, _cause(culprit, status, now), detail)
+        yield from self._end(ReloadState.FAILED, now, _cause(culprit, exited, now), detail)
         for slot in self._roster.slots:
             stray = slot.coming
             if stray is not None and stray.generation != slot.generation.number:
@@ -121,12 +120,13 @@ class Reload:
     def _next(self, coming: Generation) -> list[Slot]:
         """One alone at first; empty slots before full ones; none that holds two already."""
         slots = self._roster.slots
-        usual = self._plan.reload_parallel or max(1, len(slots) // 4)
-        limit = usual if coming.has_served else 1
-        moving = sum(not slot.runs(coming) for slot in self._of(coming))
+        limit = self._plan.at_a_time(len(slots)) if coming.has_served else 1
+        room = limit - sum(not slot.runs(coming) for slot in self._of(coming))
+        if room <= 0:
+            return []
         still = [slot for slot in slots if slot.generation is not coming and self._is_quiet(slot)]
         still.sort(key=lambda slot: slot.current is not None)
-        return still[: max(0, limit - moving)]
+        return still[:room]
 
     def _is_quiet(self, slot: Slot) -> bool:
         return slot.coming is None and self._roster.in_slot(slot.index) <= 1
@@ -135,8 +135,8 @@ class Reload:
         """Whether a new connection may still be answered by old code."""
         return worker.is_in_rotation and worker.generation != coming.number
 
-    def _origin(self, slot: Slot, coming: Generation) -> Generation:
-        """What the slot ran before."""
+    def _fallback(self, slot: Slot, coming: Generation) -> Generation:
+        """What the slot is to run instead: what it still runs, else what was newest before."""
         previous = self._roster.generations[-2]
         if slot.runs(coming):
             return previous if previous.holds_code else coming
@@ -144,13 +144,16 @@ class Reload:
         return of_current or previous
 
 
-def _cause(process: Process, status: int, now: float) -> str:
+def _cause(process: Process, exited: Exited, now: float) -> str:
     """Why the process died, in words."""
     if process.failure:
         return process.failure.reason
     who = "the template" if process.slot is None else f"worker {process.slot}"
     if process.crime:
         return f"{who} {process.crime}"
+    if process.pid is None:
+        return f"{who} could not be forked" + (f": {exited.reason}" if exited.reason else "")
+    status = exited.status
     how = f"died of signal {-status}" if status < 0 else f"exited with code {status}"
     uptime = process.uptime(now)
     when = "before it was ready" if uptime is None else f"{uptime:.1f} s after it was ready"

@@ -1,5 +1,6 @@
 """Who is in the fleet: its processes, the slots that workers fill, the generations of code."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from prefork.core.messages import Failed
@@ -68,6 +69,7 @@ class Roster:
         self.generations = [first]  # those that slots run, or are to run; oldest first
         self.slots = [Slot(index, first) for index in range(slots)]
         self.processes: dict[int, Process] = {}
+        self._crowds: Counter[int] = Counter()  # processes by slot
         self._last_id = 0
         self._last_generation = 1
 
@@ -110,7 +112,21 @@ class Roster:
 
     # -- processes -----------------------------------------------------------
 
-    def new(self, role: Role, generation: Generation, now: float, deadline: float) -> Process:
+    def add_template(self, generation: Generation, now: float, deadline: float) -> Process:
+        """Put a template on the list that is to hold the generation's code."""
+        generation.template = self._add(Role.TEMPLATE, generation, now, deadline=deadline)
+        return generation.template
+
+    def add_worker(self, slot: Slot, now: float, deadline: float) -> Process:
+        """Put a worker on the list that comes to the slot, to run what that is to run."""
+        worker = self._add(Role.WORKER, slot.generation, now, deadline=deadline)
+        worker.slot = slot.index
+        worker.parent = slot.generation.template.id if slot.generation.template else None
+        self._crowds[slot.index] += 1
+        slot.coming = worker
+        return worker
+
+    def _add(self, role: Role, generation: Generation, now: float, *, deadline: float) -> Process:
         self._last_id += 1
         process = Process(self._last_id, role, generation.number, now, deadline=deadline)
         self.processes[process.id] = process
@@ -127,6 +143,8 @@ class Roster:
             slot.coming = None if slot.coming is process else slot.coming
         process.advance(Step.EXIT)
         del self.processes[process.id]
+        if process.slot is not None:
+            self._crowds[process.slot] -= 1
 
     def of(self, role: Role) -> list[Process]:
         return [p for p in self.processes.values() if p.role is role]
@@ -153,7 +171,7 @@ class Roster:
 
     def in_slot(self, index: int) -> int:
         """How many processes it holds, those on their way out included."""
-        return sum(p.slot == index for p in self.processes.values())
+        return self._crowds[index]
 
     def serving(self) -> int:
         """How many slots have a worker that takes connections."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prefork.core.messages import Order, Spawn, StartTemplate
 from prefork.core.plan import Plan
-from prefork.core.process import Phase, Process, Role
+from prefork.core.process import Phase, Process
 from prefork.core.roster import Generation, Roster, Slot
 
 CROWD = 3  # processes in one slot: who serves, who comes, who drains; more must wait
@@ -31,7 +31,7 @@ class Supply:
         """Start what is missing and due."""
         if self._lacks_template() and self._roster.newest.retry_at <= now:
             yield self._start_template(now)
-        for slot in list(self._fillable()):
+        for slot in self._fillable():
             if slot.retry_at <= now:
                 yield self._spawn(slot, now)
 
@@ -70,29 +70,35 @@ class Supply:
         """Only of the newest generation: a new template of an older one would load newer code."""
         return self._plan.templates and self._roster.newest.template is None
 
-    def _fillable(self) -> Iterator[Slot]:
-        for slot in self._roster.slots:
-            has_source = slot.lacks_successor and self.can_spawn(self._source(slot))
-            if has_source and self._roster.in_slot(slot.index) < CROWD:
-                yield slot
+    def _fillable(self) -> list[Slot]:
+        """Empty slots, and as many of those that serve as may be replaced at a time."""
+        slots = self._roster.slots
+        lacking = [slot for slot in slots if slot.lacks_successor and self._can_fill(slot)]
+        serving = sorted((s for s in lacking if s.serves), key=lambda slot: slot.retry_at)
+        moving = sum(slot.serves and slot.coming is not None for slot in slots) if serving else 0
+        room = max(0, self._plan.at_a_time(len(slots)) - moving)
+        return [slot for slot in lacking if not slot.serves] + serving[:room]
+
+    def _can_fill(self, slot: Slot) -> bool:
+        return self.can_spawn(self._source(slot)) and self._roster.in_slot(slot.index) < CROWD
 
     def _source(self, slot: Slot) -> Generation:
-        """What holds no code loads what lies on disk, and that is the newest generation's."""
-        return slot.generation if slot.generation.holds_code else self._roster.newest
+        """What holds no code loads what lies on disk, and that is the newest generation's.
+
+        While that can't fork, its own empty template does: late code is better than no worker.
+        """
+        own, newest = slot.generation, self._roster.newest
+        if own.holds_code or (self.can_spawn(own) and not self.can_spawn(newest)):
+            return own
+        return newest
 
     def _start_template(self, now: float) -> Order:
         generation = self._roster.newest
         deadline = now + self._plan.start_timeout
-        template = self._roster.new(Role.TEMPLATE, generation, now, deadline)
-        generation.template = template
+        template = self._roster.add_template(generation, now, deadline)
         return StartTemplate(template.id, generation.number, generation.preload)
 
     def _spawn(self, slot: Slot, now: float) -> Order:
         slot.generation = self._source(slot)
-        template = slot.generation.template
-        deadline = now + self._plan.start_timeout
-        worker = self._roster.new(Role.WORKER, slot.generation, now, deadline)
-        worker.slot = slot.index
-        worker.parent = None if template is None else template.id
-        slot.coming = worker
+        worker = self._roster.add_worker(slot, now, now + self._plan.start_timeout)
         return Spawn(worker.id, slot.index, worker.generation, worker.parent)

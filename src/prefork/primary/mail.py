@@ -10,6 +10,7 @@ from prefork.core.messages import (
     Forked,
     Leaving,
     LeftRotation,
+    Proven,
     Ready,
     Stage,
 )
@@ -35,8 +36,8 @@ def facts(
             yield Declined(child.id)
         case messages.Failed(stage, reason, detail):
             yield Failed(child.id, _stage(stage), reason, detail)
-        case messages.Leaving() | messages.LeftRotation():
-            yield _departure(child, message)
+        case messages.Proven() | messages.Leaving() | messages.LeftRotation():
+            yield _of_rotation(child, message)
         case messages.Nudge():
             pass  # the host's alone
         case messages.Stop() | messages.Admit() | messages.SpawnWorker() as order:
@@ -51,11 +52,17 @@ def _ready(child: Child, pid: int, interface: str, children: Children) -> Iterat
     yield Ready(child.id)
 
 
-def _departure(child: Child, message: messages.Leaving | messages.LeftRotation) -> Fact:
-    if isinstance(message, messages.LeftRotation):
-        return LeftRotation(child.id)
-    log.info("worker_leaves", **_who(child))
-    return Leaving(child.id)
+def _of_rotation(
+    child: Child, message: messages.Proven | messages.Leaving | messages.LeftRotation
+) -> Fact:
+    match message:
+        case messages.Proven():
+            return Proven(child.id)
+        case messages.LeftRotation():
+            return LeftRotation(child.id)
+        case _:
+            log.info("worker_leaves", **_who(child))
+            return Leaving(child.id)
 
 
 def _forked(sender: Child, id: int, pid: int, children: Children) -> Iterator[Fact]:

@@ -26,6 +26,10 @@ class Ready(Message, frozen=True):
     interface: str = ""
 
 
+class Proven(Message, frozen=True):
+    """A worker: my event loop has turned for `min_uptime` since I was ready."""
+
+
 class Declined(Message, frozen=True):
     """A template: the import left these behind, which a fork would break."""
 
@@ -74,7 +78,7 @@ class SpawnWorker(Message, frozen=True):
     listeners: list[int]  # the addresses, by number, that it accepts from; a descriptor for each
 
 
-ToPrimary = Forked | Ready | Declined | Failed | Leaving | LeftRotation | Nudge
+ToPrimary = Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Nudge
 FromPrimary = Stop | Admit | SpawnWorker
 
 _encoder = msgspec.msgpack.Encoder()

@@ -18,7 +18,7 @@ from prefork.settings.schema import Settings
 from prefork.wire import lineage
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
-from prefork.wire.messages import Failed, LeftRotation, Ready
+from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
 from prefork.worker import heartbeat
 from prefork.worker.application import Application, load
 from prefork.worker.heartbeat import Heartbeat
@@ -76,8 +76,10 @@ class Worker:
             return ExitCode.APP_START
         server, intake = self._open(link, lifespan, loop)
         link.ready(Ready(os.getpid(), self._application.kind))
+        trial = loop.call_later(self._birth.estate.settings.min_uptime, link.say, Proven())
         while link.stop_by is None:
             await link.until_told()
+            trial.cancel()
             if link.stop_by is None:  # so we are admitted
                 intake.accept_from(self._birth.listeners)
         intake.stop()
