@@ -1,6 +1,8 @@
 """What the processes hold and cost at rest: nothing that grows, nothing of their siblings'."""
 
+import itertools
 import os
+import resource
 import signal
 from collections import Counter
 from itertools import combinations
@@ -86,3 +88,25 @@ def test_a_primary_with_32_idle_workers_uses_less_than_1_percent_of_a_core(
     before = processes.cpu_seconds(program.pid)
     pacing.hold(seconds)
     assert (processes.cpu_seconds(program.pid) - before) / seconds < 0.01
+
+
+def free_numbers(pid: int, count: int) -> int:
+    """Return the limit of open files that leaves the process so many."""
+    taken = {int(path.name) for path in (processes.PROC / str(pid) / "fd").iterdir()}
+    free = (number for number in itertools.count() if number not in taken)
+    return list(itertools.islice(free, count))[-1] + 1
+
+
+def test_a_template_that_cannot_fork_keeps_the_code_and_tries_again(serve: Serve) -> None:
+    program = serve("--workers", "1", "--preload", "on")
+    (template,) = [entry["pid"] for entry in program.stats()["templates"]]
+    limit = resource.prlimit(template, resource.RLIMIT_NOFILE)
+    # Room for what comes with the order, and none for the pipe.
+    room = (free_numbers(template, 2), limit[1])
+    resource.prlimit(template, resource.RLIMIT_NOFILE, room)
+    (victim,) = program.workers(1)
+    os.kill(victim, signal.SIGKILL)
+    program.journal.wait_for("fork_failed")
+    resource.prlimit(template, resource.RLIMIT_NOFILE, limit)
+    program.settled(lambda stats: serving(stats) not in ([], [victim]))
+    assert [entry["pid"] for entry in program.stats()["templates"]] == [template]

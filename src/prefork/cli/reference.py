@@ -100,7 +100,10 @@ def signals_page() -> str:
             "",
             "# Signals",
             "",
-            "What the primary does when it gets one; its pid is in `prefork list`.",
+            "What the primary does when it gets one; its pid is in `prefork list`. Two of a kind "
+            "that come at once are one: `prefork scale +2` is sure. Where the log is on a terminal "
+            "TTIN and TTOU are left to the shell, and a terminal that is closed sends HUP: it does "
+            "not end the program.",
             "",
             "| signal | asks for |",
             "|---|---|",

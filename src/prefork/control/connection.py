@@ -22,6 +22,11 @@ class Connection:
         self._outbox = bytearray()
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether it was promised to be told of something."""
+        return self.waits_for_end or bool(self._reloads)
+
+    @property
     def has_unread(self) -> bool:
         """Whether it lets answers lie: then nothing more is read from it."""
         return bool(self._outbox)
@@ -60,7 +65,7 @@ class Connection:
 
     def part(self, exit_code: int) -> None:
         """Say that the instance has ended, if that ends a wait."""
-        if self.waits_for_end or self._reloads:
+        if self.is_waiting:
             self.say({"state": "stopped", "exit_code": int(exit_code)})
 
     def flush(self) -> None:

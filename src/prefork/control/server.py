@@ -64,7 +64,7 @@ class ControlServer:
             return ()
         sock.setblocking(False)
         if len(self._clients) >= MAX_CLIENTS:
-            self._drop(self._clients[0])
+            self._drop(self._dispensable())
         client = Connection(sock)
         self._clients.append(client)
         self._selector.register(sock, selectors.EVENT_READ, partial(self._serve, client))
@@ -87,6 +87,10 @@ class ControlServer:
     def _listen_to(self, client: Connection) -> None:
         events = selectors.EVENT_WRITE if client.has_unread else selectors.EVENT_READ
         self._selector.modify(client.sock, events, partial(self._serve, client))
+
+    def _dispensable(self) -> Connection:
+        """The oldest of those that wait for nothing, else the oldest."""
+        return next((each for each in self._clients if not each.is_waiting), self._clients[0])
 
     def _drop(self, client: Connection) -> None:
         self._clients.remove(client)
@@ -113,7 +117,7 @@ class ControlServer:
         if self._spare is not None:
             self._give_up_spare()
         elif self._clients:
-            self._drop(self._clients[0])
+            self._drop(self._dispensable())
             self._give_up_spare()
 
     def _keep_spare(self) -> None:

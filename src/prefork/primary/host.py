@@ -105,10 +105,11 @@ class PosixHost:
         return [Forked(child.id, child.pid)]
 
     def _miscarry(self, id: int, error: OSError) -> Iterable[Fact]:
-        log.error("spawn_failed", reason=error.strerror)
+        reason = error.strerror or str(error)
+        log.error("spawn_failed", reason=reason)
         if child := self.children.get(id):
-            return list(self._bury(child, 1, self.now()))
-        return [Exited(id, 1)]
+            return list(self._bury(child, 1, self.now(), reason=reason))
+        return [Exited(id, 1, reason)]
 
     def admit(self, id: int) -> Iterable[Fact]:
         """Put a worker into rotation, and tell it, for it may accept connections itself."""
@@ -185,7 +186,7 @@ class PosixHost:
             if child.pid is None:
                 yield from self._hear_templates(now)
             if child.pid is None:
-                yield from self._bury(child, 0, now)
+                yield from self._bury(child, 0, now, reason="its template did not")
 
     def _read(self, child: Child, now: float) -> Iterator[Fact]:
         try:
@@ -229,7 +230,7 @@ class PosixHost:
                 yield from self._read(child, now)  # its last words
                 yield from self._bury(child, status, now)
 
-    def _bury(self, child: Child, status: int, now: float) -> Iterator[Fact]:
+    def _bury(self, child: Child, status: int, now: float, *, reason: str = "") -> Iterator[Fact]:
         uncounted = self._acceptor.bury(child, now)
         self.tally.note_exit(child, status, uncounted)
         with suppress(KeyError):  # muted already, at its end
@@ -237,4 +238,4 @@ class PosixHost:
         child.close()
         self.tally.fold(child)
         self.children.remove(child)
-        yield Exited(child.id, status)
+        yield Exited(child.id, status, reason)

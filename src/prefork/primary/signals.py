@@ -30,7 +30,12 @@ REQUESTS: dict[signal.Signals, tuple[Fact, str]] = {
     signal.SIGTTOU: (ScaleRequested(-1), "one worker fewer; never less than one"),
 }
 
+LOG = 2  # standard error
 _READ = 4096  # bytes at a time; only that there are any matters
+
+
+# Left to the shell where the log goes to a terminal: a caught SIGTTOU comes again with each write.
+JOB_CONTROL = frozenset({signal.SIGTTIN, signal.SIGTTOU})
 
 
 class Signals:
@@ -42,7 +47,8 @@ class Signals:
         for end in (self._reading, self._writing):
             os.set_blocking(end, False)
         for number in HANDLED:
-            signal.signal(number, self._remember)  # SIGCHLD too: an inherited SIG_IGN eats exits
+            if number not in JOB_CONTROL or not os.isatty(LOG):
+                signal.signal(number, self._remember)  # SIGCHLD: an inherited SIG_IGN eats exits
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
 
     def fileno(self) -> int:

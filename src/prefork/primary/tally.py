@@ -16,6 +16,8 @@ class Tally:
 
     def note_exit(self, child: Child, status: int, uncounted: int) -> None:
         """Log a death with what was in the process's hands, counted there or not."""
+        if child.pid is None:
+            return  # it never lived
         if child.role is not Role.WORKER:
             log.info("template_exited", pid=child.pid, generation=child.generation, status=status)
             return

@@ -32,7 +32,7 @@ def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"])
     Raises AppError, with the application's own traceback where it is the one that failed.
     """
     module_name, _, name = spec.partition(":")
-    path = os.path.abspath(app_dir)
+    path = _absolute(app_dir)
     if sys.path[:1] != [path]:
         sys.path.insert(0, path)
     import_what_is_written()
@@ -47,6 +47,15 @@ def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"])
     return Application(spec, kind, found)
 
 
+def _absolute(app_dir: str) -> str:
+    try:
+        return os.path.abspath(app_dir)
+    except FileNotFoundError:
+        raise AppError(
+            "the directory that prefork was started in is gone; give --app-dir as an absolute path"
+        ) from None
+
+
 def _import(name: str, path: str) -> Any:
     if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
         hint = name.removesuffix(".py").replace("/", ".").strip(".")
@@ -58,7 +67,7 @@ def _import(name: str, path: str) -> Any:
         if name == missing or name.startswith(missing + "."):
             raise AppError(f"no such module {missing!r} (looked in {path} first)") from None
         raise _raised(f"the module {name!r} raised", error) from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - anything may happen in their code
+    except BaseException as error:  # noqa: BLE001 - anything may happen in their code
         raise _raised(f"the module {name!r} raised", error) from None
 
 

@@ -4,7 +4,7 @@ import gc
 import os
 import select
 import signal
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from setproctitle import setproctitle
@@ -87,24 +87,38 @@ class Template:
     def _fork(self, order: SpawnWorker) -> None:
         """Fork a worker that is the primary's child: through a parent of its own that exits."""
         given = self._channel.claim(2 + len(order.listeners))
-        reading, writing = os.pipe()
         boundary.flush()  # what the import printed is printed once
-        with signalling.masked():
-            middle = os.fork()
-            if middle == 0:
-                boundary.run_and_exit(partial(self._be_middle, order, given, writing))
-        for descriptor in (*given, writing):
-            os.close(descriptor)
+        with ExitStack() as opened:
+            for descriptor in given:
+                opened.callback(os.close, descriptor)
+            try:
+                self._watch(self._fork_twice(order, given, opened))
+            except OSError as error:  # the primary sees its channel end, and asks again later
+                log.error("fork_failed", slot=order.slot, reason=error.strerror)
+
+    def _fork_twice(self, order: SpawnWorker, given: list[int], opened: ExitStack) -> int:
+        """Return the worker's pid, or 0. Raises OSError where the system refuses."""
+        reading, writing = os.pipe()
+        opened.callback(os.close, reading)
+        try:
+            with signalling.masked():
+                middle = os.fork()
+                if middle == 0:
+                    boundary.run_and_exit(partial(self._be_middle, order, given, writing))
+        finally:
+            os.close(writing)
         pid = int.from_bytes(os.read(reading, _PID_BYTES))
-        os.close(reading)
         os.waitpid(middle, 0)
-        if pid:
-            self._watch(pid)
+        return pid
 
     def _be_middle(self, order: SpawnWorker, given: list[int], pipe: int) -> int:
         """The worker's pid is told before we exit, so before the primary can reap it."""
         middle = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            log.error("fork_failed", slot=order.slot, reason=error.strerror)
+            return 1
         if pid == 0:
             boundary.run_and_exit(partial(self._be_worker, order, given, middle))
         os.write(pipe, pid.to_bytes(_PID_BYTES))
@@ -139,6 +153,8 @@ class Template:
 
     def _watch(self, pid: int) -> None:
         """Keep a handle of the worker: its pid is another's soon after the primary reaped it."""
+        if not pid:
+            return
         try:
             handle = os.pidfd_open(pid)
         except (AttributeError, OSError):  # not Linux, or dead already
