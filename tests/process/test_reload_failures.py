@@ -21,6 +21,7 @@ NEVER_SERVED = {  # what is told of new code that doesn't come to serve
     Fault.RAISES: "RuntimeError: a broken deploy",
     Fault.HANGS: "start",
     Fault.STARTUP_FAILS: "RuntimeError: no database",
+    Fault.BLOCKS: "its event loop is blocked",
 }
 
 

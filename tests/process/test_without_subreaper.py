@@ -2,10 +2,13 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
 from tests.support.asking import ask
+from tests.support.deploys import APP, Fault
+from tests.support.reloads import deploys_below, reload
 
 ENTRY = ("-m", "tests.support.without_subreaper")
 
@@ -22,3 +25,15 @@ def test_workers_serve_are_replaced_and_stop_without_a_template(serve: Serve, po
     assert program.stats()["state"] == "serving"
     program.signal(signal.SIGTERM)
     assert program.wait(5) == 0
+
+
+def test_a_reload_works_and_fails_without_a_template(serve: Serve, tmp_path: Path) -> None:
+    deploys = deploys_below(tmp_path)
+    options = ("--workers", "2", "--min-uptime", "0.2", "--app-dir", str(deploys.place))
+    program = serve(*options, app=APP, entry=ENTRY)
+    deploys.write("2", Fault.RAISES)
+    assert reload(program)["state"] == "failed"
+    assert {ask(program.port, "/pid").mark for _ in range(10)} == {"1"}
+    deploys.write("3")
+    assert reload(program)["state"] == "succeeded"
+    assert {ask(program.port, "/pid").mark for _ in range(10)} == {"3"}

@@ -65,6 +65,7 @@ class Fault(Enum):
     RAISES = 'raise RuntimeError("a broken deploy")', "pass"
     HANGS = "time.sleep(3600)", "pass"
     STARTUP_FAILS = "", 'raise RuntimeError("no database")'
+    BLOCKS = "", "asyncio.get_running_loop().call_later(0.05, time.sleep, 3600)"  # its event loop
     DIES = (  # every process of it but the first
         "",
         "if count_start() > 1: asyncio.get_running_loop().call_later(0.3, os._exit, 1)",
