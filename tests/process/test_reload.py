@@ -189,7 +189,7 @@ def test_a_reload_is_not_over_while_an_old_worker_may_accept(serve: Serve, polic
 def test_deploys_in_quick_succession_are_all_loaded(serve: Serve, tmp_path: Path) -> None:
     """Python tells cached bytecode from its source by size and whole seconds alone."""
     deploys = deploys_below(tmp_path)
-    program = start(serve, deploys, "--min-uptime", "0")
+    program = start(serve, deploys, "--min-uptime", "0.05")
     for version in "2345":
         deploys.write(version, is_dated=False)
         assert reload(program)["state"] == "succeeded"

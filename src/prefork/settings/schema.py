@@ -85,7 +85,7 @@ class Settings:
     min_uptime: float = setting(
         1.0,
         section="Processes",
-        check=checks.seconds(),
+        check=checks.seconds(above=0),
         unit="seconds",
         help="How long a worker must live for its start to count: one that dies sooner is replaced "
         "with growing delay, and one of a reload takes no connection before.",
@@ -96,7 +96,8 @@ class Settings:
         check=checks.between(1, checks.MOST_WORKERS),
         unit="workers",
         unset="a quarter of the workers, at least one",
-        help="How many workers a reload replaces at a time: so many more than usual run meanwhile.",
+        help="How many workers a reload replaces at a time: so many more than usual run meanwhile, "
+        "beside old ones that still have requests.",
     )
     graceful_timeout: float = setting(
         30.0,
