@@ -15,7 +15,11 @@ class ExitCode(IntEnum):
     meaning: str
 
     OK = 0, "stopped in time; every request in flight at the stop was answered"
-    FAILURE = 1, "a command failed: no such instance, or an unhealthy one (`status`)"
+    FAILURE = (
+        1,
+        "a command failed: no such instance, several and none named, one that is not whole "
+        "(`status`), new code that does not start (`reload --wait`)",
+    )
     USAGE = 2, "bad usage or settings; nothing was started"
     APP_IMPORT = 3, "the application could not be imported"
     APP_START = (

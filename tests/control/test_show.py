@@ -103,7 +103,7 @@ def test_the_report_has_a_line_for_the_latest_reload(
 def test_status_tells_of_the_latest_reload_where_it_failed() -> None:
     stats = seen()
     stats.reload = latest("succeeded")
-    assert status(stats, NOW) == workers(stats)
+    assert status(stats, NOW) == f"app-8000: serving, 2 of 2 workers ready\n{workers(stats)}"
     stats.reload = latest("failed", reason="E: 7")
     assert status(stats, NOW).endswith("\n\nreload to generation 3 failed 12s ago: E: 7")
 
@@ -118,6 +118,7 @@ def test_an_instance_cannot_move_the_cursor() -> None:
 def test_an_instance_is_healthy_when_every_wanted_worker_serves() -> None:
     assert seen().is_healthy
     assert not seen(workers_wanted=3).is_healthy
+    assert not seen(state="degraded").is_healthy
     assert not seen(workers=[worker(0), worker(1, state="starting")]).is_healthy
     assert seen(workers=[worker(0), worker(1), worker(1, state="draining")]).is_healthy
     assert seen(

@@ -108,6 +108,13 @@ def test_a_stop_cancels_and_who_waits_for_what_was_queued_is_told_of_the_end(rig
     assert second.hear() == [{"state": "stopped", "exit_code": 0}]
 
 
+def test_who_asks_once_more_to_stop_hurries_nothing(rig: Rig) -> None:
+    rig.ask("stop")
+    rig.orders.clear()
+    assert rig.ask("stop", wait=True) == [{"state": "stopping"}]
+    assert rig.orders == []
+
+
 # -- scale -------------------------------------------------------------------
 
 

@@ -131,6 +131,7 @@ def test_a_start_that_takes_too_long_is_killed_and_said_so() -> None:
     note, kill = fleet.tick(10)
     assert isinstance(note, Note)
     assert note.event == "start_timeout"
+    assert dict(note.fields) == {"process": "template", "slot": None, "pid": 101, "generation": 1}
     assert kill == Kill(1)
 
 
@@ -359,7 +360,8 @@ def test_a_slot_that_comes_back_has_nothing_of_the_one_that_went() -> None:
 def test_a_number_of_workers_that_cannot_be_is_refused(by: int) -> None:
     fleet = serving(2)
     orders = tell(fleet, 0, ScaleRequested(by))
-    assert orders == [Note("warning", "scale_refused", (("workers", 2 + by),))]
+    limits = (("least", 1), ("most", 1024))
+    assert orders == [Note("warning", "scale_refused", (("workers", 2 + by), *limits))]
 
 
 def test_a_fleet_that_stops_is_not_scaled() -> None:

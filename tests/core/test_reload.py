@@ -322,6 +322,34 @@ def test_without_preload_slots_that_moved_stay_and_it_is_said() -> None:
     assert acts(tell(fleet, 4, Exited(3, -9))) == [Spawn(7, 1, 2, template=4)]
 
 
+def test_without_preload_a_slot_that_lost_its_new_worker_loads_the_disk_under_the_new_number() -> (
+    None
+):
+    fleet = serving(2, preload=False)
+    tell(fleet, 0, ReloadRequested(), Forked(4, 104), Ready(4))
+    born(fleet, 5, 0)
+    tell(fleet, TRIAL, Proven(5), Forked(6, 106))
+    orders = acts(tell(fleet, 1.5, Exited(5, 7)))
+    assert orders == [AskToStop(6, HURRY), Spawn(7, 0, 2, template=4)]
+    assert fleet.reload is not None
+    assert (fleet.reload.state, fleet.reload.moved) == (ReloadState.FAILED, 1)
+
+
+def test_new_code_that_is_all_that_is_left_may_die_and_the_fleet_lives() -> None:
+    fleet = serving(1, preload=False)
+    tell(fleet, 0, ReloadRequested(), Forked(3, 103), Ready(3), Forked(4, 104))
+    tell(fleet, 0.1, Exited(2, -9), Failed(4, Stage.IMPORT, "broken"))
+    assert acts(tell(fleet, 0.1, Exited(4, 3))) == [AskToStop(1, 0.0)]
+    tell(fleet, 0.1, Exited(1, 0))
+    (slot,) = fleet.roster.slots
+    for id in range(5, 10):
+        assert acts(fleet.tick(fleet.next_deadline() or 0.0)) == [Spawn(id, 0, 2, template=3)]
+        tell(fleet, 1, Forked(id, 100 + id), Failed(id, Stage.IMPORT, "broken"))
+        assert CloseListeners() not in tell(fleet, 1, Exited(id, 3))
+    assert fleet.state == "degraded"
+    assert slot.restarts == 6  # the elder, and five that nobody tried out
+
+
 def test_the_next_good_reload_works() -> None:
     fleet = serving(1)
     begin(fleet, 3)

@@ -45,6 +45,8 @@ def test_a_worker_that_holds_the_interpreter_is_gone_though_its_template_cannot_
         (template,) = [entry["pid"] for entry in program.stats()["templates"]]
         with Watch(program.tree()) as watch:
             os.kill(template, undertaker)
+            if undertaker is signal.SIGSTOP:
+                processes.until_state(template, "T")  # the kernel wakes whom it finds stopped
             os.kill(program.pid, signal.SIGKILL)
             assert watch.left(timeout=1) == []
 

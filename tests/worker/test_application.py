@@ -132,6 +132,21 @@ def test_app_dir_comes_first(folder: Path) -> None:
     assert sys.path.count(str(folder)) == 1
 
 
+def test_a_link_that_is_switched_later_does_not_mix_old_code_with_new(folder: Path) -> None:
+    for release in ("old", "new"):
+        (folder / release).mkdir()
+        write(folder / release / "shop.py", "async def app(request): import extra; return extra")
+        write(folder / release / "extra.py", f"release = {release!r}")
+    current = folder / "current"
+    current.symlink_to("old")
+    app = loaded(current, "shop").callable
+    current.unlink()
+    current.symlink_to("new")
+    with pytest.raises(StopIteration) as served:
+        app(None).send(None)
+    assert served.value.value.release == "old"
+
+
 def test_a_submodule_is_found(folder: Path) -> None:
     write(folder / "package" / "site.py", "async def app(request): ...")
     assert loaded(folder, "package.site").kind == "handler"

@@ -56,11 +56,15 @@ def _instance(row: Row) -> tuple[str, ...]:
 
 
 def status(stats: Stats, now: float) -> str:
-    """What `status` prints: a line per worker, and one if the latest reload failed."""
-    lines = [workers(stats)]
+    """What `status` prints: the state, a line per worker, and one if the latest reload failed."""
+    lines = [f"{stats.name}: {_state(stats)}", workers(stats)]
     if stats.reload is not None and stats.reload.state == "failed":
         lines += ["", reload(stats.reload, now)]
     return "\n".join(lines)
+
+
+def _state(stats: Stats) -> str:
+    return f"{escape(stats.state)}, {stats.ready} of {count(stats.workers_wanted, 'worker')} ready"
 
 
 def workers(stats: Stats) -> str:

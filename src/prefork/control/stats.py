@@ -93,8 +93,8 @@ class Stats(msgspec.Struct, kw_only=True):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether every wanted worker serves."""
-        return self.ready >= self.workers_wanted
+        """Whether every wanted worker serves, and one that dies could be replaced at once."""
+        return self.state == "serving" and self.ready >= self.workers_wanted
 
 
 def read(name: str, answer: dict[str, Any]) -> Stats:

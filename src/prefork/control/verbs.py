@@ -46,7 +46,8 @@ class Verbs:
         connection.waits_for_end = request.wait
         connection.say({"state": "stopping"})
         log.info("stop_requested", by=BY)
-        yield StopRequested()
+        if self._fleet.state != "stopping":  # whoever asks again wants to wait, not to hurry it
+            yield StopRequested()
 
     def _reload(self, connection: Connection, request: Request) -> Iterator[Fact]:
         self._refuse_at_the_end()

@@ -117,7 +117,8 @@ class Fleet:
 
     def _scale(self, workers: int, now: float) -> Iterator[Order]:
         if self._ending.has_begun or not 1 <= workers <= self._plan.most_workers:
-            yield Note("warning", "scale_refused", (("workers", workers),))
+            limits = (("least", 1), ("most", self._plan.most_workers))
+            yield Note("warning", "scale_refused", (("workers", workers), *limits))
             return
         yield Note("info", "scaled", (("workers", workers),))
         for slot in self.roster.resize(workers):
@@ -151,7 +152,7 @@ class Fleet:
                 worker.advance(Step.ADMIT)
                 worker.is_in_rotation = True
                 elder, slot.current, slot.coming = slot.current, worker, None
-                slot.generation.has_served = True
+                self.roster.has_served = True
                 slot.generation.worker_deaths.forget()
                 yield Admit(worker.id)
                 if elder is not None and elder.allows(Step.STOP):
@@ -163,7 +164,8 @@ class Fleet:
             crime = "did not come through its trial: its event loop is blocked"
         elif process.ready_at is None and process.phase is not Phase.DRAINING:
             crime = f"was not ready within {self._plan.start_timeout:g} s (start_timeout)"
-            yield Note("error", "start_timeout", (("id", process.id), ("pid", process.pid)))
+            fields = (("process", process.role.value), ("slot", process.slot), ("pid", process.pid))
+            yield Note("error", "start_timeout", (*fields, ("generation", process.generation)))
         yield from removal.kill(process, self.roster, crime)
 
     # -- exits ---------------------------------------------------------------
@@ -187,7 +189,7 @@ class Fleet:
 
     def _on_loss(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
-        is_first_start = not self.generation.has_served
+        is_first_start = not self.roster.has_served
         is_import = lost.failure is not None and lost.failure.stage is Stage.IMPORT
         if self._reload.is_refuted_by(lost):
             yield from self._reload.fail(lost, exited, now)

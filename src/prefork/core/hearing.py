@@ -67,7 +67,7 @@ class Hearing:
         if generation := self._roster.generation_of(process):
             generation.failure = failed
         fields = (("pid", process.pid), ("reason", failed.reason))
-        if self._roster.oldest.has_served:
+        if self._roster.has_served:
             return Note("error", "application_failed", (*fields, ("detail", failed.detail)))
         return Note("warning", "application_failed", fields)
 

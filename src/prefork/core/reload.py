@@ -37,7 +37,7 @@ class Reload:
             yield from self._advance(self._coming, now)
         else:
             self._roster.forget_generations()  # slots change what they run without a reload too
-        if self._is_requested and self._coming is None and self._roster.oldest.has_served:
+        if self._is_requested and self._coming is None and self._roster.has_served:
             self._is_requested = False
             yield from self._begin(now)
 
@@ -120,7 +120,8 @@ class Reload:
     def _next(self, coming: Generation) -> list[Slot]:
         """One alone at first; empty slots before full ones; none that holds two already."""
         slots = self._roster.slots
-        limit = self._plan.at_a_time(len(slots)) if coming.has_served else 1
+        has_come_through = any(slot.serves and slot.runs(coming) for slot in slots)
+        limit = self._plan.at_a_time(len(slots)) if has_come_through else 1
         room = limit - sum(not slot.runs(coming) for slot in self._of(coming))
         if room <= 0:
             return []
@@ -136,12 +137,15 @@ class Reload:
         return worker.is_in_rotation and worker.generation != coming.number
 
     def _fallback(self, slot: Slot, coming: Generation) -> Generation:
-        """What the slot is to run instead: what it still runs, else what was newest before."""
+        """What the slot is to run instead: what it still runs, else what was newest before.
+
+        What holds no code would load what lies on disk under its old number: the new one says so.
+        """
+        of_current = self._roster.generation_of(slot.current) if slot.current else None
+        if of_current is not None and of_current is not coming:
+            return of_current
         previous = self._roster.generations[-2]
-        if slot.runs(coming):
-            return previous if previous.holds_code else coming
-        of_current = slot.current and self._roster.generation_of(slot.current)
-        return of_current or previous
+        return previous if previous.holds_code else coming
 
 
 def _cause(process: Process, exited: Exited, now: float) -> str:

@@ -17,7 +17,6 @@ class Generation:
     template: Process | None = None
     retry_at: float = 0.0  # no template is started before
     failure: Failed | None = None  # what its application said last
-    has_served: bool = False  # some worker of it was admitted
     is_on_trial: bool = False  # a reload is rolling it out
     worker_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
     template_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
@@ -69,6 +68,7 @@ class Roster:
         self.generations = [first]  # those that slots run, or are to run; oldest first
         self.slots = [Slot(index, first) for index in range(slots)]
         self.processes: dict[int, Process] = {}
+        self.has_served = False  # some worker was admitted, ever
         self._crowds: Counter[int] = Counter()  # processes by slot
         self._last_id = 0
         self._last_generation = 1

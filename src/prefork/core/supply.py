@@ -54,7 +54,8 @@ class Supply:
 
     def lose_worker(self, worker: Process, slot: Slot, now: float) -> float:
         """Account for a death; return the seconds until the slot may be filled again."""
-        slot.restarts += 1
+        if worker.is_proven or not slot.generation.is_on_trial:
+            slot.restarts += 1
         uptime = worker.uptime(now)
         if uptime is None:
             slot.generation.worker_deaths.note(worker.spawned_at, now)

@@ -80,7 +80,8 @@ class Settings:
         section="Processes",
         check=checks.seconds(above=0),
         unit="seconds",
-        help="How long a worker may take until it is ready.",
+        help="How long a template may take to import the application, "
+        "and a worker until it is ready.",
     )
     min_uptime: float = setting(
         1.0,
@@ -112,7 +113,7 @@ class Settings:
         check=checks.instance_name,
         metavar="NAME",
         unset="the application's module and port",
-        help="What `list`, `status` and `stop` call this instance.",
+        help="What `list` and the other commands call this instance.",
     )
     control: str | None = setting(
         None,

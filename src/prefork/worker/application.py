@@ -32,7 +32,7 @@ def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"])
     Raises AppError, with the application's own traceback where it is the one that failed.
     """
     module_name, _, name = spec.partition(":")
-    path = _absolute(app_dir)
+    path = _resolved(app_dir)
     if sys.path[:1] != [path]:
         sys.path.insert(0, path)
     import_what_is_written()
@@ -47,9 +47,10 @@ def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"])
     return Application(spec, kind, found)
 
 
-def _absolute(app_dir: str) -> str:
+def _resolved(app_dir: str) -> str:
+    """Where *app_dir* leads now: a link that a deploy switches must not mix old code with new."""
     try:
-        return os.path.abspath(app_dir)
+        return os.path.realpath(app_dir)
     except FileNotFoundError:
         raise AppError(
             "the directory that prefork was started in is gone; give --app-dir as an absolute path"

@@ -41,13 +41,13 @@ def left_behind(before: set[str]) -> list[str]:
 def _thread(thread: threading.Thread) -> str:
     """A thread's name, and the module whose code it runs."""
     frame = sys._current_frames().get(thread.ident or 0)
-    module = "?"
+    module = ""
     while frame is not None:
         name = str(frame.f_globals.get("__name__", "?"))
         if name != "threading":
             module = name
         frame = frame.f_back
-    return f"thread {thread.name!r} of {module}"
+    return f"thread {thread.name!r}" + (f" of {module}" if module else "")
 
 
 def _children() -> list[str]:

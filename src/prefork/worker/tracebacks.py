@@ -18,7 +18,8 @@ def own_traceback(error: BaseException) -> str:
 def headline(error: BaseException) -> str:
     """The last line of its traceback: type and message; of a syntax error's several, the place."""
     if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error}"
+        message = str(error).replace(f" (detected at line {error.lineno})", "")  # the end says it
+        return f"{type(error).__name__}: {message}"
     return "".join(TracebackException.from_exception(error).format_exception_only()).strip()
 
 
