@@ -156,9 +156,12 @@ class Log:
         self._torn = False  # part of a line was written: the next one starts with a newline
 
     def write(self, level: Level, name: str, fields: Mapping[str, object]) -> None:
-        """Say it now, or count it as lost."""
-        if LEVELS.index(level) < LEVELS.index(self.level):
-            return
+        """Say it now, or count it as lost, unless it is less important than what is wanted."""
+        if LEVELS.index(level) >= LEVELS.index(self.level):
+            self.put(level, name, fields)
+
+    def put(self, level: Level, name: str, fields: Mapping[str, object]) -> None:
+        """Say it whatever its level is."""
         plain = {key: value for key, value in fields.items() if key != "detail"}
         detail = str(fields.get("detail") or "")
         event = Event(self._now(), os.getpid(), level, name, plain, detail)
@@ -216,6 +219,11 @@ def configure(level: Level, format: Format) -> None:
     """Choose the least level that is written, and the form of a line."""
     _log.level = level
     _log.format = format
+
+
+def relay(level: Level, event: str, /, **fields: object) -> None:
+    """Write what the application says: its own `logging` has decided that it is wanted."""
+    _log.put(level, event, fields)
 
 
 def debug(event: str, /, **fields: object) -> None:

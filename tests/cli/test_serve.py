@@ -96,8 +96,9 @@ def test_all_problems_are_told_on_one_line(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "APP must be given, or PREFORK_APP set"),
-        (["app:x", "--worker", "2"], "Did you mean '--workers'?"),
+        ([], "APP must be given, or PREFORK_APP set, or app in prefork.toml"),
+        (["app:x", "--worker", "2"], "'--workers'?"),
+        (["app:x", "--port", "2"], "No such option '--port': write --bind HOST:PORT."),
         (["app:x", "--nonsense"], "No such option '--nonsense'."),
         (["app:x", "--workers"], "--workers"),
         (["app:x", "other:y"], "other:y"),
@@ -139,6 +140,7 @@ def test_the_help_shows_every_setting_with_default_unit_and_variable(
     for each in described():
         assert each.label in shown
         assert each.variable in shown
-    assert "[default: 30 seconds; PREFORK_GRACEFUL_TIMEOUT]" in shown
-    assert "--workers N|max" in shown
+    assert "[default: 75 seconds; PREFORK_KEEPALIVE_TIMEOUT]" in shown
+    assert "[default: 30 seconds; with --reload 1 seconds; PREFORK_GRACEFUL_TIMEOUT]" in shown
+    assert "-w, --workers N|max" in shown
     assert boot.settings == []

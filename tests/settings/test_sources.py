@@ -2,25 +2,25 @@ import pytest
 
 from prefork.errors import SettingsError
 from prefork.settings.schema import described
-from prefork.settings.sources import from_command_line, from_environment, resolve
+from prefork.settings.sources import from_command_line, from_environment, merge
 
 
 def problem(
     environment: dict[str, str], command_line: dict[str, str | tuple[str, ...] | None]
 ) -> str:
     with pytest.raises(SettingsError) as caught:
-        resolve(from_environment(environment), from_command_line(command_line))
+        merge(from_environment(environment), from_command_line(command_line)).settings()
     return str(caught.value)
 
 
 def test_the_command_line_wins_over_the_environment_over_the_default() -> None:
     environment = from_environment({"PREFORK_WORKERS": "3", "PREFORK_POLICY": "shared"})
-    settings = resolve(environment, from_command_line({"app": "a:b", "workers": "5"}))
+    settings = merge(environment, from_command_line({"app": "a:b", "workers": "5"})).settings()
     assert (settings.workers, settings.policy, settings.backlog) == (5, "shared", 2048)
 
 
 def test_every_type_is_read_from_text() -> None:
-    settings = resolve(
+    settings = merge(
         from_command_line(
             {
                 "app": "a:b",
@@ -32,7 +32,7 @@ def test_every_type_is_read_from_text() -> None:
                 "interface": "asgi",
             }
         )
-    )
+    ).settings()
     assert settings.workers == "max"
     assert settings.bind == ("a:1", "unix:/x, y")
     assert settings.graceful_timeout == 1.5
@@ -42,21 +42,22 @@ def test_every_type_is_read_from_text() -> None:
 
 
 def test_a_variable_holds_several_addresses() -> None:
-    settings = resolve(from_environment({"PREFORK_APP": "a:b", "PREFORK_BIND": "a:1, b:2 c:3"}))
+    variables = {"PREFORK_APP": "a:b", "PREFORK_BIND": "a:1, b:2 c:3"}
+    settings = merge(from_environment(variables)).settings()
     assert settings.bind == ("a:1", "b:2", "c:3")
 
 
 def test_what_was_not_given_and_empty_variables_leave_the_default() -> None:
-    settings = resolve(
+    settings = merge(
         from_environment({"PREFORK_WORKERS": "", "PREFORK_PORT": "tcp://10.0.0.1:80"}),
         from_command_line({"app": "a:b", "workers": None, "bind": ()}),
-    )
+    ).settings()
     assert settings.workers == 1
     assert settings.bind == ("127.0.0.1:8000",)
 
 
 def test_a_missing_application_is_told_with_both_ways_to_give_it() -> None:
-    assert problem({}, {}) == "APP must be given, or PREFORK_APP set"
+    assert problem({}, {}) == "APP must be given, or PREFORK_APP set, or app in prefork.toml"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from prefork.errors import PreforkError
 # By name: the module whose `command` it is.
 COMMANDS = {
     "serve": "prefork.cli.serve",
+    "check": "prefork.cli.check",
+    "init": "prefork.cli.init",
     "list": "prefork.cli.list",
     "stats": "prefork.cli.stats",
     "status": "prefork.cli.status",

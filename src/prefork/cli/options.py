@@ -6,9 +6,23 @@ import click
 
 from prefork.settings.declaration import Described
 from prefork.settings.parsing import is_several
+from prefork.settings.resolution import CONFIG, CONFIG_VARIABLE, PROFILE, PROFILE_VARIABLE
 from prefork.settings.schema import described
 
+FILE = "Configuration file"
 REST = "Other options"
+WORDS_ELSEWHERE = {  # options of uvicorn and gunicorn that are typed without a thought
+    "--host": "write --bind HOST:PORT",
+    "--port": "write --bind HOST:PORT",
+    "--uds": "write --bind unix:PATH",
+    "--worker-class": "the interface is found out, or told by --interface",
+    "--timeout-graceful-shutdown": "write --graceful-timeout",
+    "--timeout-keep-alive": "write --keepalive-timeout",
+    "--keep-alive": "write --keepalive-timeout",
+    "--chdir": "write --app-dir",
+    "--access-logfile": "write --access-log",
+    "--log-file": "the log is standard error",
+}
 
 
 class SettingsCommand(click.Command):
@@ -20,7 +34,17 @@ class SettingsCommand(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [_parameter(each) for each in described()]
+        self.params += [_parameter(each) for each in described()] + _where_from()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Tell whoever comes from elsewhere how an option is called here."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            if ours := WORDS_ELSEWHERE.get(name):
+                raise click.NoSuchOption(name, f"No such option '{name}': {ours}.") from None
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         known = {each.name: each for each in described()}
@@ -29,20 +53,44 @@ class SettingsCommand(click.Command):
             each = known.get(parameter.name or "")
             record = _record(each) if each else parameter.get_help_record(ctx)
             if record:
-                sections.setdefault(each.doc.section if each else REST, []).append(record)
+                sections.setdefault(_section(parameter, each), []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
 
 
+def _section(parameter: click.Parameter, each: Described | None) -> str:
+    if each is not None:
+        return each.doc.section
+    return FILE if parameter.name in (CONFIG, PROFILE) else REST
+
+
 def _parameter(each: Described) -> click.Parameter:
     if each.is_positional:  # the environment may hold it, so click must not demand it
         return click.Argument([each.name], required=False, metavar=each.label)
-    return click.Option([each.label], type=click.STRING, multiple=is_several(each.type))
+    names = [each.label, *([each.doc.short] if each.doc.short else [])]
+    if each.is_flag:
+        return click.Option([f"{each.label}/--no-{each.label[2:]}"], default=None)
+    return click.Option([each.name, *names], type=click.STRING, multiple=is_several(each.type))
+
+
+def _where_from() -> list[click.Parameter]:
+    """What says where settings come from; no setting itself."""
+    file = "The file to read settings from. [default: prefork.toml, or [tool.prefork] in "
+    profile = "Merge what the file's [profile.NAME] says over the rest of it."
+    return [
+        click.Option(
+            [CONFIG, "-c", "--config"],
+            metavar="FILE",
+            help=f"{file}pyproject.toml; {CONFIG_VARIABLE}]",
+        ),
+        click.Option(
+            [PROFILE, "--profile"], metavar="NAME", help=f"{profile} [{PROFILE_VARIABLE}]"
+        ),
+    ]
 
 
 def _record(each: Described) -> tuple[str, str]:
     """The setting's line in the help: how to type it, what it does."""
-    form = each.label if each.is_positional else f"{each.label} {each.metavar}"
     default = "" if each.is_positional else f"default: {each.default_text}; "
-    return form, f"{each.doc.help} [{default}{each.variable}]"
+    return each.form, f"{each.doc.help} [{default}{each.variable}]"

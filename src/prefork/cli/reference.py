@@ -32,13 +32,10 @@ def settings_page() -> str:
 
 def _setting(each: Described) -> list[str]:
     default = "required" if each.is_positional else f"default: {each.default_text}"
-    form = each.label
-    if not each.is_positional:
-        form += f" {each.metavar}"
     return [
         f"### `{each.name}`",
         each.doc.help,
-        f"`{form}` · `{each.variable}` · {default}",
+        f"`{each.form}` · `{each.variable}` · {default}",
     ]
 
 

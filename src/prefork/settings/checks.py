@@ -94,6 +94,25 @@ def application(value: str) -> str | None:
     return got("must be MODULE:ATTRIBUTE, as in app:handler", value)
 
 
+def function(value: str | None) -> str | None:
+    """Accept `module:function`, dots allowed in both."""
+    if value is None:
+        return None
+    module, colon, attribute = value.partition(":")
+    names = [*module.split("."), *attribute.split(".")]
+    if colon and all(name.isidentifier() for name in names):
+        return None
+    return got("must be MODULE:FUNCTION, as in app:connect", value)
+
+
+def root_path(value: str) -> str | None:
+    """Accept a path that begins with a slash and does not end with one."""
+    is_sound = value.isascii() and value.isprintable() and not set(value) & set(' ?#\\"')
+    if value == "" or (is_sound and value.startswith("/") and not value.endswith("/")):
+        return None
+    return got("must begin with a slash and not end with one, as in /shop", value)
+
+
 def instance_name(value: str | None) -> str | None:
     if value is None or INSTANCE_NAME.fullmatch(value):
         return None
@@ -102,6 +121,27 @@ def instance_name(value: str | None) -> str | None:
 
 def directory(value: str) -> str | None:
     return None if os.path.isdir(value) else got("must be a directory", value)
+
+
+def directories(values: tuple[str, ...]) -> str | None:
+    return next((wrong for each in values if (wrong := directory(each))), None)
+
+
+def readable_file(value: str | None) -> str | None:
+    """Accept a file that this process may read."""
+    if value is None or (os.path.isfile(value) and os.access(value, os.R_OK)):
+        return None
+    return got("must be a file that can be read", value)
+
+
+def log_path(value: str | None) -> str | None:
+    """Accept a file or named pipe in a directory that is there."""
+    if value is None:
+        return None
+    if not value or "\0" in value or os.path.isdir(value):
+        return got("must be a file", value)
+    folder = os.path.dirname(value) or "."
+    return None if os.path.isdir(folder) else got("must be in a directory that exists", value)
 
 
 def socket_path(value: str | None) -> str | None:

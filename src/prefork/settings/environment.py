@@ -18,6 +18,11 @@ def variables() -> Mapping[str, str]:
     return _environment
 
 
+def add(found: Mapping[str, str]) -> None:
+    """Add variables that the file or an env file names, for the application."""
+    _environment.update(found)
+
+
 def runtime_directory() -> str | None:
     """Give $XDG_RUNTIME_DIR where it is an absolute path, as it has to be, else None."""
     path = _environment.get("XDG_RUNTIME_DIR", "")

@@ -10,6 +10,8 @@ from prefork.settings.checks import got
 Text = str | tuple[str, ...]  # as typed; several where an option was repeated
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_TRUTHS = {"true": True, "yes": True, "on": True, "1": True}
+_TRUTHS |= {"false": False, "no": False, "off": False, "0": False}
 
 
 def choices(hint: Any) -> tuple[str, ...]:
@@ -33,7 +35,7 @@ def is_several(hint: Any) -> bool:
 
 def metavar(hint: Any, unit: str) -> str:
     """What stands for the value in the help."""
-    placeholder = {int: "N", float: unit.upper() or "NUMBER", str: "TEXT"}
+    placeholder = {int: "N", float: unit.upper() or "NUMBER", str: "TEXT", bool: "true|false"}
     return "|".join([*(placeholder[kind] for kind in kinds(hint)), *choices(hint)])
 
 
@@ -44,6 +46,8 @@ def value_of(hint: Any, text: Text) -> Any:
     word = text if isinstance(text, str) else text[-1]
     if word in choices(hint):
         return word
+    if bool in kinds(hint):
+        return _truth(word)
     if int in kinds(hint):
         return _whole(word, _alternative(hint))
     if float in kinds(hint):
@@ -57,6 +61,13 @@ def _members(hint: Any) -> tuple[Any, ...]:
 
 def _alternative(hint: Any) -> str:
     return "".join(f", or {word}" for word in choices(hint))
+
+
+def _truth(word: str) -> bool:
+    try:
+        return _TRUTHS[word.lower()]
+    except KeyError:
+        raise ValueError(got("must be true or false", word)) from None
 
 
 def _whole(word: str, alternative: str) -> int:

@@ -1,7 +1,7 @@
-"""Where the values of settings come from, and which source wins."""
+"""What each source says about the settings, and which source wins."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 from prefork.errors import SettingsError
@@ -9,52 +9,90 @@ from prefork.settings.declaration import Described
 from prefork.settings.parsing import Text, value_of
 from prefork.settings.schema import Settings, described, problems
 
+COMMAND_LINE = "command line"
+ENVIRONMENT = "environment"
+DEFAULT = "default"
+RELOAD_DEFAULT = "default with --reload"
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one source says about one setting, and what the setting is called there."""
+    """What one source says about one setting, what the setting is called there, and where that is.
+
+    The *label* is what a message begins with; the *origin* is told by `check --explain`.
+    """
 
     label: str
     text: Text
+    origin: str
 
 
 Source = Mapping[str, Given]  # by name of the setting
 
 
-def from_environment(variables: Mapping[str, str]) -> Source:
+def from_environment(variables: Mapping[str, str], origin: str = ENVIRONMENT) -> Source:
     """Take what PREFORK_* says. An empty variable says nothing; others are none of our business:
     an orchestrator may set PREFORK_SERVICE_HOST and the like for a service of that name."""
     return {
-        each.name: Given(each.variable, variables[each.variable])
+        each.name: Given(_label(each.variable, origin), variables[each.variable], origin)
         for each in described()
         if variables.get(each.variable)
     }
 
 
-def from_command_line(options: Mapping[str, Text | None]) -> Source:
+def _label(variable: str, origin: str) -> str:
+    return variable if origin == ENVIRONMENT else f"{variable} in {origin}"
+
+
+def from_command_line(options: Mapping[str, Text | bool | None]) -> Source:
     """Take what was typed; None and () were not."""
     labels = {each.name: each.label for each in described()}
     return {
-        name: Given(labels[name], text)
-        for name, text in options.items()
-        if text is not None and text != ()
+        name: Given(labels[name], _as_text(typed), COMMAND_LINE)
+        for name, typed in options.items()
+        if typed is not None and typed != ()
     }
 
 
-def resolve(*sources: Source) -> Settings:
-    """Merge the sources over the defaults, the last one wins.
+def _as_text(typed: Text | bool) -> Text:
+    return ("true" if typed else "false") if isinstance(typed, bool) else typed
 
-    Raises SettingsError, one line that names every problem.
-    """
-    given = {name: value for source in sources for name, value in source.items()}
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What all sources say together: values, where each comes from, and all that is wrong."""
+
+    values: Mapping[str, Any]  # by name of the setting; what is wrong, or missing, is not in it
+    origins: Mapping[str, str]  # likewise
+    problems: tuple[str, ...]
+
+    def settings(self) -> Settings:
+        """Raise SettingsError, one line that names every problem, unless there is none."""
+        if self.problems:
+            raise SettingsError("; ".join(self.problems))
+        return Settings(**self.values)
+
+
+def merge(*sources: Source) -> Merged:
+    """Merge the sources over the defaults, the last one wins."""
+    given = {name: one for source in sources for name, one in source.items()}
     values, wrong = _values(given)
-    wrong += problems(values, {name: each.label for name, each in given.items()})
-    if wrong:
-        raise SettingsError("; ".join(wrong))
-    return Settings(**values)
+    wrong += problems(values, {name: one.label for name, one in given.items()})
+    origins = {name: one.origin for name, one in given.items() if name in values}
+    for each in described():
+        if each.name not in given and each.default is not MISSING:
+            values[each.name], origins[each.name] = _default(each, bool(values.get("reload")))
+    return Merged(values, origins, tuple(wrong))
+
+
+def _default(each: Described, is_reloading: bool) -> tuple[Any, str]:
+    if is_reloading and each.doc.with_reload is not None:
+        return each.doc.with_reload, RELOAD_DEFAULT
+    return each.default, DEFAULT
 
 
 def _values(given: Source) -> tuple[dict[str, Any], list[str]]:
+    """Read what was given; what can't be read, or must be given and isn't, is wrong."""
     values: dict[str, Any] = {}
     wrong: list[str] = []
     for each in described():
@@ -69,4 +107,4 @@ def _values(given: Source) -> tuple[dict[str, Any], list[str]]:
 
 
 def _missing(each: Described) -> str:
-    return f"{each.label} must be given, or {each.variable} set"
+    return f"{each.label} must be given, or {each.variable} set, or {each.name} in prefork.toml"

@@ -31,20 +31,26 @@ def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"])
 
     Raises AppError, with the application's own traceback where it is the one that failed.
     """
-    module_name, _, name = spec.partition(":")
-    path = _resolved(app_dir)
-    if sys.path[:1] != [path]:
-        sys.path.insert(0, path)
     import_what_is_written()
-    module = _import(module_name, path)
-    name = name or "app"
-    found = _attribute(module, name.removesuffix("()"))
-    if name.endswith("()"):
+    found = imported(spec.removesuffix("()"), app_dir)
+    if spec.endswith("()"):
         found = _made_by(found, spec)
     if not callable(found):
         raise AppError(f"not callable: {spec} is {_article(type(found).__name__)}")
     kind = recognise(found, spec) if interface == "auto" else interface
     return Application(spec, kind, found)
+
+
+def imported(spec: str, app_dir: str) -> Any:
+    """Import the object that *spec* names: MODULE:NAME, where without a name it is `app`.
+
+    Raises AppError, with their traceback where their code is what failed.
+    """
+    module_name, _, name = spec.partition(":")
+    path = _resolved(app_dir)
+    if sys.path[:1] != [path]:
+        sys.path.insert(0, path)
+    return _attribute(_import(module_name, path), name or "app")
 
 
 def _resolved(app_dir: str) -> str:

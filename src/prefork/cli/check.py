@@ -1,0 +1,55 @@
+"""`prefork check`."""
+
+import click
+
+from prefork.cli.failures import report
+from prefork.cli.options import SettingsCommand
+from prefork.cli.output import say
+from prefork.control.show import table
+from prefork.errors import ExitCode, SettingsError
+from prefork.settings import environment
+from prefork.settings.checks import shown
+from prefork.settings.declaration import spelled
+from prefork.settings.parsing import Text
+from prefork.settings.resolution import Resolution, resolve
+from prefork.settings.schema import described
+
+
+@click.command("check", cls=SettingsCommand)
+@click.option("--explain", is_flag=True, help="Show every value, and where it comes from.")
+def command(explain: bool, **options: Text | bool | None) -> int:
+    """Check the settings and import the application, without serving it.
+
+    Takes what `serve` takes. Every problem of every source is told, one a line. The application is
+    imported in a process of its own. The exit code is 0 if `serve` would start, 2 if a setting is
+    wrong, 3 if the application can't be imported.
+    """
+    resolution = resolve(options, environment.variables())
+    if explain:
+        say(_explained(resolution))
+    if resolution.merged.problems:
+        for problem in resolution.merged.problems:
+            report(SettingsError(problem))
+        return ExitCode.USAGE
+    environment.add(resolution.variables)
+    from prefork.cli.trial import tried  # noqa: PLC0415 - a wrong setting can spare it
+
+    settings = resolution.settings()
+    say(f"{settings.app}: {tried(settings)}")
+    return ExitCode.OK
+
+
+def _explained(resolution: Resolution) -> str:
+    """A line per setting, then one per variable that the application is given."""
+    merged = resolution.merged
+    rows = [
+        [each.name, _shown(merged.values[each.name]), merged.origins[each.name]]
+        for each in described()
+        if each.name in merged.values
+    ]
+    rows += [[name, "(set)", "for the application"] for name in sorted(resolution.variables)]
+    return table(("SETTING", "VALUE", "FROM"), rows)
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None or value in ("", ()) else shown(spelled(value))

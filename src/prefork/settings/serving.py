@@ -1,0 +1,127 @@
+"""Settings of what is served, where, and within which limits."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from prefork.settings import checks
+from prefork.settings.declaration import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """The application, its addresses, and what a client may do."""
+
+    app: str = setting(
+        section="Application",
+        check=checks.application,
+        help="The application, as MODULE:ATTRIBUTE or MODULE:FACTORY().",
+    )
+    app_dir: str = setting(
+        ".",
+        section="Application",
+        check=checks.directory,
+        metavar="DIR",
+        is_path=True,
+        help="The directory that modules of the application are imported from.",
+    )
+    interface: Literal["auto", "asgi", "handler"] = setting(
+        "auto",
+        section="Application",
+        help="How the application is called: as ASGI 3, or as `async def handler(request)`.",
+    )
+    preload: Literal["auto", "on", "off"] = setting(
+        "auto",
+        section="Application",
+        help="Import the application once and fork workers from it; auto: unless the import "
+        "leaves threads, sockets or a running loop.",
+    )
+    root_path: str = setting(
+        "",
+        section="Application",
+        check=checks.root_path,
+        metavar="PATH",
+        unset="none",
+        help="The path below which a proxy in front offers the application, and which it takes "
+        "away: ASGI's root_path.",
+    )
+    env_file: str | None = setting(
+        None,
+        section="Application",
+        check=checks.readable_file,
+        metavar="FILE",
+        unset="none",
+        is_path=True,
+        help="A file of NAME=VALUE lines that are added to the environment, where that does not "
+        "have them already.",
+    )
+    bind: tuple[str, ...] = setting(
+        ("127.0.0.1:8000",),
+        section="Network",
+        check=checks.addresses,
+        metavar="ADDRESS",
+        short="-b",
+        help="An address to listen on: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.",
+    )
+    policy: Literal["rr", "least", "hash", "shared", "reuseport"] = setting(
+        "rr",
+        section="Network",
+        help="Who gets a connection: each worker in turn (rr), the one with the fewest (least), "
+        "always the same for a client's address (hash), whichever accepts it first (shared), or "
+        "the one that the kernel chooses by a hash of the connection (reuseport).",
+    )
+    backlog: int = setting(
+        2048,
+        section="Network",
+        check=checks.at_least(1),
+        unit="connections",
+        help="How many connections the kernel may queue on each address.",
+    )
+    header_timeout: float = setting(
+        15.0,
+        section="Limits",
+        check=checks.seconds(above=0),
+        unit="seconds",
+        help="How long a client may take to send the head of a request.",
+    )
+    keepalive_timeout: float = setting(
+        75.0,
+        section="Limits",
+        check=checks.seconds(),
+        unit="seconds",
+        help="How long a connection may stay idle between requests.",
+    )
+    max_request_line: int = setting(
+        8192,
+        section="Limits",
+        check=checks.at_least(64),
+        unit="bytes",
+        help="The longest request line.",
+    )
+    max_header_field: int = setting(
+        16384,
+        section="Limits",
+        check=checks.at_least(64),
+        unit="bytes",
+        help="The longest single header field.",
+    )
+    max_headers_size: int = setting(
+        65536,
+        section="Limits",
+        check=checks.at_least(64),
+        unit="bytes",
+        help="The most bytes of header fields in one request.",
+    )
+    max_headers: int = setting(
+        128,
+        section="Limits",
+        check=checks.at_least(1),
+        unit="fields",
+        help="The most header fields in one request.",
+    )
+    max_body: int = setting(
+        0,
+        section="Limits",
+        check=checks.at_least(0),
+        unit="bytes",
+        help="The largest body of a request; 0 is no limit.",
+    )

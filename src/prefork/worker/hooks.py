@@ -1,0 +1,77 @@
+"""The functions that the user wants called in the life of a worker, and of an instance."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from prefork import log
+from prefork.errors import AppError
+from prefork.worker.application import imported
+from prefork.worker.tracebacks import headline, own_traceback
+
+ANYTHING = (Exception, SystemExit)  # that a hook may end with
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a hook of a worker is given."""
+
+    slot: int
+    generation: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What a hook of the instance is given; *bind*: addresses with the ports that it got."""
+
+    name: str
+    pid: int
+    bind: tuple[str, ...]
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A function and the moment it is for; without a function it does nothing."""
+
+    moment: str
+    function: Callable[[Any], Any] | None = None
+
+    @classmethod
+    def load(cls, moment: str, spec: str | None, app_dir: str) -> "Hook":
+        """Import what *spec*, MODULE:FUNCTION, names. Raises AppError that names the moment."""
+        if spec is None:
+            return cls(moment)
+        try:
+            function = imported(spec, app_dir)
+        except AppError as error:
+            raise AppError(f"the hook {moment}: {error}", error.detail) from None
+        if not callable(function):
+            raise AppError(f"the hook {moment}: {spec} is not callable")
+        return cls(moment, function)
+
+    def call(self, subject: Worker | Instance) -> Any:
+        """Call it. What it returns is awaited by whoever has a loop. Raises AppError."""
+        if self.function is None:
+            return None
+        try:
+            return self.function(subject)
+        except ANYTHING as error:
+            raise self._raised(error) from None
+
+    async def awaited(self, subject: Worker | Instance) -> None:
+        """Call it in an event loop; it may be `async def`. What it raises is logged."""
+        try:
+            made = self.call(subject)
+            if inspect.isawaitable(made):
+                await made
+        except AppError as error:
+            log.error("hook_failed", hook=self.moment, reason=str(error), detail=error.detail)
+        except ANYTHING as error:
+            raised = self._raised(error)
+            log.error("hook_failed", hook=self.moment, reason=str(raised), detail=raised.detail)
+
+    def _raised(self, error: BaseException) -> AppError:
+        return AppError(f"the hook {self.moment} raised: {headline(error)}", own_traceback(error))
