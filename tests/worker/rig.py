@@ -176,9 +176,11 @@ async def rig(
     app: Callable[..., Awaitable[Any]],
     kind: Kind = "asgi",
     state: dict[str, Any] | None = None,
+    root_path: str = "",
     **limits: Any,
 ) -> AsyncIterator[Rig]:
-    made = Rig(Application("tests:app", kind, app), replace(LIMITS, **limits), state or {})
+    application = Application("tests:app", kind, app, root_path)
+    made = Rig(application, replace(LIMITS, **limits), state or {})
     try:
         yield made
     finally:

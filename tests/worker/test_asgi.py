@@ -53,6 +53,21 @@ def test_the_scope_is_complete(run: Run) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("target", ["/a%20b", "http://a/a%20b"])
+def test_a_path_begins_with_the_root_path_that_the_proxy_took_away(run: Run, target: str) -> None:
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        told = [scope[key] for key in ("root_path", "path", "raw_path")]
+        await respond(send, repr(told).encode())
+
+    async def scenario() -> None:
+        async with rig(app, root_path="/shop") as made:
+            client = await made.connect()
+            answer = await client.get(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert answer.body == b"['/shop', '/shop/a b', b'/shop/a%20b']"
+
+    run(scenario())
+
+
 def test_over_a_unix_socket_there_is_no_client_address(run: Run) -> None:
     async def app(scope: Message, receive: Any, send: Any) -> None:
         await respond(send, repr((scope["client"], scope["server"])).encode())

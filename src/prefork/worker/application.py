@@ -24,6 +24,7 @@ class Application:
     spec: str
     kind: Kind
     callable: Callable[..., Any]
+    root_path: str = ""  # below which a proxy offers it, and which that takes away
 
 
 def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"]) -> Application:

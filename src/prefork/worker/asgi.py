@@ -30,10 +30,10 @@ class AsgiCycle(Cycle):
             "server": carrier.local,
             "client": carrier.client,
             "scheme": "http",
-            "root_path": "",
+            "root_path": service.root_path,
             "method": self.method,
-            "path": self.path,
-            "raw_path": self.raw_path,
+            "path": service.root_path + self.path,  # ASGI: a path begins with the root_path
+            "raw_path": service.raw_root + self.raw_path,
             "query_string": self.query_string,
             "headers": self.fields,
             "state": service.state.copy(),

@@ -1,6 +1,6 @@
 """The user's code as a worker runs it: the application and its hooks, imported together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prefork.settings.schema import Settings
 from prefork.worker import app_logging
@@ -21,7 +21,9 @@ class Code:
     def load(cls, settings: Settings) -> "Code":
         """Configure `logging`, then import. Raises AppError."""
         app_logging.configure(settings)
-        application = load(settings.app, settings.app_dir, settings.interface)
+        application = replace(
+            load(settings.app, settings.app_dir, settings.interface), root_path=settings.root_path
+        )
         moments = ("post_fork", "pre_stop", "worker_exit")
         specs = (settings.post_fork, settings.pre_stop, settings.worker_exit)
         hooks = [

@@ -31,8 +31,8 @@ class Service:
     # fmt: off
     __slots__ = (
         "accepted", "call", "connections", "context", "date", "drained", "draining",
-        "idle_timeout", "in_flight", "limits", "line", "loop", "members", "now", "requests",
-        "state", "trailing",
+        "idle_timeout", "in_flight", "limits", "line", "loop", "members", "now", "raw_root",
+        "requests", "root_path", "state", "trailing",
     )
     # fmt: on
 
@@ -45,6 +45,8 @@ class Service:
         state: dict[str, Any],
     ) -> None:
         self.call = application.callable
+        self.root_path = application.root_path
+        self.raw_root = application.root_path.encode("ascii")
         self.limits = limits
         self.line = line
         self.loop = loop
