@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from prefork import log
-from prefork.log import ROOM, Event, Log, as_json, as_text, escape
+from prefork.log import Event, Log, as_json, as_text, escape
+from prefork.sink import ROOM
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 

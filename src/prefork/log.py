@@ -1,27 +1,22 @@
 """One structured line per event on standard error, whole or not at all, without ever waiting.
 
 A log that blocks is an outage: the reader of a pipe stops and every process that says something
-stops too. So each write is of at most 4096 bytes (what a pipe takes whole or not at all), only
-where poll says there is room, and without waiting where the kernel offers that: between poll and
-write another process of the fleet may take the last page. What doesn't fit is counted as lost.
+stops too. What can't be written at once is counted as lost.
 """
 
-import errno
 import json
 import os
-import select
-import stat
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from prefork.sink import ROOM, Sink
+
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["text", "json"]
 
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
-ROOM = 4095  # bytes in one write; PIPE_BUF on Linux, less the newline that mends a torn line
 INDENT = "    "  # before each line of a traceback
 CAPS = (ROOM, 1000, 300, 100, 20, 0)  # characters kept of each value, until the line fits
 
@@ -150,10 +145,9 @@ class Log:
     def __init__(self, fd: int = 2, now: Callable[[], datetime] = utc_now) -> None:
         self.level: Level = "info"
         self.format: Format = "text"
-        self._fd = fd
+        self.sink = Sink(fd)
         self._now = now
         self._lost = 0
-        self._torn = False  # part of a line was written: the next one starts with a newline
 
     def write(self, level: Level, name: str, fields: Mapping[str, object]) -> None:
         """Say it now, or count it as lost, unless it is less important than what is wanted."""
@@ -184,32 +178,10 @@ class Log:
             self._lost = 0
 
     def _put(self, chunk: bytes) -> bool:
-        if self._torn:
-            chunk = b"\n" + chunk
         try:
-            written = _write(self._fd, chunk) if _has_room(self._fd) else 0
+            return self.sink.put(chunk) == len(chunk)
         except OSError:  # the reader is gone, the disk is full: the log has no one to tell
-            written = 0
-        if written:
-            self._torn = written < len(chunk)
-        return written == len(chunk)
-
-
-def _has_room(fd: int) -> bool:
-    poll = select.poll()  # a new one each time: two threads may not share one
-    poll.register(fd, select.POLLOUT)
-    return any(seen & select.POLLOUT for _, seen in poll.poll(0))
-
-
-def _write(fd: int, data: bytes) -> int:
-    mode = os.fstat(fd).st_mode
-    if sys.platform == "linux" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        try:
-            return os.pwritev(fd, [data], -1, os.RWF_NOWAIT)
-        except OSError as error:  # pipes have it since Linux 6.4
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE):
-                raise
-    return os.write(fd, data)
+            return False
 
 
 _log = Log()

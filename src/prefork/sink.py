@@ -1,0 +1,57 @@
+"""A descriptor that whole lines are written to, without ever waiting.
+
+Each write to a pipe is of at most 4096 bytes, what it takes whole or not at all, only where poll
+says there is room, and without waiting where the kernel offers that: between poll and write another
+process of the fleet may take the last page. O_NONBLOCK would do, and would change the descriptor
+for whoever else has it.
+"""
+
+import errno
+import os
+import select
+import stat
+import sys
+
+ROOM = 4095  # bytes in one write; PIPE_BUF on Linux, less the newline that mends a torn line
+
+
+class Sink:
+    """The lines of one writer; other processes may write to the same file."""
+
+    def __init__(self, fd: int) -> None:
+        self.descriptor = fd
+        self._torn = False  # part of a line was written: the next one starts with a newline
+
+    def put(self, lines: bytes) -> int:
+        """Write lines, each with its newline; return how many bytes of whole ones were taken.
+
+        What a torn line lacks is lost, since others may have written since; it is ended, and can be
+        put again. Raises OSError where the kernel takes nothing: no reader, no space.
+        """
+        if not has_room(self.descriptor):
+            return 0
+        mending = int(self._torn)
+        written = _write(self.descriptor, b"\n" * mending + lines) - mending
+        if written < 0:
+            return 0
+        whole = lines.rfind(b"\n", 0, written) + 1
+        self._torn = whole < written
+        return whole
+
+
+def has_room(fd: int, timeout: float = 0) -> bool:
+    """Whether a write would take something at once, or within *timeout* seconds."""
+    poll = select.poll()  # a new one each time: two threads may not share one
+    poll.register(fd, select.POLLOUT)
+    return any(seen & select.POLLOUT for _, seen in poll.poll(timeout * 1000))
+
+
+def _write(fd: int, data: bytes) -> int:
+    mode = os.fstat(fd).st_mode
+    if sys.platform == "linux" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        try:
+            return os.pwritev(fd, [data], -1, os.RWF_NOWAIT)
+        except OSError as error:  # pipes have it since Linux 6.4
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE):
+                raise
+    return os.write(fd, data)
