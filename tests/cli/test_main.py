@@ -29,8 +29,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["serv"], "prefork: error: No such command 'serv'. Did you mean 'serve'?\n"),
         (
             ["x"],
-            "prefork: error: No such command 'x'. There are serve, list, stats, status, reload, "
-            "scale, stop.\n",
+            "prefork: error: No such command 'x'. There are serve, check, init, list, stats, "
+            "status, reload, scale, stop.\n",
         ),
         (["--versio"], "Did you mean '--version'?"),
         (["list", "--jsn"], "Did you mean '--json'?"),

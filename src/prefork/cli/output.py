@@ -45,4 +45,8 @@ def say(text: str, end: str = "\n") -> None:
 
 
 def say_json(value: Any) -> None:
-    say(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    say(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from prefork.errors import SettingsError
@@ -31,13 +32,27 @@ def got(wrong: str, value: object) -> str:
     return f"{wrong} (got {shown(value)})"
 
 
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A check of numbers whose bounds others can see: the schema for editors has them too."""
+
+    check: Check
+    low: float
+    high: float | None = None
+    is_open: bool = False  # *low* itself is too low
+
+    def __call__(self, value: Any) -> str | None:
+        return self.check(value)
+
+
 def anything(_value: object) -> None:
     """Accept every value."""
 
 
 def at_least(bound: int) -> Check:
     """Accept numbers from *bound* on."""
-    return lambda value: None if value >= bound else got(f"must be at least {bound}", value)
+    wrong = f"must be at least {bound}"
+    return Bounded(lambda value: None if value >= bound else got(wrong, value), bound)
 
 
 def between(low: int, high: int, *, other: str | None = None) -> Check:
@@ -49,7 +64,7 @@ def between(low: int, high: int, *, other: str | None = None) -> Check:
             return None
         return got(f"must be from {low} to {high}{hint}", value)
 
-    return check
+    return Bounded(check, low, high)
 
 
 def seconds(*, above: float | None = None) -> Check:
@@ -62,7 +77,7 @@ def seconds(*, above: float | None = None) -> Check:
             return got(f"must be from 0 to {LONGEST} seconds", value)
         return None
 
-    return check
+    return Bounded(check, above or 0, LONGEST, is_open=above is not None)
 
 
 def one_of(*choices: str) -> Check:

@@ -20,6 +20,7 @@ class Doc:
     short: str = ""  # a second, short option, where gunicorn's users know one
     with_reload: Any = None  # the default under --reload, where that is another
     is_path: bool = False  # relative to the file that gives it
+    example: Any = None  # what `init` writes where the default is nothing that can be written
 
 
 def setting(default: Any = MISSING, **doc: Any) -> Any:

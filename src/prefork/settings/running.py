@@ -50,6 +50,7 @@ class Running:
         check=checks.between(1, checks.MOST_WORKERS),
         unit="workers",
         unset="a quarter of the workers, at least one",
+        example=2,
         help="How many workers a reload replaces at a time: so many more than usual run meanwhile, "
         "beside old ones that still have requests.",
     )
@@ -67,6 +68,7 @@ class Running:
         check=checks.function,
         metavar="MODULE:FUNCTION",
         unset="none",
+        example="hooks:on_starting",
         help="Called once before anything else is started, in a process of its own; if it fails, "
         "nothing is started.",
     )
@@ -76,6 +78,7 @@ class Running:
         check=checks.function,
         metavar="MODULE:FUNCTION",
         unset="none",
+        example="hooks:when_ready",
         help="Called once when every worker serves for the first time, in a process of its own.",
     )
     post_fork: str | None = setting(
@@ -84,6 +87,7 @@ class Running:
         check=checks.function,
         metavar="MODULE:FUNCTION",
         unset="none",
+        example="hooks:post_fork",
         help="Called in each worker before the application's startup; if it fails, the worker "
         "does not start.",
     )
@@ -93,6 +97,7 @@ class Running:
         check=checks.function,
         metavar="MODULE:FUNCTION",
         unset="none",
+        example="hooks:pre_stop",
         help="Called in each worker that is told to stop, before it finishes its requests.",
     )
     worker_exit: str | None = setting(
@@ -101,6 +106,7 @@ class Running:
         check=checks.function,
         metavar="MODULE:FUNCTION",
         unset="none",
+        example="hooks:worker_exit",
         help="Called in each worker that has served, after the application's shutdown.",
     )
     reload: bool = setting(
@@ -138,6 +144,7 @@ class Running:
         metavar="NAME",
         short="-n",
         unset="the application's module and port",
+        example="shop",
         help="What `list` and the other commands call this instance.",
     )
     control: str | None = setting(
@@ -147,6 +154,7 @@ class Running:
         metavar="PATH",
         unset="NAME.sock in the user's runtime directory",
         is_path=True,
+        example="prefork.sock",
         help="The path of the control socket; commands then take this path, with a slash, instead "
         "of the name, and `list` shows what is in its default place only.",
     )
@@ -156,6 +164,7 @@ class Running:
         check=checks.writable_descriptor,
         metavar="FD",
         unset="nothing is written",
+        example=3,
         help="A descriptor to write a line to, and close, once every worker is ready.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting(
@@ -172,6 +181,7 @@ class Running:
         None,
         section="Logging",
         unset="as the application has it",
+        example="info",
         help="Write what the application says through `logging`, from this level on, to the log.",
     )
     log_config: str | None = setting(
@@ -181,6 +191,7 @@ class Running:
         metavar="FILE",
         unset="none",
         is_path=True,
+        example="logging.json",
         help="A file with which the application's `logging` is configured before it is imported: "
         "a dictConfig as .json or .toml, or a fileConfig as .ini.",
     )
@@ -191,6 +202,7 @@ class Running:
         metavar="PATH",
         unset="none",
         is_path=True,
+        example="-",
         help="Write a line for each request to this file or named pipe; - is standard output.",
     )
     access_log_format: Literal["combined", "json"] = setting(

@@ -14,6 +14,7 @@ class Serving:
     app: str = setting(
         section="Application",
         check=checks.application,
+        example="main:app",
         help="The application, as MODULE:ATTRIBUTE or MODULE:FACTORY().",
     )
     app_dir: str = setting(
@@ -51,6 +52,7 @@ class Serving:
         metavar="FILE",
         unset="none",
         is_path=True,
+        example=".env",
         help="A file of NAME=VALUE lines that are added to the environment, where that does not "
         "have them already.",
     )
