@@ -3,7 +3,7 @@
 import os
 import selectors
 import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +21,11 @@ from prefork.errors import AppError, ExitCode
 from prefork.policy.schemes import SCHEMES
 from prefork.primary import priority
 from prefork.primary.acceptor import Acceptor
+from prefork.primary.aides import Aides
+from prefork.primary.greeting import Greeting, Style
 from prefork.primary.host import PosixHost
 from prefork.primary.listeners import Listeners
 from prefork.primary.loop import Primary
-from prefork.primary.nursery import Entries
 from prefork.primary.signals import Signals
 from prefork.settings import environment
 from prefork.settings.address import parse
@@ -33,80 +34,107 @@ from prefork.settings.cpus import available_parallelism
 from prefork.settings.schema import Settings
 from prefork.wire import descriptors, lineage
 from prefork.wire.board import Board
-from prefork.wire.estate import Estate
+from prefork.wire.estate import Entries, Estate, OutputDesk
 from prefork.wire.named import NamedSocket
 
-ENTRIES = Entries("prefork.worker.template:main", "prefork.worker.entry:main")
+ENTRIES = Entries(
+    template="prefork.worker.template:main",
+    worker="prefork.worker.entry:main",
+    watcher="prefork.aides.watcher:main",
+    capture="prefork.aides.capture:main",
+    errand="prefork.aides.errand:main",
+)
 LINES = 4 * MOST_WORKERS  # of the board; those never used cost no memory
 
 
 def serve(settings: Settings) -> int:
     """Run a fleet until it is told to stop. Returns the exit code.
 
-    Raises AddressError where an address or the name is taken, before anything is forked.
+    Raises AddressError where an address or the name is taken, before anything is forked, and
+    AppError where nothing ever served.
     """
     log.configure(settings.log_level, settings.log_format)
-    descriptors.fill_standard()
     signals = Signals()  # first: a stop that comes early must find its handler
-    adopts = lineage.adopt_orphans()
+    descriptors.fill_standard()
     descriptors.raise_limit()
     priority.let_workers_run()
-    accepts = SCHEMES[settings.policy].accepts
-    listeners = Listeners([parse(each) for each in settings.bind], settings.backlog, accepts)
-    try:
+    with ExitStack() as opened:
+        accepts = SCHEMES[settings.policy].accepts
+        listeners = Listeners([parse(each) for each in settings.bind], settings.backlog, accepts)
+        opened.callback(listeners.close)
         control = _claim(settings, listeners)
-    except BaseException:
-        listeners.close()
-        raise
-    workers = _resolve(settings.workers)
-    environment.limit_blas_threads(max(1, available_parallelism() // workers))
-    estate = Estate(settings, workers, listeners.families, Board(LINES), os.getpid())
-    fleet = Fleet(
-        Plan(
-            workers,
-            templates=adopts,
-            preload=settings.preload != "off",
-            start_timeout=settings.start_timeout,
-            graceful_timeout=settings.graceful_timeout,
-            min_uptime=settings.min_uptime,
-            reload_parallel=settings.reload_parallel,
-            most_workers=MOST_WORKERS,
-        )
-    )
-    return _run(fleet, estate, signals, control=control, listeners=listeners)
+        opened.callback(control.remove)
+        estate = _estate(settings, listeners, _name(settings, control))
+        aides = Aides(estate)
+        opened.callback(aides.finish, signals)
+        _say_started(estate)
+        aides.start()
+        if not aides.run_first("on_starting", signals):
+            return ExitCode.OK
+        selector = selectors.DefaultSelector()
+        acceptor = Acceptor(listeners, SCHEMES[settings.policy].policy(), estate.board, selector)
+        return _run(PosixHost(estate, aides, signals, selector, acceptor), control)
 
 
-def _run(
-    fleet: Fleet,
-    estate: Estate,
-    signals: Signals,
-    *,
-    control: NamedSocket,
-    listeners: Listeners,
-) -> int:
-    settings = estate.settings
-    selector = selectors.DefaultSelector()
-    policy = SCHEMES[settings.policy].policy()
-    acceptor = Acceptor(listeners, policy, estate.board, selector)
-    host = PosixHost(ENTRIES, estate, signals, selector, acceptor)
-    identity = _identify(settings, listeners, control)
-    verbs = Verbs(fleet, partial(_report, identity, fleet, host))
-    server = ControlServer(control, selector, verbs)
-    setproctitle(f"prefork: primary {identity.name} [{settings.app}]")
-    log.info(
-        "started",
-        name=identity.name,
-        app=settings.app,
-        bind=list(identity.bind),
-        workers=estate.workers,
-        policy=settings.policy,
+def _run(host: PosixHost, control: NamedSocket) -> int:
+    fleet = Fleet(_plan(host.estate, templates=lineage.adopt_orphans()))
+    verbs = Verbs(fleet, partial(_report, _identify(host.estate), fleet, host))
+    server = ControlServer(control, host.selector, verbs)
+    primary = Primary(
+        fleet, host, announce=partial(_announce, fleet, host), tell_reload=server.tell
     )
-    announce = _announcer(identity, settings.ready_fd)
-    code = Primary(fleet, host, announce=announce, tell_reload=server.tell).run()
+    code = primary.run()
     server.finish(code)
     log.info("stopped", exit_code=int(code))
     _explain(code, fleet)
     return code
+
+
+def _plan(estate: Estate, *, templates: bool) -> Plan:
+    settings = estate.settings
+    return Plan(
+        estate.workers,
+        templates=templates,
+        preload=settings.preload != "off",
+        start_timeout=settings.start_timeout,
+        graceful_timeout=settings.graceful_timeout,
+        min_uptime=settings.min_uptime,
+        reload_parallel=settings.reload_parallel,
+        most_workers=MOST_WORKERS,
+        waits_for_code=settings.reload,
+    )
+
+
+def _estate(settings: Settings, listeners: Listeners, name: str) -> Estate:
+    """What all children will share. From here on prefork's log has a descriptor of its own, where
+    what children print is tagged."""
+    workers = _resolve(settings.workers)
+    environment.limit_blas_threads(max(1, available_parallelism() // workers))
+    desk = OutputDesk.open() if settings.capture_output else None
+    log.configure(settings.log_level, settings.log_format, desk.log if desk else None)
+    setproctitle(f"prefork: primary {name} [{settings.app}]")
+    return Estate(
+        settings,
+        workers,
+        listeners.families,
+        Board(LINES),
+        os.getpid(),
+        ENTRIES,
+        name,
+        tuple(map(str, listeners.bound)),
+        desk,
+    )
+
+
+def _say_started(estate: Estate) -> None:
+    log.info(
+        "started",
+        name=estate.name,
+        app=estate.settings.app,
+        bind=list(estate.bind),
+        workers=estate.workers,
+        policy=estate.settings.policy,
+    )
 
 
 def _explain(code: int, fleet: Fleet) -> None:
@@ -140,14 +168,18 @@ def _control_path(settings: Settings, listeners: Listeners) -> Path:
     return path
 
 
-def _identify(settings: Settings, listeners: Listeners, control: NamedSocket) -> Identity:
+def _name(settings: Settings, control: NamedSocket) -> str:
+    return settings.name or Path(control.getsockname()).stem
+
+
+def _identify(estate: Estate) -> Identity:
     return Identity(
-        name=settings.name or Path(control.getsockname()).stem,
-        pid=os.getpid(),
+        name=estate.name,
+        pid=estate.primary,
         version=__version__,
-        app=settings.app,
-        policy=settings.policy,
-        bind=tuple(map(str, listeners.bound)),
+        app=estate.settings.app,
+        policy=estate.settings.policy,
+        bind=estate.bind,
         started_at=time.monotonic(),
         epoch=log.utc_now().timestamp() - time.monotonic(),
     )
@@ -158,16 +190,29 @@ def _report(identity: Identity, fleet: Fleet, host: PosixHost, now: float) -> di
     return report(identity, fleet, Counts(lines, host.tally.retired, host.tally.exits), now)
 
 
-def _announcer(identity: Identity, ready_fd: int | None) -> Callable[[], None]:
-    def announce() -> None:
-        """Log it, and write one line to --ready-fd, as s6 and its kin expect."""
-        log.info("ready", name=identity.name, bind=list(identity.bind))
-        if ready_fd is not None:
-            said = {"name": identity.name, "pid": identity.pid, "bind": identity.bind}
-            try:
-                os.write(ready_fd, msgspec.json.encode(said) + b"\n")
-            except OSError as error:  # whoever asked has gone
-                log.warning("ready_unheard", reason=error.strerror)
-            os.close(ready_fd)
+def _announce(fleet: Fleet, host: PosixHost) -> None:
+    """Every worker serves, for the first time: tell the log, --ready-fd, and the hook."""
+    estate = host.estate
+    log.info("ready", name=estate.name, bind=list(estate.bind))
+    is_colourful = log.is_terminal() and environment.wants_colours()
+    greeting = Greeting(estate, host.interface, _preload(fleet))
+    log.show(greeting.lines(Style.COLOUR if is_colourful else Style.PLAIN))
+    if estate.settings.ready_fd is not None:
+        said = {"name": estate.name, "pid": estate.primary, "bind": estate.bind}
+        try:
+            os.write(estate.settings.ready_fd, msgspec.json.encode(said) + b"\n")
+        except OSError as error:  # whoever asked has gone
+            log.warning("ready_unheard", reason=error.strerror)
+        os.close(estate.settings.ready_fd)
+    host.aides.run("when_ready")
 
-    return announce
+
+def _preload(fleet: Fleet) -> str:
+    """Whether workers are forked from one import, and if not, why."""
+    generation = fleet.generation
+    if not fleet.has_templates:
+        return "no: this system has no subreaper; each worker imports the application"
+    if generation.preload:
+        return "yes: imported once, workers are forked from it"
+    reason = ", ".join(generation.declined) or "--preload off"
+    return f"no: {reason}; each worker imports the application"

@@ -164,6 +164,12 @@ class Log:
             if self._lost or not self._put(chunk):  # nothing after a gap, or the gap would hide
                 self._lost += count
 
+    def show(self, lines: list[bytes]) -> None:
+        """Write lines for a reader as they are, where the log is text that somebody may read."""
+        if self.format == "text" and LEVELS.index("info") >= LEVELS.index(self.level):
+            for _, chunk in packed(lines):
+                self._put(chunk)
+
     def _confess(self, event: Event) -> None:
         """Before the first line that can be written again, say how many could not."""
         if not self._lost:
@@ -187,10 +193,22 @@ class Log:
 _log = Log()
 
 
-def configure(level: Level, format: Format) -> None:
-    """Choose the least level that is written, and the form of a line."""
+def configure(level: Level, format: Format, descriptor: int | None = None) -> None:
+    """Choose the least level that is written, the form of a line, and if given, where to."""
     _log.level = level
     _log.format = format
+    if descriptor is not None:
+        _log.sink.descriptor = descriptor
+
+
+def show(lines: list[str]) -> None:
+    """Write lines for a reader, who gets none where the log is for machines."""
+    _log.show([line.encode(errors="backslashreplace") for line in lines])
+
+
+def is_terminal() -> bool:
+    """Whether the log's reader sits at a terminal."""
+    return os.isatty(_log.sink.fileno())
 
 
 def relay(level: Level, event: str, /, **fields: object) -> None:

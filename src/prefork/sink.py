@@ -22,6 +22,9 @@ class Sink:
         self.descriptor = fd
         self._torn = False  # part of a line was written: the next one starts with a newline
 
+    def fileno(self) -> int:
+        return self.descriptor
+
     def put(self, lines: bytes) -> int:
         """Write lines, each with its newline; return how many bytes of whole ones were taken.
 

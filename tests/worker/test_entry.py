@@ -17,11 +17,18 @@ from prefork.settings.schema import Settings
 from prefork.wire import channel, handover
 from prefork.wire.board import Board, Field
 from prefork.wire.channel import Channel
-from prefork.wire.estate import Estate, WorkerBirth
+from prefork.wire.estate import Entries, Estate, WorkerBirth
 from prefork.wire.messages import Admit, Leaving, Message, Ready, SpawnWorker, Stop
 from prefork.worker.application import Application
+from prefork.worker.code import Code
 from prefork.worker.entry import Worker
+from prefork.worker.hooks import Hook
 from prefork.worker.link import Link
+
+
+def code() -> Code:
+    application = Application("tests:app", "handler", greet)
+    return Code(application, Hook("post_fork"), Hook("pre_stop"), Hook("worker_exit"))
 
 
 class Primary:
@@ -33,10 +40,17 @@ class Primary:
         self.handover, receiving = handover.pair()
         self._receiving = receiving
         self._theirs = Channel(theirs)
-        estate = Estate(Settings(app="tests:app"), 1, (socket.AF_INET,), Board(2), os.getpid())
+        estate = Estate(
+            Settings(app="tests:app"),
+            1,
+            (socket.AF_INET,),
+            Board(2),
+            os.getpid(),
+            Entries(*["nowhere"] * 5),
+        )
         self.line = estate.board.line(1)
         birth = WorkerBirth(estate, 1, 0, 1, 1, theirs, receiving, (listener,))
-        worker = Worker(birth, self._theirs, Application("tests:app", "handler", greet))
+        worker = Worker(birth, self._theirs, code())
         self.life = asyncio.create_task(worker.live())
 
     async def hear(self) -> Message:

@@ -32,6 +32,7 @@ from prefork.core.roster import Generation, Roster
 from prefork.core.supply import Supply
 from prefork.errors import ExitCode
 
+NEVER = float("inf")
 FIRST_START_TRIES = 3  # then a fleet that never served gives up
 
 
@@ -62,6 +63,11 @@ class Fleet:
     def generation(self) -> Generation:
         """Whose code is served. One that is being rolled out is that when all slots run it."""
         return self.roster.oldest
+
+    @property
+    def has_templates(self) -> bool:
+        """Whether workers are forked by templates, and not by the primary."""
+        return self._plan.templates
 
     @property
     def reload(self) -> ReloadStatus | None:
@@ -100,6 +106,8 @@ class Fleet:
                 yield from self._stop(grace, now)
             case QuitRequested():
                 yield from self._stop(0.0, now)
+            case ReloadRequested() if self._is_waiting_for_code():
+                yield from self._start_anew(now)
             case ReloadRequested():
                 self._reload.request()
             case ScaleRequested(by):
@@ -114,6 +122,21 @@ class Fleet:
     def _stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
         yield from self._reload.cancel("the instance was told to stop", now)
         yield from self._ending.stop(grace, now, code)
+
+    def _is_waiting_for_code(self) -> bool:
+        """Whether the first start has failed, and new code is what may help."""
+        return self.generation.retry_at == NEVER and not self._ending.has_begun
+
+    def _start_anew(self, now: float) -> Iterator[Order]:
+        """Load the code again, as at the start: there is no old code to fall back to."""
+        generation = self.roster.add_generation(preload=self._plan.preload)
+        yield Note("info", "starting_anew", (("generation", generation.number),))
+        for slot in self.roster.slots:
+            slot.generation, slot.retry_at = generation, now
+            stray, slot.coming = slot.coming, None
+            if stray is not None and stray.allows(Step.STOP):
+                yield removal.drain(stray, HURRY, now)
+        self.roster.forget_generations()
 
     def _scale(self, workers: int, now: float) -> Iterator[Order]:
         if self._ending.has_begun or not 1 <= workers <= self._plan.most_workers:
@@ -187,12 +210,22 @@ class Fleet:
             wait = self._supply.lose_template(process, generation, now)
             yield from self._on_loss(process, exited, wait, now)
 
+    def _wait_for_code(self, lost: Process) -> Iterator[Order]:
+        """The same code would fail again: start nothing before it has changed."""
+        self.generation.retry_at = NEVER
+        for slot in self.roster.slots:
+            slot.retry_at = NEVER
+        yield Note("warning", "waiting_for_change", (("process", lost.role.value),))
+
     def _on_loss(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
         is_first_start = not self.roster.has_served
         is_import = lost.failure is not None and lost.failure.stage is Stage.IMPORT
+        is_in_vain = lost.failure is not None or self.generation.tries >= FIRST_START_TRIES
         if self._reload.is_refuted_by(lost):
             yield from self._reload.fail(lost, exited, now)
+        elif is_first_start and is_in_vain and self._plan.waits_for_code:
+            yield from self._wait_for_code(lost)
         elif is_first_start and is_import:
             yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
         elif is_first_start and self.generation.tries >= FIRST_START_TRIES:

@@ -37,8 +37,8 @@ class Hearing:
         match word:
             case Failed():
                 yield self._on_failed(process, word)
-            case Declined():
-                yield from self._on_declined(process, now)
+            case Declined(_, reasons):
+                yield from self._on_declined(process, reasons, now)
             case Forked(_, pid):
                 yield from self._on_forked(process, pid, now)
             case Ready():
@@ -67,7 +67,7 @@ class Hearing:
         if generation := self._roster.generation_of(process):
             generation.failure = failed
         fields = (("pid", process.pid), ("reason", failed.reason))
-        if self._roster.has_served:
+        if self._roster.has_served or self._plan.waits_for_code:
             return Note("error", "application_failed", (*fields, ("detail", failed.detail)))
         return Note("warning", "application_failed", fields)
 
@@ -107,7 +107,9 @@ class Hearing:
         elif worker.phase is Phase.LEAVING and (slot := self._roster.slot_of(worker)):
             self._supply.lose_worker(worker, slot, now)
 
-    def _on_declined(self, process: Process, now: float) -> Iterator[Order]:
+    def _on_declined(
+        self, process: Process, reasons: tuple[str, ...], now: float
+    ) -> Iterator[Order]:
         is_news = process.phase is Phase.STARTING
         generation = self._roster.generation_of(process) if is_news else None
         is_empty = generation is not None and not generation.preload
@@ -117,6 +119,7 @@ class Hearing:
         process.advance(Step.DECLINE, deadline=now + HURRY if is_news else process.deadline)
         if generation is not None:
             generation.preload = False
+            generation.declined = reasons
             generation.template = None
 
     def _punish(self, process: Process) -> Iterator[Order]:

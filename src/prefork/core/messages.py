@@ -41,9 +41,13 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """A template found that its application can't be forked after the import, and ends."""
+    """A template found that its application can't be forked after the import, and ends.
+
+    *reasons*: what the import left behind.
+    """
 
     id: int
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

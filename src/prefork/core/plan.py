@@ -14,6 +14,7 @@ class Plan:
     graceful_timeout: float
     min_uptime: float = 1.0  # PM2's default; a life that long is replaced without delay
     reload_parallel: int | None = None  # slots that a reload moves at a time; None: a quarter
+    waits_for_code: bool = False  # after a first start that failed, wait for the next reload
     most_workers: int = 1024  # that the fleet may be scaled to
 
     def at_a_time(self, slots: int) -> int:

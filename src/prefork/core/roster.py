@@ -17,6 +17,7 @@ class Generation:
     template: Process | None = None
     retry_at: float = 0.0  # no template is started before
     failure: Failed | None = None  # what its application said last
+    declined: tuple[str, ...] = ()  # why its template could not be forked after the import
     is_on_trial: bool = False  # a reload is rolling it out
     worker_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
     template_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)

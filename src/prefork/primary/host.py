@@ -20,13 +20,14 @@ from prefork.core.messages import (
 from prefork.errors import RemoteError
 from prefork.primary import mail, reaper
 from prefork.primary.acceptor import Acceptor
+from prefork.primary.aides import Aides
 from prefork.primary.children import Child, Children
-from prefork.primary.nursery import Entries, Nursery
+from prefork.primary.nursery import Nursery
 from prefork.primary.signals import REQUESTS, Signals
 from prefork.primary.tally import Tally
 from prefork.wire.board import Line
 from prefork.wire.estate import Estate
-from prefork.wire.messages import Admit, FromPrimary, Nudge, Stop
+from prefork.wire.messages import Admit, FromPrimary, Nudge, Ready, Stop
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
 Reaction: TypeAlias = Callable[[float], Iterable[Fact]]  # to a ready descriptor; given now
@@ -37,24 +38,26 @@ class PosixHost:
 
     def __init__(
         self,
-        entries: Entries,
         estate: Estate,
+        aides: Aides,
         signals: Signals,
         selector: selectors.BaseSelector,
         acceptor: Acceptor,
     ) -> None:
-        self._estate = estate
+        self.estate = estate
+        self.aides = aides
         self._signals = signals
-        self._selector = selector
+        self.selector = selector
         self._acceptor = acceptor
         self.children = Children(range(1, len(estate.board)))  # line 0 is our own
-        self._nursery = Nursery(entries, estate, self.children)
+        self._nursery = Nursery(estate, self.children)
         self.tally = Tally(estate.board)
+        self.interface = ""  # of the application, as the first worker found it
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     def lines(self) -> dict[int, Line]:
         """The children's lines of the board, by their ids."""
-        return {child.id: self._estate.board.line(child.line) for child in self.children}
+        return {child.id: self.estate.board.line(child.line) for child in self.children}
 
     # -- waiting -------------------------------------------------------------
 
@@ -65,7 +68,7 @@ class PosixHost:
         """Sleep until something happens or *deadline*, and tell what did."""
         times = [t for t in (deadline, self._acceptor.next_check()) if t is not None]
         timeout = max(0.0, min(times) - self.now()) if times else LONGEST_SLEEP
-        ready = self._selector.select(min(timeout, LONGEST_SLEEP))
+        ready = self.selector.select(min(timeout, LONGEST_SLEEP))
         now = self.now()
         for key, _ in sorted(ready, key=lambda each: each[0].fileobj is self._signals):
             # Signals last: a death makes us forget a channel whose last words are in this batch.
@@ -152,7 +155,7 @@ class PosixHost:
     # -- children ------------------------------------------------------------
 
     def _register(self, child: Child) -> None:
-        self._selector.register(
+        self.selector.register(
             child.channel, selectors.EVENT_READ, partial(self._hear_child, child)
         )
 
@@ -172,7 +175,7 @@ class PosixHost:
         if not child.channel.flush():
             events |= selectors.EVENT_WRITE
         with suppress(KeyError):  # at its end: nobody listens any more
-            self._selector.modify(child.channel, events, partial(self._hear_child, child))
+            self.selector.modify(child.channel, events, partial(self._hear_child, child))
 
     def _hear_child(self, child: Child, now: float) -> Iterator[Fact]:
         """Read what a child says. The end of a channel without a pid: it never lived."""
@@ -182,7 +185,7 @@ class PosixHost:
         yield from self._read(child, now)
         if child.channel.is_ended:
             with suppress(KeyError):
-                self._selector.unregister(child.channel)
+                self.selector.unregister(child.channel)
             if child.pid is None:
                 yield from self._hear_templates(now)
             if child.pid is None:
@@ -191,6 +194,8 @@ class PosixHost:
     def _read(self, child: Child, now: float) -> Iterator[Fact]:
         try:
             for message in child.channel.receive():
+                if isinstance(message, Ready):
+                    self.interface = message.interface or self.interface
                 yield from mail.facts(child, message, self.children)
                 if isinstance(message, Nudge):
                     self._acceptor.resume(now)
@@ -224,9 +229,9 @@ class PosixHost:
                 yield from self._hear_templates(now)
                 child = self.children.by_pid(pid)
             status = reaper.reap(pid, and_group=child is not None)
-            if child is None:
+            if child is None and not self.aides.note_exit(pid, status):
                 log.debug("stranger_reaped", pid=pid, status=status)  # an orphan of a worker's
-            else:
+            elif child is not None:
                 yield from self._read(child, now)  # its last words
                 yield from self._bury(child, status, now)
 
@@ -234,7 +239,7 @@ class PosixHost:
         uncounted = self._acceptor.bury(child, now)
         self.tally.note_exit(child, status, uncounted)
         with suppress(KeyError):  # muted already, at its end
-            self._selector.unregister(child.channel)
+            self.selector.unregister(child.channel)
         child.close()
         self.tally.fold(child)
         self.children.remove(child)

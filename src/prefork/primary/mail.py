@@ -33,7 +33,7 @@ def facts(
             yield from _forked(child, id, pid, children)
         case messages.Declined(reasons):
             log.warning("preload_declined", reasons=reasons, effect="each worker imports")
-            yield Declined(child.id)
+            yield Declined(child.id, tuple(reasons))
         case messages.Failed(stage, reason, detail):
             yield Failed(child.id, _stage(stage), reason, detail)
         case messages.Proven() | messages.Leaving() | messages.LeftRotation():

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 
 from prefork.core.messages import Spawn, StartTemplate
@@ -16,23 +15,14 @@ from prefork.primary.children import Child, Children
 from prefork.primary.listeners import Listener
 from prefork.wire import boundary, channel, handover, signalling
 from prefork.wire.descriptors import close_others
-from prefork.wire.estate import Estate, TemplateBirth, WorkerBirth
+from prefork.wire.estate import Birth, Estate, TemplateBirth, WorkerBirth, inherited
 from prefork.wire.messages import SpawnWorker
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """Where children begin, as "module:function": named here, imported only there."""
-
-    template: str
-    worker: str
 
 
 class Nursery:
     """Makes children, with all that they and we need to speak. Raises OSError where it can't."""
 
-    def __init__(self, entries: Entries, estate: Estate, children: Children) -> None:
-        self._entries = entries
+    def __init__(self, estate: Estate, children: Children) -> None:
         self._estate = estate
         self._children = children
 
@@ -44,7 +34,7 @@ class Nursery:
             birth = TemplateBirth(
                 self._estate, order.id, order.generation, order.loaded, child.line, theirs
             )
-            child.pid = fork(self._entries.template, birth)
+            child.pid = fork(self._estate.entries.template, birth)
         return child
 
     def worker(self, order: Spawn, listeners: Sequence[Listener]) -> Child:
@@ -62,7 +52,7 @@ class Nursery:
                 receiving,
                 tuple(each.sock for each in listeners),
             )
-            child.pid = fork(self._entries.worker, birth)
+            child.pid = fork(self._estate.entries.worker, birth)
         return child
 
     def request(
@@ -96,7 +86,7 @@ class Nursery:
         return child
 
 
-def fork(entry: str, birth: TemplateBirth | WorkerBirth) -> int:
+def fork(entry: str, birth: Birth) -> int:
     """Fork a child that runs *entry*, "module:function", with *birth*. Returns its pid.
 
     The entry is a name so that only the child imports it.
@@ -109,22 +99,15 @@ def fork(entry: str, birth: TemplateBirth | WorkerBirth) -> int:
     return pid
 
 
-def _become(entry: str, birth: TemplateBirth | WorkerBirth) -> int:
+def _become(entry: str, birth: Birth) -> int:
     signalling.forget()
     priority.be_scheduled_as_ever()
     os.setpgid(0, 0)  # not setsid: an orphaned group is continued by the kernel
-    close_others(_inherited(birth))
+    close_others(inherited(birth))
     gc.freeze()  # the primary's objects are never freed here: their descriptors are closed
     module, _, name = entry.partition(":")
     code: int = getattr(importlib.import_module(module), name)(birth)
     return code
-
-
-def _inherited(birth: TemplateBirth | WorkerBirth) -> list[int]:
-    kept = [birth.channel]
-    if isinstance(birth, WorkerBirth):
-        kept += [birth.handover, *birth.listeners]
-    return [each.fileno() for each in kept]
 
 
 def _duplicates(descriptors: Iterable[int]) -> list[int]:

@@ -35,6 +35,11 @@ def temporary_directory() -> str:
     return path if path.startswith("/") else "/tmp"
 
 
+def wants_colours() -> bool:
+    """Whether the user's terminal is for colours: https://no-color.org, and TERM."""
+    return not _environment.get("NO_COLOR") and _environment.get("TERM", "dumb") != "dumb"
+
+
 def blas_threads() -> int:
     """Give the largest pool that a linear algebra library was told to start."""
     told = [_environment.get(name, "") for name in BLAS_VARIABLES]

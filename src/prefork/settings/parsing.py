@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -46,13 +47,8 @@ def value_of(hint: Any, text: Text) -> Any:
     word = text if isinstance(text, str) else text[-1]
     if word in choices(hint):
         return word
-    if bool in kinds(hint):
-        return _truth(word)
-    if int in kinds(hint):
-        return _whole(word, _alternative(hint))
-    if float in kinds(hint):
-        return _number(word, _alternative(hint))
-    return word
+    found = (READERS[kind](word, _alternative(hint)) for kind in kinds(hint) if kind in READERS)
+    return next(found, word)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
@@ -63,11 +59,11 @@ def _alternative(hint: Any) -> str:
     return "".join(f", or {word}" for word in choices(hint))
 
 
-def _truth(word: str) -> bool:
+def _truth(word: str, alternative: str) -> bool:
     try:
         return _TRUTHS[word.lower()]
     except KeyError:
-        raise ValueError(got("must be true or false", word)) from None
+        raise ValueError(got(f"must be true or false{alternative}", word)) from None
 
 
 def _whole(word: str, alternative: str) -> int:
@@ -84,3 +80,6 @@ def _number(word: str, alternative: str) -> float:
     if not math.isfinite(number):
         raise ValueError(got(f"must be a number{alternative}", word))
     return number
+
+
+READERS: dict[type, Callable[[str, str], object]] = {bool: _truth, int: _whole, float: _number}

@@ -24,10 +24,9 @@ class Code:
         application = replace(
             load(settings.app, settings.app_dir, settings.interface), root_path=settings.root_path
         )
-        moments = ("post_fork", "pre_stop", "worker_exit")
-        specs = (settings.post_fork, settings.pre_stop, settings.worker_exit)
-        hooks = [
-            Hook.load(moment, spec, settings.app_dir)
-            for moment, spec in zip(moments, specs, strict=True)
-        ]
-        return cls(application, *hooks)
+        return cls(
+            application,
+            Hook.load("post_fork", settings.post_fork, settings.app_dir),
+            Hook.load("pre_stop", settings.pre_stop, settings.app_dir),
+            Hook.load("worker_exit", settings.worker_exit, settings.app_dir),
+        )

@@ -19,9 +19,12 @@ from prefork.wire import lineage
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
+from prefork.wire.outlet import Outlet
 from prefork.worker import heartbeat
-from prefork.worker.application import Application, load
+from prefork.worker.code import Code
 from prefork.worker.heartbeat import Heartbeat
+from prefork.worker.hooks import Hook
+from prefork.worker.hooks import Worker as Subject
 from prefork.worker.intake import Intake
 from prefork.worker.lifespan import Lifespan
 from prefork.worker.link import Link
@@ -39,8 +42,8 @@ LONGEST_DETAIL = 32 * 1024  # characters of a traceback; the end. At most four b
 FLUSH = 0.1  # seconds for the last answers after the deadline
 
 
-def main(birth: WorkerBirth, application: Application | None = None) -> int:
-    """Serve until told to stop. Returns the exit code. *application*: as the template has it."""
+def main(birth: WorkerBirth, code: Code | None = None) -> int:
+    """Serve until told to stop. Returns the exit code. *code*: as the template has it."""
     settings = birth.estate.settings
     lineage.die_with(birth.estate.primary)
     gc.enable()
@@ -48,52 +51,71 @@ def main(birth: WorkerBirth, application: Application | None = None) -> int:
     setproctitle(f"prefork: worker {birth.slot} g{birth.generation} [{settings.app}]")
     channel = Channel(birth.channel)
     line = birth.estate.board.line(birth.line)
-    heartbeat.watch(channel, line)
+    outlet = Outlet(birth.estate, f"w{birth.slot}")
+    outlet.open()
+    heartbeat.watch(channel, line, outlet)
     try:
-        application = application or load(settings.app, settings.app_dir, settings.interface)
+        code = code or Code.load(settings)
     except AppError as error:
         report(channel, "import", error)
         return error.exit_code
+    try:
+        code.post_fork.run(_subject(birth))
+    except AppError as error:
+        report(channel, "startup", error)
+        return ExitCode.APP_START
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(Worker(birth, channel, application).live())
+        return runner.run(Worker(birth, channel, code).live())
 
 
 class Worker:
-    def __init__(self, birth: WorkerBirth, channel: Channel, application: Application) -> None:
+    def __init__(self, birth: WorkerBirth, channel: Channel, code: Code) -> None:
         self._birth = birth
         self._channel = channel
-        self._application = application
+        self._code = code
 
     async def live(self) -> int:
         """Start up, serve, drain, shut down."""
         loop = asyncio.get_running_loop()
         link = Link(self._channel, loop)
-        lifespan = Lifespan(self._application)
+        lifespan = Lifespan(self._code.application)
         try:
             await lifespan.startup()
         except AppError as error:
             report(self._channel, "startup", error)
             return ExitCode.APP_START
         server, intake = self._open(link, lifespan, loop)
-        link.ready(Ready(os.getpid(), self._application.kind))
+        link.ready(Ready(os.getpid(), self._code.application.kind))
         trial = loop.call_later(self._birth.estate.settings.min_uptime, link.say, Proven())
         while link.stop_by is None:
             await link.until_told()
             trial.cancel()
             if link.stop_by is None:  # so we are admitted
                 intake.accept_from(self._birth.listeners)
+        await self._call(self._code.pre_stop, link)
         intake.stop()
         link.say(LeftRotation())
         server.start_drain()
         code = await _drain(server, link, loop)
-        return await _shut_down(lifespan, link, code)
+        code = await _shut_down(lifespan, link, code)
+        await self._call(self._code.worker_exit, link)
+        return code
+
+    async def _call(self, hook: Hook, link: Link) -> None:
+        """Call a hook of the stop, at most until that's deadline."""
+        assert link.stop_by is not None
+        try:
+            async with asyncio.timeout_at(_no_sooner(link.stop_by)):
+                await hook.run_in_loop(_subject(self._birth))
+        except TimeoutError:
+            log.error("hook_cut", hook=hook.moment, reason="it did not end by the deadline")
 
     def _open(
         self, link: Link, lifespan: Lifespan, loop: asyncio.AbstractEventLoop
     ) -> tuple[Server, Intake]:
         birth, settings = self._birth, self._birth.estate.settings
         line = birth.estate.board.line(birth.line)
-        server = Server(self._application, _limits(settings), line, loop, lifespan.state)
+        server = Server(self._code.application, _limits(settings), line, loop, lifespan.state)
         Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)
         intake.receive_from(birth.handover, birth.estate.families)
@@ -118,12 +140,22 @@ async def _drain(server: Server, link: Link, loop: asyncio.AbstractEventLoop) ->
 async def _shut_down(lifespan: Lifespan, link: Link, code: int) -> int:
     assert link.stop_by is not None
     try:
-        async with asyncio.timeout_at(max(link.stop_by, asyncio.get_running_loop().time() + FLUSH)):
+        async with asyncio.timeout_at(_no_sooner(link.stop_by)):
             await lifespan.shutdown()
     except TimeoutError:
         log.error("shutdown_cut", reason="the lifespan's shutdown did not end by the deadline")
         return ExitCode.CUT
     return code
+
+
+def _subject(birth: WorkerBirth) -> Subject:
+    """What hooks are told of this worker."""
+    return Subject(birth.slot, birth.generation, os.getpid())
+
+
+def _no_sooner(deadline: float) -> float:
+    """The deadline, or a moment from now where it has passed."""
+    return max(deadline, asyncio.get_running_loop().time() + FLUSH)
 
 
 def report(channel: Channel, stage: str, error: AppError) -> None:

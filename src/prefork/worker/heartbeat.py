@@ -11,6 +11,7 @@ from collections.abc import Callable
 from prefork.wire import descriptors
 from prefork.wire.board import Field, Line
 from prefork.wire.channel import Channel
+from prefork.wire.outlet import Outlet
 
 BEAT = 0.5  # seconds; a worker's progress, not its beat, tells the primary that it is stuck
 SPARE_DESCRIPTORS = 64  # for the application's files and its own connections
@@ -54,17 +55,24 @@ class Heartbeat:
         return int(max(0, min(self._connections, limit - self._others)))
 
 
-def watch(channel: Channel, line: Line) -> None:
+def watch(channel: Channel, line: Line, outlet: Outlet) -> None:
     """Start the thread that beats beside the loop, and ends the process with its primary.
 
     Where there is no parent-death signal this thread alone ends a worker whose loop is blocked.
     """
-    threading.Thread(target=_watch, args=(channel, line), name="heartbeat", daemon=True).start()
+    threading.Thread(
+        target=_watch, args=(channel, line, outlet), name="heartbeat", daemon=True
+    ).start()
 
 
-def _watch(channel: Channel, line: Line) -> None:
+def _watch(channel: Channel, line: Line, outlet: Outlet) -> None:
     poll = select.poll()
-    poll.register(channel, 0)  # no events asked for: it wakes for the end alone
-    while not poll.poll(BEAT * 1000):
+    for each in (channel.fileno(), *outlet.descriptors):
+        poll.register(each, 0)  # no events asked for: it wakes for the end alone
+    while True:
+        ended = [descriptor for descriptor, _ in poll.poll(BEAT * 1000)]
+        if channel.fileno() in ended:
+            os.killpg(0, signal.SIGKILL)
+        for descriptor in ended:  # who read it died; the application must not notice
+            outlet.mend(descriptor)
         line[Field.BEAT_THREAD] = time.monotonic_ns()
-    os.killpg(0, signal.SIGKILL)

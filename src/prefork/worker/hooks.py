@@ -1,7 +1,8 @@
 """The functions that the user wants called in the life of a worker, and of an instance."""
 
+import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,26 +53,31 @@ class Hook:
             raise AppError(f"the hook {moment}: {spec} is not callable")
         return cls(moment, function)
 
-    def call(self, subject: Worker | Instance) -> Any:
-        """Call it. What it returns is awaited by whoever has a loop. Raises AppError."""
-        if self.function is None:
-            return None
+    def run(self, subject: Worker | Instance) -> None:
+        """Call it where no event loop runs; it may be `async def`. Raises AppError."""
         try:
-            return self.function(subject)
+            made = self._called(subject)
+            if inspect.isawaitable(made):
+                asyncio.run(_finish(made))
         except ANYTHING as error:
             raise self._raised(error) from None
 
-    async def awaited(self, subject: Worker | Instance) -> None:
-        """Call it in an event loop; it may be `async def`. What it raises is logged."""
+    async def run_in_loop(self, subject: Worker | Instance) -> None:
+        """Call it where one runs; what it raises is logged."""
         try:
-            made = self.call(subject)
+            made = self._called(subject)
             if inspect.isawaitable(made):
                 await made
-        except AppError as error:
-            log.error("hook_failed", hook=self.moment, reason=str(error), detail=error.detail)
         except ANYTHING as error:
             raised = self._raised(error)
             log.error("hook_failed", hook=self.moment, reason=str(raised), detail=raised.detail)
 
+    def _called(self, subject: Worker | Instance) -> Any:
+        return None if self.function is None else self.function(subject)
+
     def _raised(self, error: BaseException) -> AppError:
         return AppError(f"the hook {self.moment} raised: {headline(error)}", own_traceback(error))
+
+
+async def _finish(made: Awaitable[Any]) -> None:
+    await made

@@ -16,8 +16,9 @@ from prefork.wire.channel import Channel
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import TemplateBirth, WorkerBirth
 from prefork.wire.messages import Declined, Forked, Ready, SpawnWorker, Stop
+from prefork.wire.outlet import Outlet
 from prefork.worker import entry, remains
-from prefork.worker.application import Application, load
+from prefork.worker.code import Code
 
 _PID_BYTES = 8
 
@@ -28,12 +29,13 @@ def main(birth: TemplateBirth) -> int:
     lineage.die_with(birth.estate.primary)
     setproctitle(f"prefork: template g{birth.generation} [{settings.app}]")
     channel = Channel(birth.channel)
-    application = None
+    Outlet(birth.estate, f"t{birth.generation}").open()
+    code = None
     if birth.loaded:
         gc.disable()  # a collection during the import would only move what is frozen below
         before = remains.open_descriptors()
         try:
-            application = load(settings.app, settings.app_dir, settings.interface)
+            code = Code.load(settings)
         except AppError as error:
             entry.report(channel, "import", error)
             return error.exit_code
@@ -45,19 +47,17 @@ def main(birth: TemplateBirth) -> int:
     gc.freeze()  # what is never collected is never written to: 12 MB per worker instead of 43
     signalling.disregard(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     lineage.outlive()
-    channel.send(Ready(os.getpid(), application.kind if application else ""))
-    return Template(birth, channel, application).run()
+    channel.send(Ready(os.getpid(), code.application.kind if code else ""))
+    return Template(birth, channel, code).run()
 
 
 class Template:
     """Serves spawn requests, and buries the workers if the primary dies before it said Stop."""
 
-    def __init__(
-        self, birth: TemplateBirth, channel: Channel, application: Application | None
-    ) -> None:
+    def __init__(self, birth: TemplateBirth, channel: Channel, code: Code | None) -> None:
         self._birth = birth
         self._channel = channel
-        self._application = application
+        self._code = code
         self._workers: dict[int, int] = {}  # pid by pidfd
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
@@ -130,9 +130,9 @@ class Template:
     def _be_worker(self, order: SpawnWorker, given: list[int], middle: int) -> int:
         signalling.forget()
         os.setpgid(0, 0)
-        close_others(given)
+        close_others([*given, *self._birth.estate.kept])
         entry.wait_for_adoption(middle)
-        return entry.main(self._worker_birth(order, given), self._application)
+        return entry.main(self._worker_birth(order, given), self._code)
 
     def _worker_birth(self, order: SpawnWorker, given: list[int]) -> WorkerBirth:
         estate = self._birth.estate

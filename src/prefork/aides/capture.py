@@ -1,0 +1,133 @@
+"""Tags what the application's processes print with who printed it, line by line."""
+
+import json
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from setproctitle import setproctitle
+
+from prefork import log
+from prefork.settings.schema import Settings
+from prefork.wire import lineage, outlet
+from prefork.wire.estate import AideBirth
+from prefork.wire.outlet import Origin
+
+READ = 65536  # bytes
+ROOM = 4096  # bytes of one write: PIPE_BUF, which a pipe takes whole
+LONGEST_LINE = 64 * ROOM  # bytes that are kept of a line until its end comes
+LOOK_UP = 1000  # milliseconds between looks at whether the primary lives
+LAST_WORDS = 100  # milliseconds of silence after which a writer that lives is not waited for
+Render = Callable[[Origin, bytes], bytes]  # one line, with its newline
+
+
+def main(birth: AideBirth) -> int:
+    """Tag until told to stop and all is written. Returns the exit code."""
+    desk = birth.estate.output
+    assert desk is not None, "it is started where there is one"
+    lineage.die_with(birth.estate.primary)
+    setproctitle(f"prefork: output [{birth.estate.settings.app}]")
+    return Capture(desk.receiving, birth.estate.settings).run()
+
+
+# -- lines: bytes in, bytes out ----------------------------------------------
+
+
+@dataclass(slots=True)
+class Source:
+    """One pipe, and what came of a line that isn't complete."""
+
+    origin: Origin
+    rest: bytes = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that are complete now; the end of the file completes the last."""
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        if self.rest and (not data or len(self.rest) > LONGEST_LINE):
+            lines.append(self.rest)
+            self.rest = b""
+        return lines
+
+
+def as_text(origin: Origin, line: bytes) -> bytes:
+    return b"[%b] %b\n" % (origin.tag.encode(), line)
+
+
+def as_json(origin: Origin, line: bytes) -> bytes:
+    """An event as prefork's own log has them, so that every line there is an object."""
+    stream = "stdout" if origin.descriptor == 1 else "stderr"
+    fields = {"from": origin.tag, "stream": stream, "line": line.decode(errors="backslashreplace")}
+    event = log.Event(log.utc_now(), os.getpid(), "info", "output", fields)
+    known = {"time": event.stamp, "process": event.pid, "level": event.level, "event": event.name}
+    return json.dumps(known | fields).encode() + b"\n"
+
+
+def pieces(render: Render, origin: Origin, line: bytes) -> Iterator[bytes]:
+    """A line as few lines as fit into one write each: most often itself."""
+    whole = render(origin, line)
+    if len(whole) <= ROOM:
+        yield whole
+        return
+    half = min(len(line) // 2, ROOM - 64) or 1
+    yield from pieces(render, origin, line[:half])
+    yield from pieces(render, origin, line[half:])
+
+
+# -- pipes -------------------------------------------------------------------
+
+
+class Capture:
+    """Reads every pipe that is handed in, and writes whole, tagged lines."""
+
+    def __init__(self, desk: socket.socket, settings: Settings) -> None:
+        self._desk = desk
+        self._render: Render = as_json if settings.log_format == "json" else as_text
+        self._sources: dict[int, Source] = {}  # by the pipe's descriptor
+        self._poll = select.poll()
+        self._poll.register(desk, select.POLLIN)
+        self._primary = os.getppid()
+        self._is_told = False
+
+    def run(self) -> int:
+        while True:
+            ready = self._poll.poll(LAST_WORDS if self._is_told else LOOK_UP)
+            for descriptor, _ in ready:
+                self._heed(descriptor)
+            is_orphan = os.getppid() != self._primary
+            if (self._is_told or is_orphan) and not (ready and self._sources):
+                return 0
+
+    def _heed(self, descriptor: int) -> None:
+        if descriptor in self._sources:
+            self._read(descriptor)
+        while descriptor == self._desk.fileno() and (taken := outlet.receive(self._desk)):
+            origin, pipe = taken
+            if pipe is None:
+                self._is_told = True
+            else:
+                self._sources[pipe] = Source(origin)
+                self._poll.register(pipe, select.POLLIN)
+
+    def _read(self, pipe: int) -> None:
+        source = self._sources[pipe]
+        data = os.read(pipe, READ)
+        for line in source.feed(data):
+            for piece in pieces(self._render, source.origin, line):
+                _write(source.origin.descriptor, piece)
+        if not data:
+            self._poll.unregister(pipe)
+            os.close(pipe)
+            del self._sources[pipe]
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Wait for room, as the writer itself would have; where nobody reads it is lost."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # somebody who shares it with us made it so
+            select.select([], [descriptor], [])
+        except OSError:
+            return

@@ -1,0 +1,67 @@
+"""The block that a start prints: what is served where, by whom, and why so."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from prefork import __version__
+from prefork.log import escape
+from prefork.settings.address import TcpAddress, parse
+from prefork.wire.estate import Estate
+
+INDENT = "  "
+
+
+class Style(Enum):
+    """How a terminal is told to show the title and the labels: before, and after."""
+
+    PLAIN = "", "", ""
+    COLOUR = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """*interface*: of the application; *preload*: whether it was imported once, and why."""
+
+    estate: Estate
+    interface: str
+    preload: str
+
+    def lines(self, style: Style) -> list[str]:
+        """Without newlines; what comes from outside is escaped."""
+        title, label, end = style.value
+        rows = [(name, escape(text)) for name, text in self._rows()]
+        width = max(len(name) for name, _ in rows)
+        heading = f"prefork {__version__} serves {escape(self.estate.settings.app)}"
+        return [
+            f"{title}{heading}{end}",
+            *(f"{INDENT}{label}{name.ljust(width)}{end}  {text}" for name, text in rows),
+        ]
+
+    def _rows(self) -> list[tuple[str, str]]:
+        settings = self.estate.settings
+        rows = [("address", _link(each)) for each in self.estate.bind]
+        rows.append(("workers", f"{self._workers()}; policy {settings.policy}"))
+        rows.append(("interface", self._interface()))
+        rows.append(("preload", self.preload))
+        if settings.reload:
+            rows.append(("reload", f"when {' '.join(settings.reload_include)} changes"))
+        rows.append(("control", f"prefork status {self._name()} (or reload, stop); Ctrl-C stops"))
+        return rows
+
+    def _workers(self) -> str:
+        number = str(self.estate.workers)
+        if self.estate.settings.workers == "max":
+            number += " (max: every CPU that this process may use)"
+        return number
+
+    def _interface(self) -> str:
+        how = "found" if self.estate.settings.interface == "auto" else "--interface"
+        return f"{self.interface} ({how})"
+
+    def _name(self) -> str:
+        return self.estate.settings.control or self.estate.name
+
+
+def _link(address: str) -> str:
+    """What a terminal lets its user click, where it is one."""
+    return f"http://{address}" if isinstance(parse(address), TcpAddress) else address
