@@ -1,9 +1,14 @@
+import re
+from typing import get_args
+
 import msgspec
 import pytest
 
 from prefork.control.protocol import (
     MAX_LINE,
+    VERBS,
     Request,
+    Verb,
     decode_answer,
     decode_request,
     encode_error,
@@ -113,3 +118,10 @@ def test_a_result_of_another_shape_is_an_error_that_names_the_instance() -> None
     assert shaped("shop", {"state": "stopping", "new": 1}, Answer) == Answer("stopping")
     with pytest.raises(ControlError, match=r"^shop: its answer is not understood"):
         shaped("shop", {"state": 1}, Answer)
+
+
+def test_every_verb_is_described_and_takes_what_a_request_has() -> None:
+    assert tuple(VERBS) == get_args(Verb)
+    for usage in VERBS.values():
+        assert usage.result
+        assert set(re.findall(r"`(\w+)`", usage.takes)) <= set(Request.__struct_fields__)

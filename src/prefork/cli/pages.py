@@ -1,5 +1,6 @@
 """The reference pages that are made from the code, one function for each."""
 
+from prefork.cli.control_page import control_page
 from prefork.cli.editor_schema import editor_schema
 from prefork.cli.output import as_json
 from prefork.core.process import TRANSITIONS, Phase
@@ -121,5 +122,6 @@ PAGES = {  # by file name
     "exit-codes.md": exit_codes_page,
     "states.md": states_page,
     "signals.md": signals_page,
+    "control-socket.md": control_page,
     "prefork.schema.json": schema_file,
 }

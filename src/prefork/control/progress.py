@@ -1,9 +1,10 @@
 """How far a reload is, as clients that wait for it are told."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from prefork.control.meaning import means
 from prefork.control.protocol import shaped
 from prefork.core.messages import ReloadStatus
 
@@ -11,13 +12,19 @@ from prefork.core.messages import ReloadStatus
 class Progress(msgspec.Struct, kw_only=True):
     """One line of the answer to `reload`; *state* is "stopped" where the instance ended first."""
 
-    state: str
-    generation: int = 0
-    moved: int = 0
-    slots: int = 0
-    reason: str = ""
-    detail: str = ""  # the application's own traceback
-    seconds: float = 0.0  # that it took; while it runs 0
+    state: Annotated[
+        str,
+        means(
+            "`running`; at the end `succeeded`, `failed` (the old code serves on, but for `moved` "
+            "slots that could not go back) or `cancelled` (by a stop)"
+        ),
+    ]
+    generation: Annotated[int, means("that is loaded")] = 0
+    moved: Annotated[int, means("how many workers run the new code")] = 0
+    slots: Annotated[int, means("of how many")] = 0
+    reason: Annotated[str, means("one line: why it failed or was cancelled")] = ""
+    detail: Annotated[str, means("the application's own traceback, where it has one")] = ""
+    seconds: Annotated[float, means("that it took; 0 while it runs")] = 0.0
 
 
 def told(status: ReloadStatus) -> dict[str, Any]:

@@ -11,7 +11,8 @@ a `stop` or `reload` that waits has more: the first when it is accepted, the las
 Unknown fields are ignored on both sides, so that a field can be added without a new version.
 """
 
-from typing import Any, Literal, TypeVar, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -21,9 +22,28 @@ PROTOCOL_VERSION = 1
 MAX_LINE = 4096  # bytes of a request with its newline; a longer one is not a request
 MAX_ANSWER = 16 * 1024 * 1024  # bytes; 400 of them per worker leave room for 40,000 workers
 
-Verb = Literal["stats", "stop", "reload", "scale"]
-VERBS: tuple[Verb, ...] = get_args(Verb)
+Verb = Literal["stats", "reload", "scale", "stop"]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a verb takes and answers; docs/reference/control-socket.md is made from this."""
+
+    takes: str
+    result: str
+
+
+VERBS: dict[Verb, Signature] = {
+    "stats": Signature("", "the object [below](#stats)"),
+    "reload": Signature(
+        "`wait`",
+        '`{"state": "running", "generation": 2}`, or `"queued"` where something else is being '
+        "loaded; then [how it goes on](#reload)",
+    ),
+    "scale": Signature("`workers`, or `by`", '`{"workers": 5}`: how many it wants now'),
+    "stop": Signature("`wait`", '`{"state": "stopping"}`; then the end'),
+}
 
 
 class Request(msgspec.Struct, frozen=True):

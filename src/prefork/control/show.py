@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prefork.control.stats import Generation, Process, Reload, Stats, Template, Worker
+from prefork.control.stats import Generation, Primary, Process, Reload, Stats, Template, Worker
 from prefork.log import escape
 
 UNKNOWN = "-"
@@ -134,7 +134,7 @@ def processes(stats: Stats) -> str:
     return table(head, rows + [_process("template", each, each) for each in stats.templates])
 
 
-def _process(role: str, life: Template, usage: Process) -> tuple[str, ...]:
+def _process(role: str, life: Template, usage: Process | Primary) -> tuple[str, ...]:
     return (
         role,
         number(usage.pid),

@@ -1,90 +1,134 @@
-"""The shape of the answer to `stats`, as far as commands show it."""
+"""The shape of the answer to `stats`, with what the command that asks adds to it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from prefork.control.meaning import means
 from prefork.control.protocol import shaped
 
 
-class Process(msgspec.Struct, kw_only=True):
-    """What every process has; the last three are measured by the command."""
+class Memory(msgspec.Struct, kw_only=True):
+    """Measured by the command, from outside; None where that is not possible."""
 
-    pid: int | None = None  # None: it is being forked
-    cpu_percent: float | None = None
-    rss: int | None = None  # bytes
-    pss: int | None = None  # bytes
+    rss: Annotated[int | None, means("bytes of memory, shared ones in full")] = None
+    pss: Annotated[
+        int | None, means("bytes of memory, each shared one divided by how many share it")
+    ] = None
+
+
+class Used(Memory, kw_only=True):
+    """What one process uses, likewise."""
+
+    cpu_percent: Annotated[
+        float | None, means("processor time over the last tenth of a second; 100 is one core")
+    ] = None
+
+
+class Primary(Used, kw_only=True):
+    pid: int | None = None
+
+
+class Process(Used, kw_only=True):
+    """What workers and templates have."""
+
+    id: Annotated[int, means("of this process, never used twice")] = 0
+    pid: Annotated[int | None, means("null while it is being forked")] = None
+    state: Annotated[str, means("one of the [states](states.md)")]
+    generation: Annotated[int, means("of the code that it runs")]
+    uptime: Annotated[float | None, means("seconds since it was asked for")] = None
 
 
 class Worker(Process, kw_only=True):
-    slot: int
-    state: str
-    generation: int
-    uptime: float | None = None  # seconds
-    restarts: int = 0
-    connections: int = 0
-    accepted: int = 0
-    requests: int = 0
-    in_flight: int = 0
-    loop_lag_ms: float | None = None
+    slot: Annotated[int, means("its place, which its successor inherits")]
+    restarts: Annotated[
+        int,
+        means(
+            "how often the slot was filled again after a death, or after its worker asked for a "
+            "successor; new code that died on trial doesn't count"
+        ),
+    ] = 0
+    connections: Annotated[int, means("open now")] = 0
+    accepted: Annotated[int, means("connections taken by this process")] = 0
+    requests: Annotated[int, means("requests answered by this process")] = 0
+    in_flight: Annotated[int, means("requests being answered now")] = 0
+    loop_lag_ms: Annotated[
+        float | None,
+        means("how late its event loop is, in milliseconds; null before its first beat"),
+    ] = None
 
 
 class Template(Process, kw_only=True):
-    state: str
-    generation: int
-    uptime: float | None = None
+    """Imports the application, and forks workers."""
 
 
 class Generation(msgspec.Struct, kw_only=True):
     """The live processes of one loading of the code."""
 
-    generation: int
-    workers: int
-    serving: int
-    templates: int
+    generation: Annotated[int, means("its number")]
+    workers: Annotated[int, means("how many live")]
+    serving: Annotated[int, means("how many of these take connections")]
+    templates: Annotated[int, means("how many live")]
 
 
 class Reload(msgspec.Struct, kw_only=True):
-    """The latest reload. Times are Unix seconds."""
+    """The latest reload."""
 
-    state: str
-    generation: int
-    moved: int
-    slots: int
-    started: float
-    finished: float | None = None
-    reason: str = ""
+    state: Annotated[str, means("as [above](#reload)")]
+    generation: Annotated[int, means("that was loaded")]
+    moved: Annotated[int, means("how many workers run the new code")]
+    slots: Annotated[int, means("of how many")]
+    started: Annotated[float, means("in Unix seconds")]
+    finished: Annotated[float | None, means("in Unix seconds; null while it runs")] = None
+    reason: Annotated[str, means("one line: why it failed or was cancelled")] = ""
 
 
 class Totals(msgspec.Struct, kw_only=True):
-    accepted: int = 0
-    requests: int = 0
-    exits: int = 0
+    """Of all workers that ever were; none ever goes back."""
 
-
-class Memory(msgspec.Struct, kw_only=True):
-    rss: int | None = None
-    pss: int | None = None
+    accepted: Annotated[int, means("connections taken")] = 0
+    requests: Annotated[int, means("requests answered")] = 0
+    exits: Annotated[int, means("of workers, for whatever reason")] = 0
 
 
 class Stats(msgspec.Struct, kw_only=True):
-    name: str
-    pid: int
-    app: str
-    bind: list[str]
-    state: str
-    generation: int
-    uptime: float
-    version: str = ""
-    policy: str = ""
-    workers_wanted: int
-    workers: list[Worker]
-    templates: list[Template] = []
-    generations: list[Generation] = []
-    reload: Reload | None = None
-    totals: Totals = msgspec.field(default_factory=Totals)
-    primary: Process = msgspec.field(default_factory=Process)
-    memory: Memory = msgspec.field(default_factory=Memory)
+    name: Annotated[str, means("what the instance is called")]
+    pid: Annotated[int, means("the primary's")]
+    version: Annotated[str, means("of prefork")] = ""
+    app: Annotated[str, means("that it was told to serve")]
+    policy: Annotated[str, means("by which connections reach workers")] = ""
+    bind: Annotated[list[str], means("addresses, with the ports that it got")]
+    generation: Annotated[int, means("of the code that is served")]
+    state: Annotated[
+        str,
+        means(
+            "`starting`, `serving`, `degraded` (a worker is missing, or the template that could "
+            "replace one), `stopping`"
+        ),
+    ]
+    uptime: Annotated[float, means("seconds")]
+    workers_wanted: Annotated[int, means("how many")]
+    workers: Annotated[list[Worker], means("an object for each [worker](#a-worker), by slot")]
+    templates: Annotated[list[Template], means("an object for each [template](#a-template)")] = []
+    generations: Annotated[
+        list[Generation],
+        means(
+            "an object for each [generation](#a-generation) of which a process lives, the oldest "
+            "first"
+        ),
+    ] = []
+    reload: Annotated[Reload | None, means("the [latest reload](#the-latest-reload), or null")] = (
+        None
+    )
+    totals: Annotated[
+        Totals, means("[sums](#totals) of all workers that ever were; none ever goes back")
+    ] = msgspec.field(default_factory=Totals)
+    primary: Annotated[Primary, means("what the primary [uses](#what-the-commands-add)")] = (
+        msgspec.field(default_factory=Primary)
+    )
+    memory: Annotated[
+        Memory, means("`rss` and `pss` of all processes of the instance together")
+    ] = msgspec.field(default_factory=Memory)
 
     @property
     def ready(self) -> int:
