@@ -48,3 +48,9 @@ def test_the_same_seed_lives_the_same_life() -> None:
 def test_lives_differ_enough_to_mean_something() -> None:
     codes = {world.finished[0] for world in map(live, range(300))}
     assert codes >= {ExitCode.OK, ExitCode.CUT, ExitCode.APP_IMPORT, ExitCode.APP_START}
+
+
+def test_some_lives_wait_for_code_and_end_well() -> None:
+    ends = [world.finished[0] for world in map(live, range(300)) if world.waited]
+    assert len(ends) > 3
+    assert set(ends) <= {ExitCode.OK, ExitCode.CUT}

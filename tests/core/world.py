@@ -81,7 +81,10 @@ class World:
             preload=self.random.random() < 0.7,
         )
         parallel = self.random.choice((None, 1, 2))
-        self.fleet = Fleet(replace(self.plan, most_workers=MOST, reload_parallel=parallel))
+        waits = self.random.random() < 0.3
+        self.fleet = Fleet(
+            replace(self.plan, most_workers=MOST, reload_parallel=parallel, waits_for_code=waits)
+        )
         self.reloads: list[ReloadStatus] = []  # as they were told
         self.promised = 1  # generation of the latest request's reload
         self.beings: dict[int, Being] = {}
@@ -91,6 +94,7 @@ class World:
         self.announced = 0
         self.stillborn: list[Being] = []
         self.finished: list[int] = []
+        self.waited = False  # for new code, after a first start that failed
         self.obey(self.fleet.start(self.now))
 
     # -- orders --------------------------------------------------------------
@@ -258,6 +262,7 @@ class World:
         return self.beings[self.random.choice(sorted(trying if is_rare else self.beings))]
 
     def request_reload(self) -> None:
+        self.waited = self.waited or self.fleet.is_waiting_for_code
         self.promised = self.fleet.next_generation
         self.tell(ReloadRequested())
 
@@ -391,6 +396,9 @@ class World:
         self.be_kind()
         if self.finished:
             return
+        if self.fleet.is_waiting_for_code:
+            self.request_reload()
+            self.be_kind()
         assert self.fleet.state == "serving", self.fleet.state
         self.request_reload()
         self.be_kind()

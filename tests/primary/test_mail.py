@@ -60,7 +60,7 @@ def test_a_ready_that_overtakes_introduces_its_sender_once(children: Children) -
 
 
 def test_the_rest_is_passed_on(children: Children) -> None:
-    assert said(children, 1, messages.Declined(["thread"])) == [Declined(1)]
+    assert said(children, 1, messages.Declined(["thread"])) == [Declined(1, ("thread",))]
     assert said(children, 2, messages.Leaving()) == [Leaving(2)]
     assert said(children, 2, messages.LeftRotation()) == [LeftRotation(2)]
     assert said(children, 2, messages.Proven()) == [Proven(2)]

@@ -32,7 +32,6 @@ from prefork.core.roster import Generation, Roster
 from prefork.core.supply import Supply
 from prefork.errors import ExitCode
 
-NEVER = float("inf")
 FIRST_START_TRIES = 3  # then a fleet that never served gives up
 
 
@@ -58,6 +57,11 @@ class Fleet:
         if not self._announced:
             return "starting"
         return "serving" if self._supply.is_whole() else "degraded"
+
+    @property
+    def is_waiting_for_code(self) -> bool:
+        """Whether the first start has failed, and new code is what may help."""
+        return self._supply.is_held and not self._ending.has_begun
 
     @property
     def generation(self) -> Generation:
@@ -106,7 +110,7 @@ class Fleet:
                 yield from self._stop(grace, now)
             case QuitRequested():
                 yield from self._stop(0.0, now)
-            case ReloadRequested() if self._is_waiting_for_code():
+            case ReloadRequested() if self.is_waiting_for_code:
                 yield from self._start_anew(now)
             case ReloadRequested():
                 self._reload.request()
@@ -123,13 +127,10 @@ class Fleet:
         yield from self._reload.cancel("the instance was told to stop", now)
         yield from self._ending.stop(grace, now, code)
 
-    def _is_waiting_for_code(self) -> bool:
-        """Whether the first start has failed, and new code is what may help."""
-        return self.generation.retry_at == NEVER and not self._ending.has_begun
-
     def _start_anew(self, now: float) -> Iterator[Order]:
         """Load the code again, as at the start: there is no old code to fall back to."""
         generation = self.roster.add_generation(preload=self._plan.preload)
+        self._supply.is_held = self._reload.is_requested = False
         yield Note("info", "starting_anew", (("generation", generation.number),))
         for slot in self.roster.slots:
             slot.generation, slot.retry_at = generation, now
@@ -176,6 +177,7 @@ class Fleet:
                 worker.is_in_rotation = True
                 elder, slot.current, slot.coming = slot.current, worker, None
                 self.roster.has_served = True
+                self._supply.is_held = False  # where another worker failed, this one didn't
                 slot.generation.worker_deaths.forget()
                 yield Admit(worker.id)
                 if elder is not None and elder.allows(Step.STOP):
@@ -210,11 +212,12 @@ class Fleet:
             wait = self._supply.lose_template(process, generation, now)
             yield from self._on_loss(process, exited, wait, now)
 
-    def _wait_for_code(self, lost: Process) -> Iterator[Order]:
+    def _wait_for_code(self, lost: Process, now: float) -> Iterator[Order]:
         """The same code would fail again: start nothing before it has changed."""
-        self.generation.retry_at = NEVER
-        for slot in self.roster.slots:
-            slot.retry_at = NEVER
+        if self._reload.is_requested:  # it has
+            yield from self._start_anew(now)
+            return
+        self._supply.is_held = True
         yield Note("warning", "waiting_for_change", (("process", lost.role.value),))
 
     def _on_loss(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
@@ -225,7 +228,7 @@ class Fleet:
         if self._reload.is_refuted_by(lost):
             yield from self._reload.fail(lost, exited, now)
         elif is_first_start and is_in_vain and self._plan.waits_for_code:
-            yield from self._wait_for_code(lost)
+            yield from self._wait_for_code(lost, now)
         elif is_first_start and is_import:
             yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
         elif is_first_start and self.generation.tries >= FIRST_START_TRIES:

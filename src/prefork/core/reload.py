@@ -23,13 +23,13 @@ class Reload:
         self._plan = plan
         self._roster = roster
         self._supply = supply
-        self._is_requested = False
+        self.is_requested = False  # and not begun
         self._coming: Generation | None = None  # on trial; None: no reload is running
         self.status: ReloadStatus | None = None  # of the latest
 
     def request(self) -> None:
         """Reload as soon as may be. Requests during a reload make one more, after it."""
-        self._is_requested = True
+        self.is_requested = True
 
     def proceed(self, now: float) -> Iterator[Order]:
         """See how far it is, choose the next slots, begin what was requested."""
@@ -37,8 +37,8 @@ class Reload:
             yield from self._advance(self._coming, now)
         else:
             self._roster.forget_generations()  # slots change what they run without a reload too
-        if self._is_requested and self._coming is None and self._roster.has_served:
-            self._is_requested = False
+        if self.is_requested and self._coming is None and self._roster.has_served:
+            self.is_requested = False
             yield from self._begin(now)
 
     def is_refuted_by(self, process: Process) -> bool:

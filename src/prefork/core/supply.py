@@ -16,6 +16,7 @@ class Supply:
     def __init__(self, plan: Plan, roster: Roster) -> None:
         self._plan = plan
         self._roster = roster
+        self.is_held = False  # nothing is started: what lies on disk has failed
 
     def is_whole(self) -> bool:
         """Whether nothing is missing: every slot serves, and a template could fork another."""
@@ -29,6 +30,8 @@ class Supply:
 
     def fill(self, now: float) -> Iterator[Order]:
         """Start what is missing and due."""
+        if self.is_held:
+            return
         if self._lacks_template() and self._roster.newest.retry_at <= now:
             yield self._start_template(now)
         for slot in self._fillable():
@@ -37,6 +40,8 @@ class Supply:
 
     def due(self) -> list[float]:
         """When things that are missing may be started."""
+        if self.is_held:
+            return []
         times = [slot.retry_at for slot in self._fillable()]
         return [*times, self._roster.newest.retry_at] if self._lacks_template() else times
 

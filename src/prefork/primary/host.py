@@ -220,7 +220,8 @@ class PosixHost:
         for number, (request, _) in REQUESTS.items():
             if number in caught:
                 log.info("signal", signal=number.name)
-                yield request
+                if request is not None:
+                    yield request
 
     def _reap(self, now: float) -> Iterator[Fact]:
         while (pid := reaper.find_dead()) is not None:

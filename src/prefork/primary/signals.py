@@ -14,7 +14,7 @@ from prefork.core.messages import (
 from prefork.wire.signalling import HANDLED
 
 # By signal: what it requests, and how the documentation says it.
-REQUESTS: dict[signal.Signals, tuple[Fact, str]] = {
+REQUESTS: dict[signal.Signals, tuple[Fact | None, str]] = {
     signal.SIGTERM: (
         StopRequested(),
         "stop: refuse new connections, answer the requests in flight; a second one hurries",
@@ -28,6 +28,10 @@ REQUESTS: dict[signal.Signals, tuple[Fact, str]] = {
     ),
     signal.SIGTTIN: (ScaleRequested(1), "one worker more"),
     signal.SIGTTOU: (ScaleRequested(-1), "one worker fewer; never less than one"),
+    signal.SIGUSR1: (
+        None,
+        "nothing: an access log that was rotated away is opened anew within half a second, unasked",
+    ),
 }
 
 LOG = 2  # standard error

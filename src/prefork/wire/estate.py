@@ -29,7 +29,9 @@ class OutputDesk:
 
     @classmethod
     def open(cls) -> "OutputDesk":
-        return cls(*socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM), os.dup(2))
+        sending, receiving = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        receiving.setblocking(False)
+        return cls(sending, receiving, os.dup(2))
 
 
 @dataclass(frozen=True, slots=True)

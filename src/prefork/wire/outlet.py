@@ -64,7 +64,7 @@ def finish(sock: socket.socket) -> None:
 def receive(sock: socket.socket) -> tuple[Origin, int | None] | None:
     """Take the next pipe that was handed in, or None in its place at the end; None: nothing new."""
     try:
-        said, descriptors, _, _ = socket.recv_fds(sock, _LONGEST, 1, socket.MSG_DONTWAIT)
+        said, descriptors, _, _ = socket.recv_fds(sock, _LONGEST, 1)
     except BlockingIOError:
         return None
     return _decoder.decode(said), descriptors[0] if descriptors else None
