@@ -1,7 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import clean
+	bench-bad-reloads bench-slow-import docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -44,6 +44,14 @@ check: $(STAMP) ## lint, formatting, types, import contracts, generated pages; u
 docs-generate: $(STAMP) ## write the reference pages that are made from the code
 	$(BIN)/python -m prefork.cli.reference docs/reference
 
+# What pages link to must lie beside them as it does here, or no link could be checked.
+DOCS_TREE := README.md CONTRIBUTING.md CHANGELOG.md LICENSE docs examples benchmarks/results
+
+docs: $(STAMP) ## build the documentation as a site in build/docs, and check every link in it
+	@rm -rf build/docs && mkdir -p build/docs/source
+	@tar -cf - --exclude __pycache__ $(DOCS_TREE) | tar -xf - -C build/docs/source
+	$(BIN)/mkdocs build --strict
+
 $(PEERS_STAMP): benchmarks/peers.txt pyproject.toml
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
@@ -63,5 +71,5 @@ bench-bad-reloads: $(PEERS_STAMP) ## what becomes of a service that reloads brok
 bench-slow-import: $(PEERS_STAMP) ## requests per second while code is loaded that takes 20 s to import
 	$(PEERS)/bin/python -m benchmarks.slow_import
 
-clean: ## remove the environments and caches that make made
-	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean: ## remove the environments, builds and caches that make made
+	rm -rf $(VENV) $(PEERS) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
