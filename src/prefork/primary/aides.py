@@ -14,7 +14,8 @@ from prefork.primary.signals import Signals
 from prefork.wire import outlet
 from prefork.wire.estate import AideBirth, Estate
 
-SHORT_LIFE = 1.0  # seconds; one that lives no longer would die again
+SHORT_LIFE = 5.0  # seconds
+MOST_SHORT_LIVES = 3  # in a row; the next one would be no longer
 LAST_WORDS = 2.0  # seconds for what was printed last to be written
 CAPTURE, WATCHER = "capture", "watcher"
 STOPPING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
@@ -26,8 +27,9 @@ class Aide:
 
     name: str
     entry: str
-    since: float
     stays: bool
+    since: float
+    short_lives: int = 0  # of those before it
 
 
 class Aides:
@@ -76,12 +78,19 @@ class Aides:
             return True
         if not aide.stays:
             self._note_hook(aide, status)
-        elif time.monotonic() - aide.since < SHORT_LIFE:
-            log.error("aide_failed", aide=aide.name, status=status, effect="not started again")
         else:
-            log.warning("aide_exited", aide=aide.name, status=status)
-            self._start(aide.name, aide.entry, stays=True)
+            self._replace(aide, status)
         return True
+
+    def _replace(self, aide: Aide, status: int) -> None:
+        """Start another, unless too many have died soon."""
+        is_short = time.monotonic() - aide.since < SHORT_LIFE
+        short_lives = aide.short_lives + 1 if is_short else 0
+        if short_lives >= MOST_SHORT_LIVES:
+            log.error("aide_failed", aide=aide.name, status=status, effect="not started again")
+            return
+        log.warning("aide_exited", aide=aide.name, status=status)
+        self._start(aide.name, aide.entry, stays=True, short_lives=short_lives)
 
     def finish(self, signals: Signals) -> None:
         """The fleet is gone: end them all, but let what was printed last be written."""
@@ -118,7 +127,7 @@ class Aides:
         elif status != ExitCode.APP_START:
             log.error("hook_failed", hook=aide.name, reason=f"its process ended with {status}")
 
-    def _start(self, name: str, entry: str, *, stays: bool) -> int | None:
+    def _start(self, name: str, entry: str, *, stays: bool, short_lives: int = 0) -> int | None:
         """Fork one; where the system refuses it is said, and the fleet does without."""
         birth = AideBirth(self._estate, "" if stays else name)
         try:
@@ -126,5 +135,5 @@ class Aides:
         except OSError as error:
             log.error("aide_failed", aide=name, reason=error.strerror)
             return None
-        self._running[pid] = Aide(name, entry, time.monotonic(), stays)
+        self._running[pid] = Aide(name, entry, stays, time.monotonic(), short_lives)
         return pid

@@ -1,6 +1,7 @@
 """What a setting's value must fulfil; each check says what is wrong, or None."""
 
 import fcntl
+import importlib.util
 import os
 import re
 from collections.abc import Callable
@@ -126,6 +127,13 @@ def root_path(value: str) -> str | None:
     if value == "" or (is_sound and value.startswith("/") and not value.endswith("/")):
         return None
     return got("must begin with a slash and not end with one, as in /shop", value)
+
+
+def watchable(value: bool) -> str | None:
+    """Accept False, and True where the library that watches files is installed."""
+    if not value or importlib.util.find_spec("watchfiles") is not None:
+        return None
+    return "needs watchfiles: pip install 'prefork[reload]'"
 
 
 def instance_name(value: str | None) -> str | None:

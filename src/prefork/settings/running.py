@@ -112,7 +112,9 @@ class Running:
     reload: bool = setting(
         False,
         section="Development",
-        help="Reload when a file changes. Needs the extra: pip install 'prefork[reload]'.",
+        check=checks.watchable,
+        help="Reload when a file changes, for development. Needs the extra: pip install "
+        "'prefork[reload]'.",
     )
     reload_dir: tuple[str, ...] = setting(
         (),
