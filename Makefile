@@ -1,7 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import docs clean
+	bench-bad-reloads bench-slow-import docs dist clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -52,6 +52,11 @@ docs: $(STAMP) ## build the documentation as a site in build/docs, and check eve
 	@tar -cf - --exclude __pycache__ $(DOCS_TREE) | tar -xf - -C build/docs/source
 	$(BIN)/mkdocs build --strict
 
+dist: $(STAMP) ## build wheel and sdist into dist/, and serve with each from a clean environment
+	@rm -rf dist
+	$(BIN)/python -m build --outdir dist >/dev/null
+	$(BIN)/python -m tests.dist dist
+
 $(PEERS_STAMP): benchmarks/peers.txt pyproject.toml
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
@@ -72,4 +77,4 @@ bench-slow-import: $(PEERS_STAMP) ## requests per second while code is loaded th
 	$(PEERS)/bin/python -m benchmarks.slow_import
 
 clean: ## remove the environments, builds and caches that make made
-	rm -rf $(VENV) $(PEERS) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
