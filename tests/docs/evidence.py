@@ -1,0 +1,48 @@
+"""Which test shows that a setting, to which the migration pages map an option, does something."""
+
+PROCESS = "tests/process"
+RELOADING = f"{PROCESS}/test_dev_reload.py"
+HOOKS = f"{PROCESS}/test_hooks.py"
+EFFECT = f"{PROCESS}/test_settings_take_effect.py"
+
+SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
+    "access_log": f"{PROCESS}/test_access_log.py",
+    "access_log_format": f"{PROCESS}/test_access_log.py",
+    "app_dir": f"{PROCESS}/test_tutorial.py::test_the_tutorials_programs_are_served",
+    "backlog": f"{EFFECT}::test_as_many_connections_wait_as_the_backlog_says",
+    "bind": f"{PROCESS}/test_spread.py::test_every_bind_is_served_by_the_same_workers",
+    "capture_output": f"{PROCESS}/test_output.py",
+    "control": f"{PROCESS}/test_stats.py::test_the_control_socket_can_be_elsewhere",
+    "env_file": f"{EFFECT}::test_the_application_sees_what_the_env_file_adds",
+    "graceful_timeout": f"{PROCESS}/test_stop.py"
+    "::test_an_endless_request_ends_at_the_graceful_timeout",
+    "interface": f"{EFFECT}::test_an_interface_that_cannot_be_found_out_is_told",
+    "keepalive_timeout": f"{EFFECT}::test_an_idle_connection_is_closed_after_the_keepalive_timeout",
+    "log_config": f"{PROCESS}/test_app_logging.py",
+    "log_format": f"{EFFECT}::test_the_log_has_the_level_and_the_format_that_were_asked_for",
+    "log_level": f"{EFFECT}::test_the_log_has_the_level_and_the_format_that_were_asked_for",
+    "max_header_field": f"{EFFECT}::test_a_request_over_a_limit_is_refused",
+    "max_headers": f"{EFFECT}::test_a_request_over_a_limit_is_refused",
+    "max_headers_size": f"{EFFECT}::test_a_request_over_a_limit_is_refused",
+    "max_request_line": f"{EFFECT}::test_a_request_over_a_limit_is_refused",
+    "name": f"{PROCESS}/test_stats.py"
+    "::test_list_names_the_instance_and_status_says_that_it_is_healthy",
+    "on_starting": HOOKS,
+    "policy": f"{PROCESS}/test_policies.py"
+    "::test_under_reuseport_every_worker_gets_connections_and_all_are_answered",
+    "post_fork": HOOKS,
+    "pre_stop": HOOKS,
+    "preload": f"{EFFECT}::test_a_preloaded_application_is_imported_once",
+    "reload": RELOADING,
+    "reload_dir": RELOADING,
+    "reload_exclude": RELOADING,
+    "reload_include": RELOADING,
+    "root_path": f"{EFFECT}::test_fastapi_routes_and_links_behind_a_proxy_that_takes_a_prefix_away",
+    "start_timeout": f"{PROCESS}/test_reload_failures.py"
+    "::test_code_that_never_serves_is_not_noticed_by_clients",
+    "when_ready": HOOKS,
+    "worker_connections": f"{EFFECT}::test_a_connection_above_worker_connections_waits",
+    "worker_exit": HOOKS,
+    "workers": f"{PROCESS}/test_spread.py"
+    "::test_400_connections_one_after_another_are_100_for_each_worker",
+}
