@@ -1,0 +1,202 @@
+"""`--capture-output`: who printed a line is told, no line is torn, none is lost."""
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.process.conftest import Serve
+from tests.support.asking import ask
+from tests.support.program import PREFORK, Program, interpreter
+
+PRINTER = """\
+import os, subprocess, sys
+
+print("imported")
+
+
+def say(query):
+    what, _, count = query.partition("=")
+    if what == "lines":
+        for number in range(int(count)):
+            print(f"line {os.getpid()} {number} " + "x" * (number % 200))
+    elif what == "long":
+        print("y" * int(count))
+    elif what == "bytes":
+        os.write(1, b"\\xff\\x1b[31mred\\n")
+    elif what == "child":
+        subprocess.run(["echo", "said by a child"], check=True)
+    elif what == "error":
+        print("said on stderr", file=sys.stderr)
+    elif what == "part":
+        sys.stdout.write("no newline")
+        sys.stdout.flush()
+    elif what == "die":
+        os.write(1, b"last words\\n")
+        os.kill(os.getpid(), 9)
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        print("starts up")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        print("shuts down")
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    say(scope["query_string"].decode())
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+"""
+TEXT = ("--log-format", "text")
+
+
+def printing(serve: Serve, place: Path, *options: str, workers: int = 2) -> Program:
+    """Serve the application that prints; its standard output is its standard error here."""
+    (place / "printer.py").write_text(PRINTER)
+    always = ("--app-dir", str(place), "--workers", str(workers), "--capture-output")
+    return serve(*always, *options, app="printer:app", entry=MERGED)
+
+
+UNREAD = (  # `prefork` whose standard output nobody reads any more
+    "-c",
+    "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); os.close(w);"
+    "from prefork.cli.main import main; sys.exit(main())",
+)
+MERGED = (  # `prefork` with standard output where standard error is
+    "-c",
+    "import os, sys; os.dup2(2, 1); from prefork.cli.main import main; sys.exit(main())",
+)
+
+
+def test_lines_are_tagged_by_who_printed_them(serve: Serve, tmp_path: Path) -> None:
+    program = printing(serve, tmp_path, *TEXT)
+    program.journal.wait_for_line("[t1] imported")
+    program.journal.wait_for_line("[w0] starts up")
+    program.journal.wait_for_line("[w1] starts up")
+    ask(program.port, "/?child=")
+    program.journal.wait_for_line("] said by a child")
+    ask(program.port, "/?error=")
+    program.journal.wait_for_line("] said on stderr")
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 0
+    assert program.journal.ended(5)
+    assert {"[w0] shuts down", "[w1] shuts down"} <= set(program.journal.text.splitlines())
+
+
+def test_the_log_itself_is_not_tagged(serve: Serve, tmp_path: Path) -> None:
+    program = printing(serve, tmp_path)
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 0
+    events = {entry["event"] for entry in program.journal.entries()}
+    assert {"started", "ready", "output", "stopped"} <= events
+    assert all(line.startswith("{") for line in program.journal.text.splitlines())
+
+
+def test_no_line_of_four_busy_workers_is_torn_or_lost(serve: Serve, tmp_path: Path) -> None:
+    program = printing(serve, tmp_path, *TEXT, workers=4)
+    pids = {ask(program.port, "/?lines=3000").pid: slot for slot, _ in enumerate(range(4))}
+    assert len(pids) == 4
+    program.signal(signal.SIGTERM)
+    assert program.wait(10) == 0
+    assert program.journal.ended(5)
+    said: Counter[str] = Counter()
+    for line in program.journal.text.splitlines():
+        tag, _, rest = line.partition(" ")
+        if rest.startswith("line "):
+            _, pid, number, *x = rest.split(" ")
+            assert x == ["x" * (int(number) % 200)], line
+            said[f"{tag} {pid}"] += 1
+    assert sorted(said.values()) == [3000] * 4, said
+    assert {key.split()[0] for key in said} == {"[w0]", "[w1]", "[w2]", "[w3]"}
+
+
+def test_a_line_that_fits_no_write_comes_in_whole_pieces(serve: Serve, tmp_path: Path) -> None:
+    program = printing(serve, tmp_path, *TEXT, workers=1)
+    ask(program.port, "/?long=100000")
+    ask(program.port, "/?error=")
+    program.journal.wait_for_line("said on stderr")
+    program.signal(signal.SIGTERM)
+    program.wait(5)
+    program.journal.ended(5)
+    pieces = [line for line in program.journal.text.splitlines() if "yyy" in line]
+    assert all(len(piece) <= 4096 and piece.startswith("[w0] y") for piece in pieces)
+    assert sum(piece.count("y") for piece in pieces) == 100_000
+
+
+def test_what_a_worker_left_unfinished_is_a_line_when_it_ends(serve: Serve, tmp_path: Path) -> None:
+    program = printing(serve, tmp_path, *TEXT, workers=1)
+    ask(program.port, "/?part=")
+    program.signal(signal.SIGTERM)
+    program.wait(5)
+    program.journal.ended(5)
+    assert any(line.startswith("[w0] no newline") for line in program.journal.text.splitlines())
+
+
+def test_the_last_words_of_a_killed_worker_are_told(serve: Serve, tmp_path: Path) -> None:
+    program = printing(serve, tmp_path, *TEXT, workers=2)
+    with pytest.raises(ConnectionResetError):
+        ask(program.port, "/?die=")
+    program.journal.wait_for_line("] last words")
+    program.workers(2)
+
+
+def test_as_json_each_line_is_an_event(serve: Serve, tmp_path: Path) -> None:
+    program = printing(serve, tmp_path, workers=1)
+    ask(program.port, "/?bytes=")
+    ask(program.port, "/?error=")
+    program.journal.wait_for_line("said on stderr")
+    program.signal(signal.SIGTERM)
+    program.wait(5)
+    program.journal.ended(5)
+    said = [(e["from"], e["stream"], e["line"]) for e in program.journal.entries("output")]
+    assert ("w0", "stdout", "\\xff\x1b[31mred") in said
+    assert ("w0", "stderr", "said on stderr") in said
+
+
+def test_the_application_does_not_notice_when_the_tagger_dies(serve: Serve, tmp_path: Path) -> None:
+    program = printing(serve, tmp_path, *TEXT, workers=2)
+    titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in program.tree()}
+    (tagger,) = [pid for pid, title in titles.items() if title.startswith(b"prefork: output")]
+    os.kill(tagger, signal.SIGKILL)
+    program.journal.wait_for_line("aide_exited aide=capture")
+    for _ in range(20):
+        assert ask(program.port, "/?lines=10").status == 200
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 0
+    assert program.journal.ended(5)
+    lines = program.journal.text.splitlines()
+    assert sum("] line " in line for line in lines) == 200
+    assert sum("] shuts down" in line for line in lines) == 2
+
+
+def test_standard_output_and_standard_error_stay_apart(tmp_path: Path) -> None:
+    (tmp_path / "printer.py").write_text(PRINTER)
+    broken = "import sys\nprint('on stdout')\nprint('on stderr', file=sys.stderr)\nraise OSError\n"
+    (tmp_path / "broken.py").write_text(broken)
+    options = ("--app-dir", str(tmp_path), "--bind", "127.0.0.1:0", "--preload", "on")
+    done = subprocess.run(
+        [*interpreter(tmp_path), *PREFORK, "serve", "broken:app", "--capture-output", *options],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.stdout == "[t1] on stdout\n"
+    assert "[t1] on stderr\n" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("prefork: error: ")
+
+
+def test_a_reader_that_leaves_stops_nobody(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "printer.py").write_text(PRINTER)
+    options = ("--app-dir", str(tmp_path), "--workers", "2", "--capture-output")
+    program = serve(*options, app="printer:app", entry=UNREAD)
+    for _ in range(4):
+        assert ask(program.port, "/?lines=2000").status == 200
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 0
+    assert json.loads(program.journal.text.splitlines()[-1])["event"] == "stopped"
