@@ -96,6 +96,11 @@ def test_every_setting_has_its_line_and_every_line_its_setting() -> None:
     assert ["app", *named] == [each.name for each in described()]
 
 
+def test_a_setting_whose_default_cannot_be_written_has_an_example() -> None:
+    lacking = [e.name for e in described() if e.default is None and e.doc.example is None]
+    assert lacking == []
+
+
 def test_every_setting_has_its_help_its_form_its_variable_and_its_default() -> None:
     prose = " ".join(line.removeprefix("# ") for line in LINES)
     for each in described():
