@@ -40,6 +40,16 @@ def test_the_primary_never_imports_the_application_or_an_event_loop(
     assert [name for name in modules if name.startswith(NEVER_BELOW)] == []
 
 
+def test_what_watches_files_tags_output_and_runs_hooks_is_not_in_the_primary(
+    serve: Serve, tmp_path: Path
+) -> None:
+    hook = "tests.support.apps:tell"
+    options = ("--reload", "--capture-output", "--post-fork", hook, "--when-ready", hook)
+    modules = lives(serve, tmp_path / "modules.json", *options, "--reload-dir", str(tmp_path))
+    never = {"watchfiles", "prefork.aides", "dotenv"}
+    assert never & set(modules) == set()
+
+
 def test_the_primary_has_one_thread_and_the_libraries_of_none_of_its_workers(
     serve: Serve,
 ) -> None:

@@ -212,13 +212,13 @@ class Fleet:
             wait = self._supply.lose_template(process, generation, now)
             yield from self._on_loss(process, exited, wait, now)
 
-    def _wait_for_code(self, lost: Process, now: float) -> Iterator[Order]:
+    def _wait_for_code(self, now: float) -> Iterator[Order]:
         """The same code would fail again: start nothing before it has changed."""
         if self._reload.is_requested:  # it has
             yield from self._start_anew(now)
-            return
-        self._supply.is_held = True
-        yield Note("warning", "waiting_for_change", (("process", lost.role.value),))
+        elif not self._supply.is_held:
+            self._supply.is_held = True
+            yield Note("warning", "waiting_for_change")
 
     def _on_loss(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
@@ -228,7 +228,7 @@ class Fleet:
         if self._reload.is_refuted_by(lost):
             yield from self._reload.fail(lost, exited, now)
         elif is_first_start and is_in_vain and self._plan.waits_for_code:
-            yield from self._wait_for_code(lost, now)
+            yield from self._wait_for_code(now)
         elif is_first_start and is_import:
             yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
         elif is_first_start and self.generation.tries >= FIRST_START_TRIES:

@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-
 from prefork.errors import SettingsError
 from prefork.settings import file
 from prefork.settings.checks import readable_file
@@ -80,6 +77,9 @@ def _env_file(path: str) -> tuple[dict[str, str], list[str]]:
     """The file's variables, and what is wrong with its lines."""
     if readable_file(path):
         return {}, []  # the check of `env_file` says so
+    from dotenv import dotenv_values  # noqa: PLC0415 - most can spare it
+    from dotenv.parser import parse_stream  # noqa: PLC0415
+
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

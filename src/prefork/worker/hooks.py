@@ -57,19 +57,21 @@ class Hook:
         """Call it where no event loop runs; it may be `async def`. Raises AppError."""
         try:
             made = self._called(subject)
-            if inspect.isawaitable(made):
-                asyncio.run(_finish(made))
         except ANYTHING as error:
             raise self._raised(error) from None
+        failed = asyncio.run(_failure(made)) if inspect.isawaitable(made) else None
+        if failed is not None:
+            raise self._raised(failed)
 
     async def run_in_loop(self, subject: Worker | Instance) -> None:
         """Call it where one runs; what it raises is logged."""
         try:
             made = self._called(subject)
-            if inspect.isawaitable(made):
-                await made
+            failed = await _failure(made) if inspect.isawaitable(made) else None
         except ANYTHING as error:
-            raised = self._raised(error)
+            failed = error
+        if failed is not None:
+            raised = self._raised(failed)
             log.error("hook_failed", hook=self.moment, reason=str(raised), detail=raised.detail)
 
     def _called(self, subject: Worker | Instance) -> Any:
@@ -79,5 +81,10 @@ class Hook:
         return AppError(f"the hook {self.moment} raised: {headline(error)}", own_traceback(error))
 
 
-async def _finish(made: Awaitable[Any]) -> None:
-    await made
+async def _failure(made: Awaitable[Any]) -> BaseException | None:
+    """What it raises, caught here: further out its traceback would have the event loop's frames."""
+    try:
+        await made
+    except ANYTHING as error:
+        return error
+    return None
