@@ -43,10 +43,16 @@ class Sink:
 
 
 def has_room(fd: int, timeout: float = 0) -> bool:
-    """Whether a write would take something at once, or within *timeout* seconds."""
+    """Whether a write would take something at once, or within *timeout* seconds.
+
+    Raises BrokenPipeError for a full pipe that nobody reads: its room will not come.
+    """
     poll = select.poll()  # a new one each time: two threads may not share one
     poll.register(fd, select.POLLOUT)
-    return any(seen & select.POLLOUT for _, seen in poll.poll(timeout * 1000))
+    seen = sum(events for _, events in poll.poll(timeout * 1000))
+    if seen & select.POLLERR and not seen & select.POLLOUT:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+    return bool(seen & select.POLLOUT)
 
 
 def _write(fd: int, data: bytes) -> int:

@@ -1,4 +1,4 @@
-from prefork.http.canned import error_answer
+from prefork.http.canned import error_answer, error_body
 
 
 def test_an_error_answer_is_whole_and_ends_the_connection() -> None:
@@ -6,3 +6,7 @@ def test_an_error_answer_is_whole_and_ends_the_connection() -> None:
         b"HTTP/1.1 408 Request Timeout\r\ndate: now\r\ncontent-type: text/plain\r\n"
         b"content-length: 9\r\nconnection: close\r\n\r\ntoo late\n"
     )
+
+
+def test_the_body_of_an_error_answer_is_told_apart() -> None:
+    assert error_answer(408, "too late", b"").endswith(b"\r\n\r\n" + error_body("too late"))

@@ -245,3 +245,40 @@ def test_an_answer_instead_of_continue_ends_the_connection(short: bool) -> None:
 
 def test_its_representation_is_one_line() -> None:
     assert repr(exchange()) == "<Exchange GET />"
+
+
+# What a log is told
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "pieces", "headers", "size"),
+    [
+        ("GET", "1.1", (b"hello",), (), 5),
+        ("GET", "1.1", (b"ab", b"", b"c" * 17, b""), (), 19),
+        ("GET", "1.1", (b"ab", b"c"), ((b"content-length", b"3"),), 3),
+        ("GET", "1.0", (b"ab", b"c"), (), 3),
+        ("HEAD", "1.1", (b"hello",), (), 0),
+        ("HEAD", "1.1", (b"ab", b"c"), (), 0),
+        ("GET", "1.1", (b"",), (), 0),
+    ],
+)
+def test_the_size_of_an_answer_is_that_of_its_body_without_framing(
+    method: str, version: str, pieces: Any, headers: Any, size: int
+) -> None:
+    made = exchange(method, version)
+    answer(made, *pieces, headers=headers)
+    assert made.size == size
+
+
+@pytest.mark.parametrize(("method", "status", "size"), [("GET", 200, 5), ("HEAD", 200, 0)])
+def test_an_answer_made_in_one_has_its_size(method: str, status: int, size: int) -> None:
+    made = exchange(method)
+    made.whole(status, b"text/plain", b"hello", DATE)
+    assert made.size == size
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_that_has_no_body_has_no_size(status: int) -> None:
+    made = exchange()
+    answer(made, b"", status=status)
+    assert made.size == 0

@@ -8,5 +8,10 @@ _ERROR = b"%b%b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection:
 
 def error_answer(status: int, reason: str, date: bytes) -> bytes:
     """A whole answer that says why it is an error, and that the connection ends."""
-    body = reason.encode() + b"\n"
+    body = error_body(reason)
     return _ERROR % (STATUS_LINES[status], date, len(body), body)
+
+
+def error_body(reason: str) -> bytes:
+    """The body of such an answer."""
+    return reason.encode() + b"\n"

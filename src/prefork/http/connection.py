@@ -15,6 +15,7 @@ from prefork.http import rules
 from prefork.http.errors import Refused
 from prefork.http.exchange import Exchange
 from prefork.http.fields import HOSTS, METHODS, NOTABLE, learn_host
+from prefork.http.head import Beginning, Head
 from prefork.http.limits import Limits
 from prefork.http.meter import Meter
 from prefork.http.rules import CODING, EXPECT, HOST, LENGTH, UPGRADE, Field
@@ -23,8 +24,6 @@ E = TypeVar("E", bound=Exchange)
 Make = Callable[[str, str, bytes, bytes, list[Field], str, bool], E]
 
 SLASH, HASH, PERCENT = b"/#%"  # `b"#" in target` costs 0.25 µs on 3.11, `35 in target` 0.05
-
-
 NO_FACTS: dict[bytes, bytes] = {}
 
 
@@ -34,7 +33,7 @@ class Connection(Generic[E]):
     # fmt: off
     __slots__ = (
         "_body", "_cheap", "_detached", "_fed", "_fields", "_first", "_limits", "_make", "_meter",
-        "_most", "_notable", "_parser", "_target",
+        "_most", "_notable", "_parser", "_target", "_unbegun",
         "ended", "in_head", "ready", "refusal",
     )
     # fmt: on
@@ -56,6 +55,7 @@ class Connection(Generic[E]):
         self._target = b""
         self.ready: deque[E] = deque()
         self.refusal: Refused | None = None
+        self._unbegun: E | None = None  # it was refused before anybody began it
         self.in_head = False  # a byte of a next request is in the parser
         self.ended = False  # what arrives now is not parsed
 
@@ -63,6 +63,13 @@ class Connection(Generic[E]):
     def in_body(self) -> bool:
         """Whether the latest request's body is incomplete."""
         return self._body is not None
+
+    @property
+    def unbegun(self) -> Head | None:
+        """What is known of a request that was refused, or whose head is incomplete."""
+        if self._unbegun is not None or not self._fields:
+            return self._unbegun
+        return Beginning.parsed(self._parser, self._target, self._fields)
 
     def close(self) -> None:
         """Part from the parser, which refers back to us."""
@@ -134,6 +141,7 @@ class Connection(Generic[E]):
         if PERCENT in raw_path:
             path = unquote(path)
         exchange = self._make(method, path, raw_path, query, self._fields, version, keep_alive)
+        exchange.target = target
         if LENGTH in facts or CODING in facts:
             self._frame(exchange, facts)
         self._fields = []  # of the trailers, if there are any, and then of the next head
@@ -238,5 +246,5 @@ class Connection(Generic[E]):
         self.refusal = refusal
         self.ended = True
         if self._body is not None and self.ready and self.ready[-1] is self._body:
-            self.ready.pop()  # nobody has begun it
+            self._unbegun = self.ready.pop()
             self._body = None

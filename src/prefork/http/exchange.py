@@ -6,6 +6,7 @@ from enum import IntEnum
 from prefork.http.canned import CONTINUE
 from prefork.http.errors import FramingError
 from prefork.http.fields import NAMES, STATUS_LINES, VALUES, Kind, learn_name, learn_value
+from prefork.http.pieces import as_bytes, chunk
 
 BODILESS = (204, 304)
 
@@ -34,13 +35,15 @@ class Exchange:
     __slots__ = (
         "body_complete", "buffer", "discarding", "expects_continue", "fields", "finished",
         "framing", "keep_alive", "left", "method", "parts", "path", "query_string", "raw_path",
-        "received", "sent", "status", "version",
+        "received", "sent", "size", "status", "target", "version",
     )
     # fmt: on
 
     status: int  # of the answer
     framing: Framing
     left: int | None  # of the answer's body, where its length was promised
+    size: int  # bytes of the answer's body, without framing; once something was sent
+    target: bytes  # as it was received
 
     def __init__(  # noqa: PLR0913, PLR0917 - by position: keywords cost 0.1 µs
         self,
@@ -146,18 +149,19 @@ class Exchange:
         Raises FramingError where it is more, or in the end less, than was promised.
         """
         if type(body) is not bytes:
-            body = _as_bytes(body)
+            body = as_bytes(body)
         if self.parts is not None:
+            self.size = len(body)
             return self._first(self.parts, body, more)
         if not self.sent or self.finished:
             raise FramingError("a body " + ("after its end" if self.finished else "before a start"))
-        if self.framing is CHUNKED:
-            self.finished = not more
-            return _chunk(body, more)
-        if self.framing is LENGTH:
+        if self.framing is NONE:
+            body = b""
+        elif self.framing is LENGTH:
             self._account(len(body), more)
+        self.size += len(body)
         self.finished = not more
-        return b"" if self.framing is NONE else body
+        return chunk(body, more) if self.framing is CHUNKED else body
 
     def _first(self, parts: list[bytes], body: bytes, more: bool) -> bytes:
         """The head with the first piece of the body: one write."""
@@ -165,16 +169,16 @@ class Exchange:
             body = self._without_body(parts, body, more)
         elif self.left is not None:
             self.framing = LENGTH
-            if more or self.left != len(body):
-                self._account(len(body), more)
+            if more or self.left != self.size:
+                self._account(self.size, more)
         elif not more:
             self.framing = LENGTH
             self.left = 0
-            parts.append(b"\r\ncontent-length: %d" % len(body))
+            parts.append(b"\r\ncontent-length: %d" % self.size)
         elif self.version == "1.1":
             self.framing = CHUNKED
             parts.append(b"\r\ntransfer-encoding: chunked")
-            body = _chunk(body, more)
+            body = chunk(body, more)
         else:
             self.framing = CLOSE
             self.keep_alive = False
@@ -194,6 +198,7 @@ class Exchange:
         if body and not more and self.left is None:
             parts.append(b"\r\ncontent-length: %d" % len(body))
         self.framing = NONE
+        self.size = 0
         return b""
 
     def closing(self) -> bytes:
@@ -219,12 +224,13 @@ class Exchange:
         if self.expects_continue and not self.body_complete:
             self.keep_alive = False
         self.status = status
+        self.size = len(body)
         self.sent = self.finished = True
         return b"%b%b\r\ncontent-type: %b\r\ncontent-length: %d%b%b" % (
             line,
             date,
             content_type,
-            len(body),
+            self.size,
             self.closing(),
             body,
         )
@@ -233,15 +239,3 @@ class Exchange:
         """Forget an answer of which nothing was written, so that another can be started."""
         assert not self.sent
         self.parts = None
-
-
-def _chunk(body: bytes, more: bool) -> bytes:
-    """RFC 9112, section 7.1; an empty piece would end the body, so it is left out."""
-    piece = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-    return piece if more else piece + b"0\r\n\r\n"
-
-
-def _as_bytes(body: object) -> bytes:
-    if isinstance(body, bytes | bytearray | memoryview):
-        return bytes(body)
-    raise FramingError(f"a body must be bytes, not {type(body).__name__}")

@@ -25,13 +25,14 @@ class OutputDesk:
 
     sending: socket.socket
     receiving: socket.socket  # kept open by the primary: what waits survives who takes it
-    log: int  # the descriptor of prefork's own log, which is not tagged
+    log: int  # the descriptor of prefork's own log, which is not tagged,
+    access_log: int  # and of standard output, for an access log
 
     @classmethod
     def open(cls) -> "OutputDesk":
         sending, receiving = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         receiving.setblocking(False)
-        return cls(sending, receiving, os.dup(2))
+        return cls(sending, receiving, os.dup(2), os.dup(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,13 @@ class Estate:
     @property
     def kept(self) -> list[int]:
         """The descriptors that every child keeps."""
-        return [] if self.output is None else [self.output.sending.fileno(), self.output.log]
+        desk = self.output
+        return [] if desk is None else [desk.sending.fileno(), desk.log, desk.access_log]
+
+    @property
+    def standard_output(self) -> int:
+        """The descriptor of what was standard output when prefork was started."""
+        return 1 if self.output is None else self.output.access_log
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,13 @@ else:
 ANYTHING = (Exception, asyncio.CancelledError, SystemExit)
 
 
+def address_of(name: object, *, unix: bool = False) -> Address | None:
+    """As ASGI wants it: (host, port), or (path, None) of a Unix socket's own end."""
+    if isinstance(name, tuple):
+        return (name[0], name[1])
+    return (name, None) if unix and isinstance(name, str) and name else None
+
+
 class Carrier(Protocol):
     """What brings a cycle's answer to the client, as far as a cycle must know it."""
 

@@ -21,6 +21,7 @@ from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
 from prefork.wire.outlet import Outlet
 from prefork.worker import heartbeat
+from prefork.worker.access_log import open_access_log
 from prefork.worker.code import Code
 from prefork.worker.heartbeat import Heartbeat
 from prefork.worker.hooks import Hook
@@ -39,6 +40,7 @@ except ImportError:  # a platform that uvloop isn't built for
 
 LONGEST_REASON = 2000  # characters of a message that the primary is told; the beginning
 LONGEST_DETAIL = 32 * 1024  # characters of a traceback; the end. At most four bytes each
+LAST_LINES = 2.0  # seconds that a slow reader of the access log gets, within the deadline
 FLUSH = 0.1  # seconds for the last answers after the deadline
 
 
@@ -97,8 +99,10 @@ class Worker:
         link.say(LeftRotation())
         server.start_drain()
         code = await _drain(server, link, loop)
+        server.flush()
         code = await _shut_down(lifespan, link, code)
         await self._call(self._code.worker_exit, link)
+        server.finish(min(LAST_LINES, link.stop_by - loop.time()))
         return code
 
     async def _call(self, hook: Hook, link: Link) -> None:
@@ -116,6 +120,7 @@ class Worker:
         birth, settings = self._birth, self._birth.estate.settings
         line = birth.estate.board.line(birth.line)
         server = Server(self._code.application, _limits(settings), line, loop, lifespan.state)
+        server.log_to(open_access_log(settings, birth.estate.standard_output))
         Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)
         intake.receive_from(birth.handover, birth.estate.families)

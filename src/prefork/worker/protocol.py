@@ -7,11 +7,12 @@ from prefork.http.canned import error_answer
 from prefork.http.connection import Connection
 from prefork.http.errors import Refused
 from prefork.http.exchange import Framing
-from prefork.worker.cycle import Address, Cycle
+from prefork.worker.cycle import Address, Cycle, address_of
 from prefork.worker.flow import BUSY, CLOSED, ENDING, FOREVER, HEAD, HIGH_WATER, IDLE, Flow, Phase
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
 
 TOO_LATE = Refused(408, "the request did not arrive in time")
+STOPPING = Refused(503, "the server is stopping")
 
 
 class HttpProtocol(Flow):
@@ -30,8 +31,8 @@ class HttpProtocol(Flow):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.client = _address(transport.get_extra_info("peername"))
-        self.local = _address(transport.get_extra_info("sockname"), unix=True)
+        self.client = address_of(transport.get_extra_info("peername"))
+        self.local = address_of(transport.get_extra_info("sockname"), unix=True)
         self.deadline = self.service.now + self.service.limits.header_timeout
         self.service.members.add(self)
 
@@ -127,9 +128,9 @@ class HttpProtocol(Flow):
             case Phase.IDLE:
                 self._linger()
             case Phase.HEAD:
-                self._refuse(TOO_LATE)
+                self._refuse_next(TOO_LATE)
             case Phase.OPENING if self.connection.in_head:
-                self._refuse(TOO_LATE)
+                self._refuse_next(TOO_LATE)
             case Phase.OPENING:
                 self._close()
             case _:
@@ -149,12 +150,12 @@ class HttpProtocol(Flow):
         cycle = self._cycle
         assert cycle is not None
         count = 1 + len(self.connection.ready)
-        self._over(cycle)
+        self._over(cycle, STOPPING)
         cycle.cancel()
         if cycle.sent:
             self._abort()
         else:
-            self.transport.write(error_answer(503, "the server is stopping", self.service.date))
+            self._tell(STOPPING)
             self._close()
         return count
 
@@ -169,7 +170,7 @@ class HttpProtocol(Flow):
             if connection.in_body:  # of a request whose answer was given before
                 self._linger()
             else:
-                self._refuse(connection.refusal)
+                self._refuse_next(connection.refusal)
         elif self.at_eof:
             self._close()
         elif self._phase is IDLE and connection.in_head:
@@ -207,7 +208,7 @@ class HttpProtocol(Flow):
         assert cycle is not None
         refusal = self.connection.refusal
         if refusal is not None and not cycle.body_complete:
-            self._over(cycle)
+            self._over(cycle, refusal)
             if cycle.sent:
                 self._abort()
             else:
@@ -219,19 +220,26 @@ class HttpProtocol(Flow):
 
     # Ending.
 
-    def _over(self, cycle: Cycle) -> None:
-        """Nothing more can be written for the latest request, be it answered or not."""
+    def _over(self, cycle: Cycle, instead: Refused | None = None) -> None:  # noqa: ARG002
+        """Nothing more can be written for the latest request. *instead*: its client is told so."""
         if self._phase is BUSY:
             self.service.in_flight -= 1
             self._phase = IDLE
         cycle.lose()
         self._keep(cycle)
 
+    def _refuse_next(self, refusal: Refused) -> None:
+        """What was to be the next request isn't begun."""
+        self._refuse(refusal)
+
     def _refuse(self, refusal: Refused) -> None:
         status, reason = refusal.status, refusal.reason
         log.debug("request_refused", status=status, reason=reason, client=self.client)
-        self.transport.write(error_answer(status, reason, self.service.date))
+        self._tell(refusal)
         self._linger()
+
+    def _tell(self, refusal: Refused) -> None:
+        self.transport.write(error_answer(refusal.status, refusal.reason, self.service.date))
 
     def _end(self) -> None:
         """The last answer is written. Only a client that asked for it is simply left."""
@@ -240,10 +248,3 @@ class HttpProtocol(Flow):
             self._close()
         else:
             self._linger()
-
-
-def _address(name: object, *, unix: bool = False) -> Address | None:
-    """As ASGI wants it: (host, port), or (path, None) of a Unix socket's own end."""
-    if isinstance(name, tuple):
-        return (name[0], name[1])
-    return (name, None) if unix and isinstance(name, str) and name else None
