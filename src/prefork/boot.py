@@ -59,8 +59,7 @@ def serve(settings: Settings) -> int:
     descriptors.raise_limit()
     priority.let_workers_run()
     with ExitStack() as opened:
-        accepts = SCHEMES[settings.policy].accepts
-        listeners = Listeners([parse(each) for each in settings.bind], settings.backlog, accepts)
+        listeners = _listeners(settings)
         opened.callback(listeners.close)
         control = _claim(settings, listeners)
         opened.callback(control.remove)
@@ -88,6 +87,12 @@ def _run(host: PosixHost, control: NamedSocket) -> int:
     log.info("stopped", exit_code=int(code))
     _explain(code, fleet)
     return code
+
+
+def _listeners(settings: Settings) -> Listeners:
+    addresses = [parse(each) for each in settings.bind]
+    mode = None if settings.socket_mode is None else int(settings.socket_mode, 8)
+    return Listeners(addresses, settings.backlog, SCHEMES[settings.policy].accepts, mode)
 
 
 def _plan(estate: Estate, *, templates: bool) -> Plan:

@@ -28,10 +28,11 @@ def test_others_and_what_tools_write_do_not(tmp_path: Path, name: str) -> None:
 
 def test_what_is_included_and_excluded_is_told_by_names(tmp_path: Path) -> None:
     chosen: dict[str, Any] = {
-        "reload_include": ("*.py", "*.html"),
+        "reload_include": ("*.html",),
         "reload_exclude": ("t*", "x.py"),
     }
     assert counts(tmp_path, "page.html", **chosen)
+    assert counts(tmp_path, "app.py", **chosen)
     assert not counts(tmp_path, "x.py", **chosen)
     assert not counts(tmp_path, "tests/page.html", **chosen)
 

@@ -38,6 +38,8 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "reload_exclude": RELOADING,
     "reload_include": RELOADING,
     "root_path": f"{EFFECT}::test_fastapi_routes_and_links_behind_a_proxy_that_takes_a_prefix_away",
+    "socket_mode": "tests/primary/test_listeners.py"
+    "::test_the_file_of_a_unix_socket_has_the_mode_that_was_asked_for",
     "start_timeout": f"{PROCESS}/test_reload_failures.py"
     "::test_code_that_never_serves_is_not_noticed_by_clients",
     "when_ready": HOOKS,

@@ -11,7 +11,8 @@ from prefork.wire.estate import Entries, Estate
 
 
 def greeting(**settings: Any) -> Greeting:
-    chosen = Settings(**({"app": "shop:app", "workers": 4} | settings))
+    given: dict[str, Any] = {"app": "shop:app", "workers": 4} | settings
+    chosen = Settings(**given)
     entries = Entries(*["nowhere"] * 5)
     estate = Estate(chosen, 4, (2,), Board(1), os.getpid(), entries, "shop-80", ("127.0.0.1:80",))
     return Greeting(estate, "asgi", "yes: imported once")
@@ -33,7 +34,7 @@ def test_it_says_why_where_something_was_chosen() -> None:
     text = "\n".join(greeting(workers="max", interface="asgi", reload=True).lines(Style.PLAIN))
     assert "4 (max: every CPU that this process may use); policy rr" in text
     assert "asgi (--interface)" in text
-    assert "when *.py changes" in text
+    assert "when a file changes" in text
 
 
 def test_each_address_has_its_line_and_a_path_is_no_link() -> None:

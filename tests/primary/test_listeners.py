@@ -149,3 +149,10 @@ def test_reuseport_is_refused_where_the_kernel_does_not_balance() -> None:
         require_balance(Accepts.SLOT, "darwin")
     require_balance(Accepts.ANY, "darwin")
     require_balance(Accepts.SLOT, "linux")
+
+
+def test_the_file_of_a_unix_socket_has_the_mode_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sock"
+    it = Listeners([UnixAddress(str(path))], 8, Accepts.PRIMARY, 0o660)
+    assert path.stat().st_mode & 0o777 == 0o660
+    it.close()

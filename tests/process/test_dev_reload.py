@@ -128,7 +128,7 @@ def test_a_start_that_waits_for_its_repair_can_be_stopped(serve: Serve, tmp_path
 def test_only_the_files_that_were_asked_for_count(serve: Serve, tmp_path: Path) -> None:
     deploys = deploys_below(tmp_path)
     (deploys.place / "data").mkdir()
-    options = ("--reload-include", "*.py", "--reload-include", "*.sql", "--reload-exclude", "data")
+    options = ("--reload-include", "*.sql", "--reload-exclude", "data")
     program = watching(serve, deploys.place, APP, *options)
     for ignored in ("notes.txt", "data/rows.sql", "x.pyc"):
         (deploys.place / ignored).write_text("changed")

@@ -13,6 +13,7 @@ from prefork.settings.schema import Settings
 from prefork.wire import lineage
 from prefork.wire.estate import AideBirth
 
+CODE = "*.py"
 QUIET = 60  # milliseconds without a change that end a burst; many saves are one reload
 LONGEST_BURST = 1600  # milliseconds; watchfiles' own default
 LOOK_UP = 500  # milliseconds between looks at whether the primary lives
@@ -67,7 +68,7 @@ class Filter:
     def __init__(self, settings: Settings) -> None:
         from watchfiles import DefaultFilter  # noqa: PLC0415
 
-        self._include = settings.reload_include
+        self._include = (CODE, *settings.reload_include)
         self._exclude = settings.reload_exclude
         self._usual = DefaultFilter()  # .git, .venv, __pycache__, editors' swap files, …
         self._roots = watched(settings)

@@ -47,6 +47,8 @@ class Program(click.Group):
 
 
 def _suggestion(name: str) -> str:
+    if ":" in name:
+        return f" Did you mean 'prefork serve {name}'?"
     close = difflib.get_close_matches(name, COMMANDS, n=1)
     return f" Did you mean '{close[0]}'?" if close else f" There are {', '.join(COMMANDS)}."
 

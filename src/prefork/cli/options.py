@@ -15,13 +15,28 @@ WORDS_ELSEWHERE = {  # options of uvicorn and gunicorn that are typed without a 
     "--host": "write --bind HOST:PORT",
     "--port": "write --bind HOST:PORT",
     "--uds": "write --bind unix:PATH",
+    "-k": "the interface is found out, or told by --interface",
     "--worker-class": "the interface is found out, or told by --interface",
+    "--factory": "write the application with brackets, as in app:make()",
+    "--chdir": "change the directory first, or write --app-dir for the import path",
+    "--env": "write --env-file, or [env] in prefork.toml",
+    "--timeout": "it is not there yet",
     "--timeout-graceful-shutdown": "write --graceful-timeout",
     "--timeout-keep-alive": "write --keepalive-timeout",
     "--keep-alive": "write --keepalive-timeout",
-    "--chdir": "write --app-dir",
+    "--limit-concurrency": "write --worker-connections",
+    "--limit-max-requests": "it is not there yet",
+    "--max-requests": "it is not there yet",
+    "--proxy-headers": "it is not there yet",
+    "--forwarded-allow-ips": "it is not there yet",
+    "--threads": "a worker has one event loop; write more --workers",
+    "--certfile": "put a proxy in front that ends TLS",
+    "--ssl-certfile": "put a proxy in front that ends TLS",
     "--access-logfile": "write --access-log",
     "--log-file": "the log is standard error",
+    "--error-logfile": "the log is standard error",
+    "--daemon": "have systemd or your shell run it; see `prefork list`",
+    "--pid": "`prefork list` and the control socket do what it is for",
 }
 
 
@@ -45,6 +60,9 @@ class SettingsCommand(click.Command):
             if ours := WORDS_ELSEWHERE.get(name):
                 raise click.NoSuchOption(name, f"No such option '{name}': {ours}.") from None
             raise
+        except click.BadOptionUsage as error:
+            form = next((e.form for e in described() if error.option_name in e.options), "")
+            raise click.UsageError(f"{error.message} Write {form}.", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         known = {each.name: each for each in described()}

@@ -44,7 +44,7 @@ class Greeting:
         rows.append(("interface", self._interface()))
         rows.append(("preload", self.preload))
         if settings.reload:
-            rows.append(("reload", f"when {' '.join(settings.reload_include)} changes"))
+            rows.append(("reload", "when a file changes"))
         rows.append(("control", f"prefork status {self._name()} (or reload, stop); Ctrl-C stops"))
         return rows
 

@@ -55,14 +55,26 @@ class Listeners:
     Those of slots are made when wanted, and stay: closing one would reset what waits in it.
     """
 
-    def __init__(self, addresses: Sequence[Address], backlog: int, accepts: Accepts) -> None:
-        """Listen on every address, or on none. Raises AddressError that names the culprit."""
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        backlog: int,
+        accepts: Accepts,
+        socket_mode: int | None = None,
+    ) -> None:
+        """Listen on every address, or on none. Raises AddressError that names the culprit.
+
+        *socket_mode*: of the files of Unix sockets; None: what the umask leaves.
+        """
         require_balance(accepts, sys.platform)
+        umask = None if socket_mode is None else 0o777 & ~socket_mode
         self._backlog = backlog
         self._all: list[Listener] = []
         try:
             for number, address in enumerate(addresses):
-                self._all.append(_listen(address, backlog, number=number, accepts=accepts))
+                self._all.append(
+                    _listen(address, backlog, number=number, accepts=accepts, umask=umask)
+                )
         except AddressError:
             self.close()
             raise
@@ -100,10 +112,12 @@ def _bound(sock: socket.socket) -> Address:
     return UnixAddress(name) if sock.family == socket.AF_UNIX else TcpAddress(*name[:2])
 
 
-def _listen(address: Address, backlog: int, *, number: int, accepts: Accepts) -> Listener:
+def _listen(
+    address: Address, backlog: int, *, number: int, accepts: Accepts, umask: int | None
+) -> Listener:
     try:
         if isinstance(address, UnixAddress):
-            sock: socket.socket = named.listen(Path(address.path), backlog)
+            sock: socket.socket = named.listen(Path(address.path), backlog, umask=umask)
             shared = Accepts.ANY if accepts is Accepts.SLOT else accepts  # a path has one socket
             return Listener(sock, number, shared)
         return Listener(_listen_tcp(address, backlog, accepts), number, accepts)

@@ -32,6 +32,7 @@ REQUESTS: dict[signal.Signals, tuple[Fact | None, str]] = {
         None,
         "nothing: an access log that was rotated away is opened anew within half a second, unasked",
     ),
+    signal.SIGUSR2: (None, "nothing: an upgrade of prefork or Python needs a restart"),
 }
 
 LOG = 2  # standard error

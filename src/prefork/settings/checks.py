@@ -16,6 +16,7 @@ Check = Callable[[Any], str | None]  # worded to follow the setting's name
 
 INSTANCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STDERR = 2
+_MODE = re.compile(r"0?[0-7]{3}")
 MOST_WORKERS = 1024  # the board has lines for three processes to each
 MOST_ADDRESSES = 64  # a spawn carries a descriptor for each; a message takes 253
 WIDEST = 100  # characters of a value in a message
@@ -119,6 +120,13 @@ def function(value: str | None) -> str | None:
     if colon and all(name.isidentifier() for name in names):
         return None
     return got("must be MODULE:FUNCTION, as in app:connect", value)
+
+
+def file_mode(value: str | None) -> str | None:
+    """Accept what chmod takes for a file without its special bits."""
+    if value is None or _MODE.fullmatch(value):
+        return None
+    return got("must be three octal digits, as in 660", value)
 
 
 def root_path(value: str) -> str | None:

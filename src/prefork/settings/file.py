@@ -11,7 +11,7 @@ from typing import Any
 from prefork.errors import SettingsError
 from prefork.settings.checks import shown
 from prefork.settings.declaration import Described, spelled
-from prefork.settings.parsing import Text, is_several
+from prefork.settings.parsing import Text, is_several, kinds
 from prefork.settings.running import STDOUT
 from prefork.settings.schema import described
 from prefork.settings.sources import Given
@@ -112,6 +112,8 @@ def _text(each: Described, value: object) -> Text:
         raise ValueError(f"must be a list of strings (got {shown(value)})")
     if isinstance(value, str):
         return (value,) if is_several(each.type) else value
+    if kinds(each.type) == (str,):  # 0o660 would be 432
+        raise ValueError(f"must be a string (got {shown(value)})")
     if isinstance(value, bool | int | float):
         return spelled(value)
     raise ValueError(f"must be one plain value (got {shown(value)})")

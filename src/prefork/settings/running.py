@@ -126,10 +126,11 @@ class Running:
         help="A directory whose files are watched; may be repeated.",
     )
     reload_include: tuple[str, ...] = setting(
-        ("*.py",),
+        (),
         section="Development",
         metavar="GLOB",
-        help="Names of files that are watched; may be repeated.",
+        unset="none",
+        help="Names of files that are watched beside *.py; may be repeated.",
     )
     reload_exclude: tuple[str, ...] = setting(
         (),

@@ -78,6 +78,15 @@ class Serving:
         unit="connections",
         help="How many connections the kernel may queue on each address.",
     )
+    socket_mode: str | None = setting(
+        None,
+        section="Network",
+        check=checks.file_mode,
+        metavar="MODE",
+        unset="what the umask leaves",
+        example="660",
+        help="The mode of the files of unix: addresses, in octal; who may write may connect.",
+    )
     header_timeout: float = setting(
         15.0,
         section="Limits",
