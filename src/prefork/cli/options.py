@@ -61,8 +61,10 @@ class SettingsCommand(click.Command):
                 raise click.NoSuchOption(name, f"No such option '{name}': {ours}.") from None
             raise
         except click.BadOptionUsage as error:
-            form = next((e.form for e in described() if error.option_name in e.options), "")
-            raise click.UsageError(f"{error.message} Write {form}.", ctx) from None
+            forms = (each.form for each in described() if error.option_name in each.options)
+            if form := next(forms, None):
+                raise click.UsageError(f"{error.message} Write {form}.", ctx) from None
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         known = {each.name: each for each in described()}
