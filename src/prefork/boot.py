@@ -53,7 +53,7 @@ def serve(settings: Settings) -> int:
     Raises AddressError where an address or the name is taken, before anything is forked, and
     AppError where nothing ever served.
     """
-    log.configure(settings.log_level, settings.log_format)
+    _configure_log(settings)
     signals = Signals()  # first: a stop that comes early must find its handler
     descriptors.fill_standard()
     descriptors.raise_limit()
@@ -89,6 +89,11 @@ def _run(host: PosixHost, control: NamedSocket) -> int:
     return code
 
 
+def _configure_log(settings: Settings, descriptor: int | None = None) -> None:
+    paints = environment.wants_colours()
+    log.configure(settings.log_level, settings.log_format, paints=paints, descriptor=descriptor)
+
+
 def _listeners(settings: Settings) -> Listeners:
     addresses = [parse(each) for each in settings.bind]
     mode = None if settings.socket_mode is None else int(settings.socket_mode, 8)
@@ -116,7 +121,7 @@ def _estate(settings: Settings, listeners: Listeners, name: str) -> Estate:
     workers = _resolve(settings.workers)
     environment.limit_blas_threads(max(1, available_parallelism() // workers))
     desk = OutputDesk.open() if settings.capture_output else None
-    log.configure(settings.log_level, settings.log_format, desk.log if desk else None)
+    _configure_log(settings, desk.log if desk else None)
     setproctitle(f"prefork: primary {name} [{settings.app}]")
     return Estate(
         settings,
@@ -199,9 +204,8 @@ def _announce(fleet: Fleet, host: PosixHost) -> None:
     """Every worker serves, for the first time: tell the log, --ready-fd, and the hook."""
     estate = host.estate
     log.info("ready", name=estate.name, bind=list(estate.bind))
-    is_colourful = log.is_terminal() and environment.wants_colours()
     greeting = Greeting(estate, host.interface, _preload(fleet))
-    log.show(greeting.lines(Style.COLOUR if is_colourful else Style.PLAIN))
+    log.show(greeting.lines(Style.COLOUR if log.is_painted() else Style.PLAIN))
     if estate.settings.ready_fd is not None:
         said = {"name": estate.name, "pid": estate.primary, "bind": estate.bind}
         try:

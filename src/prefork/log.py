@@ -18,6 +18,7 @@ Format = Literal["text", "json"]
 
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 INDENT = "    "  # before each line of a traceback
+PAINTS = {"debug": "2", "info": "32", "warning": "33", "error": "1;31"}  # of a terminal
 CAPS = (ROOM, 1000, 300, 100, 20, 0)  # characters kept of each value, until the line fits
 
 _BREAKING = {*range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
@@ -63,6 +64,13 @@ def as_text(event: Event) -> list[bytes]:
 def as_json(event: Event) -> list[bytes]:
     """The event's one line; of a detail too long for it the end is kept, where the error stands."""
     return [_fit(lambda cap: _json_object(event, cap))]
+
+
+def as_painted(event: Event) -> list[bytes]:
+    """As text, for a terminal: how bad it is is seen from afar."""
+    head, *detail = as_text(event)
+    painted = f" \x1b[{PAINTS[event.level]}m{event.level}\x1b[0m "
+    return [head.replace(f" {event.level} ".encode(), painted.encode(), 1), *detail]
 
 
 RENDERERS: dict[Format, Callable[[Event], list[bytes]]] = {"text": as_text, "json": as_json}
@@ -145,6 +153,7 @@ class Log:
     def __init__(self, fd: int = 2, now: Callable[[], datetime] = utc_now) -> None:
         self.level: Level = "info"
         self.format: Format = "text"
+        self.is_painted = False  # text is for a terminal
         self.sink = Sink(fd)
         self._now = now
         self._lost = 0
@@ -160,9 +169,14 @@ class Log:
         detail = str(fields.get("detail") or "")
         event = Event(self._now(), os.getpid(), level, name, plain, detail)
         self._confess(event)
-        for count, chunk in packed(RENDERERS[self.format](event)):
+        for count, chunk in packed(self._rendered(event)):
             if self._lost or not self._put(chunk):  # nothing after a gap, or the gap would hide
                 self._lost += count
+
+    def _rendered(self, event: Event) -> list[bytes]:
+        if self.is_painted and self.format == "text":
+            return as_painted(event)
+        return RENDERERS[self.format](event)
 
     def show(self, lines: list[bytes]) -> None:
         """Write lines for a reader as they are, where the log is text that somebody may read."""
@@ -179,7 +193,7 @@ class Log:
         )
         if self.format == "json":
             said = replace(said, name="lines_lost", fields={"count": self._lost})
-        [(_, chunk)] = packed(RENDERERS[self.format](said))
+        [(_, chunk)] = packed(self._rendered(said))
         if self._put(chunk):
             self._lost = 0
 
@@ -193,22 +207,25 @@ class Log:
 _log = Log()
 
 
-def configure(level: Level, format: Format, descriptor: int | None = None) -> None:
-    """Choose the least level that is written, the form of a line, and if given, where to."""
+def configure(
+    level: Level, format: Format, *, paints: bool = False, descriptor: int | None = None
+) -> None:
+    """Choose what is written, in which form, whether a terminal shows colours, and where to."""
+    if descriptor is not None:
+        _log.sink = Sink(descriptor)
     _log.level = level
     _log.format = format
-    if descriptor is not None:
-        _log.sink.descriptor = descriptor
+    _log.is_painted = paints and os.isatty(_log.sink.fileno())
+
+
+def is_painted() -> bool:
+    """Whether it goes to a terminal that shows colours."""
+    return _log.is_painted
 
 
 def show(lines: list[str]) -> None:
-    """Write lines for a reader, who gets none where the log is for machines."""
+    """Write lines for a reader; where the log is for machines there is none."""
     _log.show([line.encode(errors="backslashreplace") for line in lines])
-
-
-def is_terminal() -> bool:
-    """Whether the log's reader sits at a terminal."""
-    return os.isatty(_log.sink.fileno())
 
 
 def relay(level: Level, event: str, /, **fields: object) -> None:

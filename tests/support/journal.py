@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
@@ -68,7 +69,8 @@ class Journal:
             return answer
 
     def _read(self) -> None:
-        with os.fdopen(self._fd, "r", errors="backslashreplace") as stream:
+        stream = os.fdopen(self._fd, "r", errors="backslashreplace")
+        with stream, suppress(OSError):  # EIO: how a terminal ends
             for line in stream:
                 with self._news:
                     self._lines.append(line.rstrip("\n"))
