@@ -19,7 +19,12 @@ class Serve(Protocol):
     """Start a program with these arguments; it ends with the test."""
 
     def __call__(
-        self, *options: str, app: str = ..., entry: Sequence[str] = ..., waits: bool = ...
+        self,
+        *options: str,
+        app: str = ...,
+        entry: Sequence[str] = ...,
+        stdout: int = ...,
+        waits: bool = ...,
     ) -> Program: ...
 
 
@@ -32,11 +37,12 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             *options: str,
             app: str = "tests.support.apps:app",
             entry: Sequence[str] = PREFORK,
+            stdout: int = subprocess.DEVNULL,
             waits: bool = True,  # until it is ready
         ) -> Program:
             home = tmp_path / str(len(list(tmp_path.iterdir())))
             home.mkdir(mode=0o700)
-            program = Program(app, *options, home=home, entry=entry)
+            program = Program(app, *options, home=home, entry=entry, stdout=stdout)
             running.callback(program.close)
             if waits:
                 program.wait_ready()

@@ -62,7 +62,14 @@ class Program:
     It runs in a session of its own, by which everything that it ever forked is found again.
     """
 
-    def __init__(self, app: str, *options: str, home: Path, entry: Sequence[str] = PREFORK) -> None:
+    def __init__(
+        self,
+        app: str,
+        *options: str,
+        home: Path,
+        entry: Sequence[str] = PREFORK,
+        stdout: int = subprocess.DEVNULL,
+    ) -> None:
         self.home = home
         self.control = home / "prefork" / f"{NAME}.sock"
         self._ready, ready_end = os.pipe()
@@ -72,7 +79,7 @@ class Program:
         self._process = subprocess.Popen(
             [*interpreter(home), *entry, "serve", app, *ours, *bind, *options],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             pass_fds=(ready_end,),
             start_new_session=True,
