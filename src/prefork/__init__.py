@@ -4,12 +4,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefork.worker.handler import Request as Request
+    from prefork.worker.hooks import InstanceInfo as InstanceInfo
+    from prefork.worker.hooks import WorkerInfo as WorkerInfo
     from prefork.worker.response import Response as Response
 
 __version__ = "0.1.0"
 
-# What handlers use; imported when first asked for, so that the primary never loads it.
-_LAZY = {"Request": "prefork.worker.handler", "Response": "prefork.worker.response"}
+# What handlers and hooks use; imported when asked for, so that the primary never loads it.
+_LAZY = {
+    "InstanceInfo": "prefork.worker.hooks",
+    "Request": "prefork.worker.handler",
+    "Response": "prefork.worker.response",
+    "WorkerInfo": "prefork.worker.hooks",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,6 @@
 """The migration pages have a row for each option of the other server, and what they map works."""
 
 import ast
-import importlib
 import shlex
 from pathlib import Path
 
@@ -9,13 +8,11 @@ import click
 import pytest
 from gunicorn.config import KNOWN_SETTINGS, Config
 from tests.docs.evidence import SHOWN_BY
-from tests.docs.pages import HOWTO, Row, blocks, code, commands, rows
+from tests.docs.pages import HOWTO, Row, code, rows
 from tests.support.program import ROOT
 from uvicorn.main import main as uvicorn
 
-from prefork.cli.main import COMMANDS
 from prefork.cli.serve import command as serve
-from prefork.settings import file
 from prefork.settings.resolution import CONFIG, Resolution, resolve
 from prefork.settings.running import STDOUT
 from prefork.settings.schema import described
@@ -129,28 +126,6 @@ def test_an_example_changes_the_settings_that_it_names(example: str, project: Pa
         assert resolution.file == Path("shop.toml")
     else:
         assert changed > {"app"}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_the_commands_that_a_page_shows_are_understood(page: Path) -> None:
-    shown = list(commands(page))
-    assert len(shown) > 5
-    for name, *words in shown:
-        if name == "--version":
-            continue
-        command: click.Command = importlib.import_module(COMMANDS[name]).command
-        if words != ["--help"]:
-            command.make_context(name, words)  # raises where a word of it is unknown
-
-
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_the_files_that_a_page_shows_are_sound(page: Path, project: Path) -> None:
-    shown = blocks(page, "toml")
-    assert shown
-    for text in shown:
-        (project / file.OWN).write_text(text)
-        for profile in [None, *file.read(project / file.OWN).profiles]:
-            assert resolve({"profile": profile}, {}, project).merged.problems == ()
 
 
 # What is mapped has a test that shows it

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from prefork.errors import AppError
-from prefork.worker.hooks import Hook, Worker
+from prefork.worker.hooks import Hook, WorkerInfo
 
-SUBJECT = Worker(slot=1, generation=2, pid=3)
+SUBJECT = WorkerInfo(slot=1, generation=2, pid=3)
 
 
 def test_a_hook_without_a_function_does_nothing() -> None:
@@ -42,7 +42,7 @@ def test_what_is_no_function_is_named_with_its_moment(tmp_path: Path, spec: str,
 def test_it_is_given_its_subject_with_and_without_a_loop(is_async: bool) -> None:
     given: list[Any] = []
 
-    async def later(subject: Worker) -> None:
+    async def later(subject: WorkerInfo) -> None:
         await asyncio.sleep(0)
         given.append(subject)
 
@@ -59,11 +59,11 @@ def test_a_plain_function_may_run_a_loop_of_its_own() -> None:
     Hook("post_fork", lambda _: asyncio.run(nothing())).run(SUBJECT)
 
 
-def raises(_: Worker) -> None:
+def raises(_: WorkerInfo) -> None:
     raise KeyError("licence")
 
 
-async def raises_later(_: Worker) -> None:
+async def raises_later(_: WorkerInfo) -> None:
     await asyncio.sleep(0)
     raise SystemExit(2)
 

@@ -10,7 +10,7 @@ from prefork.wire import lineage
 from prefork.wire.estate import AideBirth
 from prefork.wire.outlet import Outlet
 from prefork.worker import app_logging
-from prefork.worker.hooks import Hook, Instance
+from prefork.worker.hooks import Hook, InstanceInfo
 
 
 def main(birth: AideBirth) -> int:
@@ -21,7 +21,7 @@ def main(birth: AideBirth) -> int:
     signal.setitimer(signal.ITIMER_REAL, settings.start_timeout)  # SIGALRM ends it
     setproctitle(f"prefork: {moment} [{settings.app}]")
     Outlet(estate, moment).open()
-    instance = Instance(estate.name, estate.primary, estate.bind, estate.workers)
+    instance = InstanceInfo(estate.name, estate.primary, estate.bind, estate.workers)
     try:
         app_logging.configure(settings)
         Hook.load(moment, getattr(settings, moment), settings.app_dir).run(instance)

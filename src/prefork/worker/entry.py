@@ -24,8 +24,7 @@ from prefork.worker import heartbeat
 from prefork.worker.access_log import open_access_log
 from prefork.worker.code import Code
 from prefork.worker.heartbeat import Heartbeat
-from prefork.worker.hooks import Hook
-from prefork.worker.hooks import Worker as Subject
+from prefork.worker.hooks import Hook, WorkerInfo
 from prefork.worker.intake import Intake
 from prefork.worker.lifespan import Lifespan
 from prefork.worker.link import Link
@@ -62,7 +61,7 @@ def main(birth: WorkerBirth, code: Code | None = None) -> int:
         report(channel, "import", error)
         return error.exit_code
     try:
-        code.post_fork.run(_subject(birth))
+        code.post_fork.run(_info(birth))
     except AppError as error:
         report(channel, "startup", error)
         return ExitCode.APP_START
@@ -110,7 +109,7 @@ class Worker:
         assert link.stop_by is not None
         try:
             async with asyncio.timeout_at(_no_sooner(link.stop_by)):
-                await hook.run_in_loop(_subject(self._birth))
+                await hook.run_in_loop(_info(self._birth))
         except TimeoutError:
             log.error("hook_cut", hook=hook.moment, reason="it did not end by the deadline")
 
@@ -153,9 +152,9 @@ async def _shut_down(lifespan: Lifespan, link: Link, code: int) -> int:
     return code
 
 
-def _subject(birth: WorkerBirth) -> Subject:
+def _info(birth: WorkerBirth) -> WorkerInfo:
     """What hooks are told of this worker."""
-    return Subject(birth.slot, birth.generation, os.getpid())
+    return WorkerInfo(birth.slot, birth.generation, os.getpid())
 
 
 def _no_sooner(deadline: float) -> float:

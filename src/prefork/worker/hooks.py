@@ -15,7 +15,7 @@ ANYTHING = (Exception, SystemExit)  # that a hook may end with
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerInfo:
     """What a hook of a worker is given."""
 
     slot: int
@@ -24,7 +24,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class InstanceInfo:
     """What a hook of the instance is given; *bind*: addresses with the ports that it got."""
 
     name: str
@@ -53,7 +53,7 @@ class Hook:
             raise AppError(f"the hook {moment}: {spec} is not callable")
         return cls(moment, function)
 
-    def run(self, subject: Worker | Instance) -> None:
+    def run(self, subject: WorkerInfo | InstanceInfo) -> None:
         """Call it where no event loop runs; it may be `async def`. Raises AppError."""
         try:
             made = self._called(subject)
@@ -63,7 +63,7 @@ class Hook:
         if failed is not None:
             raise self._raised(failed)
 
-    async def run_in_loop(self, subject: Worker | Instance) -> None:
+    async def run_in_loop(self, subject: WorkerInfo | InstanceInfo) -> None:
         """Call it where one runs; what it raises is logged."""
         try:
             made = self._called(subject)
@@ -74,7 +74,7 @@ class Hook:
             raised = self._raised(failed)
             log.error("hook_failed", hook=self.moment, reason=str(raised), detail=raised.detail)
 
-    def _called(self, subject: Worker | Instance) -> Any:
+    def _called(self, subject: WorkerInfo | InstanceInfo) -> Any:
         return None if self.function is None else self.function(subject)
 
     def _raised(self, error: BaseException) -> AppError:
