@@ -47,9 +47,10 @@ def _explained(resolution: Resolution) -> str:
         for each in described()
         if each.name in merged.values
     ]
-    rows += [[name, "(set)", "for the application"] for name in sorted(resolution.variables)]
+    added = sorted(resolution.variables)  # by name alone: a value may be a secret
+    rows += [[shown(name), "(set)", "for the application"] for name in added]
     return table(("SETTING", "VALUE", "FROM"), rows)
 
 
 def _shown(value: object) -> str:
-    return "-" if value is None or value in ("", ()) else shown(spelled(value))
+    return "(unset)" if value is None or value in ("", ()) else shown(spelled(value))

@@ -23,9 +23,14 @@ WIDEST = 100  # characters of a value in a message
 LONGEST = 10_000_000  # seconds, 115 days; epoll refuses timeouts over 2**31 ms
 
 
+def number(value: float) -> str:
+    """Spell it as briefly as it can be read back."""
+    return repr(value).removesuffix(".0")
+
+
 def shown(value: object) -> str:
     """Give a value as a message shows it: on one line, not long, never invisible."""
-    text = escape(f"{value:g}" if isinstance(value, float) else str(value))
+    text = escape(number(value) if isinstance(value, float) else str(value))
     text = text if len(text) <= WIDEST else text[:WIDEST] + "…"
     return text if text and text.strip() == text else repr(text)
 

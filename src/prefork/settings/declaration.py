@@ -99,4 +99,4 @@ def spelled(value: object) -> str:
 def _word(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return checks.number(value) if isinstance(value, float) else str(value)

@@ -9,17 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from prefork.errors import SettingsError
-from prefork.settings.checks import shown
+from prefork.settings.checks import WIDEST, got, shown
 from prefork.settings.declaration import Described, spelled
 from prefork.settings.parsing import Text, is_several, kinds
 from prefork.settings.running import STDOUT
 from prefork.settings.schema import described
 from prefork.settings.sources import Given
+from prefork.settings.written import text_of
 
 OWN = Path("prefork.toml")
 SHARED = Path("pyproject.toml")  # its table [tool.prefork]
 ENV, PROFILE = "env", "profile"  # the tables beside the settings
 OURS = "PREFORK_"
+BITS = 64  # of a whole number, as TOML has it; Python has no bounds, but fails to spell long ones
+KINDS: dict[type, str] = {
+    dict: "a table",
+    list: "a list",
+    str: "a string",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+}
 
 
 @dataclass(slots=True)
@@ -35,28 +45,35 @@ class Contents:
 
 def find(directory: Path) -> Path | None:
     """The file that is read where none is named: prefork.toml, else a pyproject.toml of ours."""
-    if (own := directory / OWN).exists():
+    if os.path.lexists(own := directory / OWN):  # a link that leads nowhere is to be told
         return own
     shared = directory / SHARED
     try:
-        return shared if shared.exists() and _table(shared) is not None else None
+        return shared if _table(shared) is not None else None
     except SettingsError:
-        return None  # a pyproject.toml that nobody can read is somebody else's trouble
+        return shared if _mentions_us(shared) else None
+
+
+def _mentions_us(shared: Path) -> bool:
+    """A pyproject.toml that nobody can read is somebody else's trouble, unless we are in it."""
+    try:
+        return "tool.prefork" in text_of(shared)
+    except SettingsError:
+        return False
 
 
 def read(path: Path, profile: str | None = None) -> Contents:
     """Read a file, and merge what *profile* says over it. Raises SettingsError: it is no TOML."""
     table = _table(path)
     if table is None:
-        raise SettingsError(f"{path} has no table [tool.prefork]")
+        raise SettingsError(f"{shown(path)} has no table [tool.prefork]")
     contents = Contents(path)
-    profiles = _subtable(contents, table.pop(PROFILE, {}), f"[{PROFILE}]")
+    profiles = _subtable(contents, table.pop(PROFILE, {}), PROFILE)
     contents.profiles = list(profiles)
-    _take(contents, table, "")
+    _take(contents, table)
     for name, each in profiles.items():
-        where = f"[{PROFILE}.{name}]"
         beside = contents if name == profile else Contents(path)
-        _take(beside, _subtable(contents, each, where), where)
+        _take(beside, _subtable(contents, each, PROFILE, name), PROFILE, name)
         if beside is not contents:
             contents.problems += beside.problems
     if profile is not None and profile not in profiles:
@@ -67,22 +84,35 @@ def read(path: Path, profile: str | None = None) -> Contents:
 def _table(path: Path) -> dict[str, Any] | None:
     """The file's settings; None: a pyproject.toml without any."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"{path} is no TOML: {error}") from None
+        table = tomllib.loads(text_of(path))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{shown(path)} is no TOML: {error}") from None
+    except ValueError:  # int() refuses it
+        raise SettingsError(f"{shown(path)} has a number of too many digits") from None
+    except RecursionError:
+        raise SettingsError(f"{shown(path)} has values nested too deeply") from None
     if path.name != SHARED.name:
         return table
-    ours = table.get("tool", {}).get("prefork")
-    return ours if isinstance(ours, dict) else None
+    tool = table.get("tool")
+    ours = tool.get("prefork") if isinstance(tool, dict) else None
+    if isinstance(ours, dict | None):
+        return ours
+    raise SettingsError(f"tool.prefork in {shown(path)} must be a table (got {_kind(ours)})")
 
 
-def _take(contents: Contents, table: dict[str, Any], where: str) -> None:
+def _place(path: Path, *names: str) -> str:
+    """A table of the file, as a message names it."""
+    if not names:
+        return shown(path)
+    above = ("tool", "prefork") if path.name == SHARED.name else ()
+    return f"[{'.'.join([*above, *map(shown, names)])}] of {shown(path)}"
+
+
+def _take(contents: Contents, table: dict[str, Any], *names: str) -> None:
     """Merge a table of settings, which may hold a table `env`, into the contents."""
-    place = f"{where} of {contents.path}" if where else str(contents.path)
-    env = _subtable(contents, table.pop(ENV, {}), f"{where or ''}[{ENV}]")
-    contents.env |= dict(_variables(contents, env, place))
+    place = _place(contents.path, *names)
+    env = _subtable(contents, table.pop(ENV, {}), *names, ENV)
+    contents.env |= dict(_variables(contents, env, _place(contents.path, *names, ENV)))
     known = {each.name: each for each in described()}
     for key, value in table.items():
         if key not in known:
@@ -97,31 +127,43 @@ def _take(contents: Contents, table: dict[str, Any], where: str) -> None:
             contents.given[key] = Given(label, text, place)
 
 
-def _subtable(contents: Contents, value: object, where: str) -> dict[str, Any]:
+def _subtable(contents: Contents, value: object, *names: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return dict(value)
-    contents.problems.append(f"{where} of {contents.path} must be a table (got {shown(value)})")
+    place = _place(contents.path, *names)
+    contents.problems.append(f"{place} must be a table (got {_kind(value)})")
     return {}
 
 
 def _text(each: Described, value: object) -> Text:
     """A value of TOML as it would be typed. Raises ValueError for one that nobody could type."""
     if isinstance(value, list) and is_several(each.type):
-        if all(isinstance(item, str) for item in value):
-            return tuple(value)
-        raise ValueError(f"must be a list of strings (got {shown(value)})")
-    if isinstance(value, str):
-        return (value,) if is_several(each.type) else value
-    if kinds(each.type) == (str,):  # 0o660 would be 432
-        raise ValueError(f"must be a string (got {shown(value)})")
-    if isinstance(value, bool | int | float):
+        for item in value:
+            if not isinstance(item, str):
+                raise ValueError(f"must be a list of strings (got {_kind(item)} in it)")
+        return tuple(value)
+    word = _word(value)
+    if kinds(each.type) == (str,) and not isinstance(value, str):  # 0o660 would be 432
+        raise ValueError(got("must be a string", word))
+    return (word,) if is_several(each.type) else word
+
+
+def _word(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > BITS:
+        raise ValueError("must be a number of fewer digits")
+    if isinstance(value, str | bool | int | float):
         return spelled(value)
-    raise ValueError(f"must be one plain value (got {shown(value)})")
+    raise ValueError(f"must be one plain value (got {_kind(value)})")
+
+
+def _kind(value: object) -> str:
+    """What it is, and not what it says: that may be long, nested without end, or a secret."""
+    return KINDS.get(type(value), "a date or time")
 
 
 def _placed(each: Described, text: Text, folder: Path) -> Text:
     """A path counts from the file's own folder, wherever prefork is started."""
-    if not each.doc.is_path or text == STDOUT:
+    if not each.doc.is_path or text in (STDOUT, ""):
         return text
     if isinstance(text, str):
         return os.fspath(folder / text)
@@ -132,26 +174,41 @@ def _variables(
     contents: Contents, table: Mapping[str, object], place: str
 ) -> Iterator[tuple[str, str]]:
     for name, value in table.items():
-        if not isinstance(value, str | bool | int | float):
-            wrong = f"must be one plain value (got {shown(value)})"
-        elif not name or "=" in name or "\0" in f"{name}{value}":
-            wrong = "is no name and value of a variable"
-        elif name.startswith(OURS):
-            wrong = f"sets nothing here: write {name.removeprefix(OURS).lower()} = … as a setting"
-        else:
-            yield name, spelled(value)
+        try:
+            word = _word(value)
+        except ValueError as error:
+            contents.problems.append(f"{shown(name)} in {place} {error}")
             continue
-        contents.problems.append(f"{name} in [{ENV}] of {place} {wrong}")
+        if wrong := _wrong(name, word):
+            contents.problems.append(f"{shown(name)} in {place} {wrong}")
+        else:
+            yield name, word
+
+
+def _wrong(name: str, word: str) -> str | None:
+    """What is wrong with a variable for the application."""
+    if not name or "=" in name or "\0" in name + word:
+        return "must have a name without =, and no character NUL"
+    if name.startswith(OURS):
+        return f"sets nothing here: write {shown(name.removeprefix(OURS).lower())} as a setting"
+    return None
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    return f"unknown setting {key!r}{_suggestion(key.replace('-', '_'), known)}"
+    hint = _suggestion(key.replace("-", "_"), known)
+    if key == "tool":
+        hint = f" ([tool.prefork] is for {SHARED}; here settings stand without it)"
+    return f"unknown setting {_quoted(key)}{hint}"
 
 
 def _unknown_profile(path: Path, name: str, known: list[str]) -> str:
-    return f"{path} has no [{PROFILE}.{name}]{_suggestion(name, known)}"
+    return f"{shown(path)} has no [{PROFILE}.{shown(name)}]{_suggestion(name, known)}"
 
 
 def _suggestion(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    close = difflib.get_close_matches(word, known, n=1) if len(word) <= WIDEST else []
+    return f" (did you mean {_quoted(close[0])}?)" if close else ""
+
+
+def _quoted(word: str) -> str:
+    return repr(word if len(word) <= WIDEST else word[:WIDEST] + "…")

@@ -1,19 +1,23 @@
 """All sources together: the file, the environment with what is added to it, the command line."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefork.errors import SettingsError
-from prefork.settings import file
-from prefork.settings.checks import readable_file
+from prefork.settings import env_file, file
+from prefork.settings.checks import readable_file, shown
 from prefork.settings.parsing import Text
 from prefork.settings.schema import Settings
 from prefork.settings.sources import Merged, from_command_line, from_environment, merge
 
 CONFIG, PROFILE = "config", "profile"  # say where settings come from, so they are none themselves
 CONFIG_VARIABLE, PROFILE_VARIABLE = "PREFORK_CONFIG", "PREFORK_PROFILE"
+TOO_LATE = {  # in an env file: it is read when these have had their say
+    CONFIG_VARIABLE: "--config",
+    PROFILE_VARIABLE: "--profile",
+    "PREFORK_ENV_FILE": "--env-file",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,16 @@ def resolve(
     profile = _first(options.get(PROFILE), variables.get(PROFILE_VARIABLE))
     path = _first(options.get(CONFIG), variables.get(CONFIG_VARIABLE))
     contents, wrong = _contents(path, profile, directory)
+    found = None if contents.path == Path() else contents.path
     line, environment = from_command_line(typed), from_environment(variables)
     told = merge(contents.given, environment, line).values.get("env_file")
-    added, wrong_lines = _env_file(told) if isinstance(told, str) else ({}, [])
-    merged = merge(contents.given, from_environment(added, str(told)), environment, line)
-    missing = {k: v for k, v in (contents.env | added).items() if k not in variables}
-    problems = (*wrong, *contents.problems, *wrong_lines, *merged.problems)
-    found = None if contents.path == Path() else contents.path
+    added = _env_file(told, variables) if isinstance(told, str) else env_file.Lines()
+    beside = from_environment(added.variables, shown(told))
+    is_partial = found is not None and bool(wrong)
+    merged = merge(contents.given, beside, environment, line, is_partial=is_partial)
+    every = contents.env | added.variables
+    missing = {name: value for name, value in every.items() if name not in variables}
+    problems = (*wrong, *contents.problems, *added.problems, *merged.problems)
     return Resolution(replace(merged, problems=problems), missing, found, profile)
 
 
@@ -65,7 +72,7 @@ def _contents(
     """What the file says, and why nothing can be read of it."""
     found = file.find(directory) if path is None else Path(path)
     if found is None:
-        nowhere = f"there is no {file.OWN} that could have a profile {profile!r}"
+        nowhere = f"there is no {file.OWN} that could have the profile {shown(profile)}"
         return file.Contents(Path()), [] if profile is None else [nowhere]
     try:
         return file.read(found, profile), []
@@ -73,21 +80,15 @@ def _contents(
         return file.Contents(found), [str(error)]
 
 
-def _env_file(path: str) -> tuple[dict[str, str], list[str]]:
-    """The file's variables, and what is wrong with its lines."""
+def _env_file(path: str, variables: Mapping[str, str]) -> env_file.Lines:
+    """What it adds; what is said there too late is wrong, unless the environment says it too."""
     if readable_file(path):
-        return {}, []  # the check of `env_file` says so
-    from dotenv import dotenv_values  # noqa: PLC0415 - most can spare it
-    from dotenv.parser import parse_stream  # noqa: PLC0415
-
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        return {}, [f"{path} is no text: {error}"]
-    wrong = [
-        f"{path}, line {each.original.line}: must be NAME=VALUE"
-        for each in parse_stream(io.StringIO(text))
-        if each.error or "\0" in each.original.string
+        return env_file.Lines()  # the check of `env_file` says so
+    lines = env_file.read(path, variables)
+    lines.problems += [
+        f"{name} in {shown(path)} comes too late: write {option}, or set it in the environment"
+        for name, option in TOO_LATE.items()
+        if name in lines.variables and name not in variables
     ]
-    found = {} if wrong else dotenv_values(stream=io.StringIO(text))
-    return {name: value for name, value in found.items() if value is not None}, wrong
+    lines.variables = {k: v for k, v in lines.variables.items() if k not in TOO_LATE}
+    return lines

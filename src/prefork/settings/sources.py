@@ -73,10 +73,13 @@ class Merged:
         return Settings(**self.values)
 
 
-def merge(*sources: Source) -> Merged:
-    """Merge the sources over the defaults, the last one wins."""
+def merge(*sources: Source, is_partial: bool = False) -> Merged:
+    """Merge the sources over the defaults, the last one wins.
+
+    *is_partial*: there is a source that can't be read, and may say what seems to be missing.
+    """
     given = {name: one for source in sources for name, one in source.items()}
-    values, wrong = _values(given)
+    values, wrong = _values(given, is_partial)
     wrong += problems(values, {name: one.label for name, one in given.items()})
     origins = {name: one.origin for name, one in given.items() if name in values}
     for each in described():
@@ -91,7 +94,7 @@ def _default(each: Described, is_reloading: bool) -> tuple[Any, str]:
     return each.default, DEFAULT
 
 
-def _values(given: Source) -> tuple[dict[str, Any], list[str]]:
+def _values(given: Source, is_partial: bool) -> tuple[dict[str, Any], list[str]]:
     """Read what was given; what can't be read, or must be given and isn't, is wrong."""
     values: dict[str, Any] = {}
     wrong: list[str] = []
@@ -101,7 +104,7 @@ def _values(given: Source) -> tuple[dict[str, Any], list[str]]:
                 values[each.name] = value_of(each.type, given[each.name].text)
             except ValueError as error:
                 wrong.append(f"{given[each.name].label} {error}")
-        elif each.is_positional:
+        elif each.is_positional and not is_partial:
             wrong.append(_missing(each))
     return values, wrong
 

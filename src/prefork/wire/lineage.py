@@ -14,6 +14,11 @@ def adopt_orphans() -> bool:
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def leave_orphans() -> None:
+    """Take `adopt_orphans` back."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 0)
+
+
 def die_with(parent: int) -> None:
     """Be killed when *parent* dies. It must be the parent already, or its death is missed.
 

@@ -48,10 +48,15 @@ def imported(spec: str, app_dir: str) -> Any:
     Raises AppError, with their traceback where their code is what failed.
     """
     module_name, _, name = spec.partition(":")
+    return _attribute(_import(module_name, look_first_in(app_dir)), name or "app")
+
+
+def look_first_in(app_dir: str) -> str:
+    """Have modules imported from there before all others; return where it leads now."""
     path = _resolved(app_dir)
     if sys.path[:1] != [path]:
         sys.path.insert(0, path)
-    return _attribute(_import(module_name, path), name or "app")
+    return path
 
 
 def _resolved(app_dir: str) -> str:

@@ -33,7 +33,7 @@ def left_behind(before: set[str]) -> list[str]:
     left = [_thread(each) for each in threading.enumerate() if each is not threading.main_thread()]
     if native := _native_threads():
         left.append(f"{native} native threads that are not of a linear algebra library")
-    left += [f"child process {pid}" for pid in _children()]
+    left += [f"child process {pid}" for pid in sorted(children())]
     left += [f"descriptor {name}" for name in sorted(open_descriptors() - before)]
     return left
 
@@ -50,11 +50,13 @@ def _thread(thread: threading.Thread) -> str:
     return f"thread {thread.name!r}" + (f" of {module}" if module else "")
 
 
-def _children() -> list[str]:
+def children() -> set[int]:
+    """Give the pids of this process's children, dead ones too; Linux only."""
     try:
-        return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     except OSError:
-        return []
+        return set()
+    return {int(pid) for pid in listed.split()}
 
 
 def _native_threads() -> int:
