@@ -196,8 +196,9 @@ def _identify(estate: Estate) -> Identity:
 
 
 def _report(identity: Identity, fleet: Fleet, host: PosixHost, now: float) -> dict[str, object]:
-    lines = host.lines()
-    return report(identity, fleet, Counts(lines, host.tally.retired, host.tally.exits), now)
+    tally = host.tally
+    counts = Counts(host.lines(), tally.retired, tally.exits, host.aides.lives())
+    return report(identity, fleet, counts, now)
 
 
 def _announce(fleet: Fleet, host: PosixHost) -> None:

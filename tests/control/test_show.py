@@ -62,11 +62,14 @@ def test_list_has_a_line_per_instance_and_marks_silent_ones() -> None:
 
 def test_the_report_tells_instance_processes_and_workers() -> None:
     template = {"id": 1, "pid": 5, "state": "serving", "generation": 1, "uptime": 3.0}
-    shown = report(seen(templates=[template], memory={"rss": 5 << 30, "pss": 1 << 20}), NOW)
+    aide = {"name": "watcher", "pid": 9, "uptime": 2.0}
+    memory = {"rss": 5 << 30, "pss": 1 << 20}
+    shown = report(seen(templates=[template], aides=[aide], memory=memory), NOW)
     assert shown.startswith("app-8000: app:handler on 127.0.0.1:8000, rr\n")
     assert "serving for 1h 02m, generation 1, 2 of 2 workers ready" in shown
     assert "14 requests, 10 connections, 0 exits; memory 1 MiB (sum of RSS 5.0 GiB)" in shown
     assert any(line.startswith("template") for line in shown.splitlines())
+    assert any(line.split()[:2] == ["watcher", "9"] for line in shown.splitlines())
 
 
 def test_the_report_has_a_line_per_generation_where_there_are_several() -> None:

@@ -27,6 +27,7 @@ IDENTITY = Identity(
 PARTS: dict[str, type[Any]] = {  # by field of the answer that holds one, or a list of them
     "workers": stats.Worker,
     "templates": stats.Template,
+    "aides": stats.Aide,
     "generations": stats.Generation,
     "reload": stats.Reload,
     "totals": stats.Totals,
@@ -41,7 +42,8 @@ def answer() -> dict[str, Any]:
     fleet = serving(2)
     tell(fleet, 10, ReloadRequested())
     lines: dict[int, Line] = defaultdict(lambda: Board(1).line(0))
-    said = report(IDENTITY, fleet, Counts(lines, dict.fromkeys(Field, 0), exits=0), now=11)
+    counts = Counts(lines, dict.fromkeys(Field, 0), exits=0, aides=[("watcher", 9, 1.5)])
+    said = report(IDENTITY, fleet, counts, now=11)
     return with_usage(said, {})
 
 

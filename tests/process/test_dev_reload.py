@@ -172,9 +172,8 @@ def test_a_watcher_that_dies_again_and_again_is_given_up(serve: Serve, tmp_path:
 
 
 def watcher_of(program: Program) -> int:
-    titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in program.tree()}
-    (found,) = [pid for pid, title in titles.items() if title.startswith(b"prefork: watcher")]
-    return found
+    (found,) = [aide["pid"] for aide in program.stats()["aides"] if aide["name"] == "watcher"]
+    return int(found)
 
 
 def test_the_watcher_ends_with_the_program(serve: Serve, tmp_path: Path) -> None:

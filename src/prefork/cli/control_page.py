@@ -74,13 +74,14 @@ TERM does.
 _ADDED = """\
 ### What the commands add
 
-The commands measure this themselves, from outside, and add it to every worker and template, and for
-the primary as `primary`; null is what can't be measured.
+The commands measure this themselves, from outside, and add it to every worker, template and
+aide, and for the primary as `primary`; null is what can't be measured.
 """
 
 _PARTS: dict[str, type[Struct]] = {  # by title: the objects within the answer to `stats`
     "A worker": stats.Worker,
     "A template": stats.Template,
+    "An aide": stats.Aide,
     "A generation": stats.Generation,
     "The latest reload": stats.Reload,
     "Totals": stats.Totals,

@@ -26,11 +26,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """*lines*: the board's, by process id; *retired*: the sums of the dead, by field."""
+    """*lines*: the board's, by process id; *retired*: the sums of the dead, by field.
+
+    *aides*: name, pid and start in monotonic seconds of each process beside the fleet.
+    """
 
     lines: Mapping[int, Line]
     retired: Mapping[Field, int]
     exits: int
+    aides: Sequence[tuple[str, int, float]] = ()
 
 
 def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict[str, Any]:
@@ -49,6 +53,10 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
         "workers_wanted": len(fleet.roster.slots),
         "workers": [_worker(p, fleet, counts.lines[p.id], now) for p in workers],
         "templates": [_process(p, now) for p in fleet.roster.of(Role.TEMPLATE)],
+        "aides": [
+            {"name": name, "pid": pid, "uptime": round(now - started, 3)}
+            for name, pid, started in counts.aides
+        ],
         "generations": _generations(list(fleet.roster.processes.values())),
         "reload": _reload(fleet.reload, identity.epoch),
         "totals": {

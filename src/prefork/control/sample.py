@@ -51,6 +51,7 @@ def with_usage(answer: dict[str, Any], usages: dict[int, Usage]) -> dict[str, An
         "primary": add({"pid": answer["pid"]}),
         "workers": [add(worker) for worker in answer["workers"]],
         "templates": [add(template) for template in answer.get("templates", [])],
+        "aides": [add(aide) for aide in answer.get("aides", [])],
         "memory": {
             "rss": _sum(usage.rss for usage in usages.values()),
             "pss": _sum(usage.pss for usage in usages.values()),
@@ -59,7 +60,8 @@ def with_usage(answer: dict[str, Any], usages: dict[int, Usage]) -> dict[str, An
 
 
 def _pids(answer: dict[str, Any]) -> set[int]:
-    processes = [answer, *answer["workers"], *answer.get("templates", [])]
+    others = [*answer.get("templates", []), *answer.get("aides", [])]
+    processes = [answer, *answer["workers"], *others]
     return {process["pid"] for process in processes if process.get("pid")}
 
 

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prefork.control.stats import Generation, Primary, Process, Reload, Stats, Template, Worker
+from prefork.control.stats import (
+    Aide,
+    Generation,
+    Primary,
+    Process,
+    Reload,
+    Stats,
+    Template,
+    Used,
+    Worker,
+)
 from prefork.log import escape
 
 UNKNOWN = "-"
@@ -127,24 +137,27 @@ def reload(latest: Reload, now: float) -> str:
 
 
 def processes(stats: Stats) -> str:
-    """The primary and the templates, a line each."""
+    """The primary, the templates and what is beside the fleet, a line each."""
     head = ("PROCESS", "PID", "STATE", "GENERATION", "UPTIME", "CPU", "RSS", "PSS")
     primary = Template(state=stats.state, generation=stats.generation, uptime=stats.uptime)
     rows = [_process("primary", primary, stats.primary)]
-    return table(head, rows + [_process("template", each, each) for each in stats.templates])
+    rows += [_process("template", each, each) for each in stats.templates]
+    return table(head, rows + [_aide(each) for each in stats.aides])
 
 
 def _process(role: str, life: Template, usage: Process | Primary) -> tuple[str, ...]:
-    return (
-        role,
-        number(usage.pid),
-        escape(life.state),
-        number(life.generation),
-        duration(life.uptime),
-        percent(usage.cpu_percent),
-        size(usage.rss),
-        size(usage.pss),
-    )
+    generation = number(life.generation)
+    lived = duration(life.uptime)
+    return role, number(usage.pid), escape(life.state), generation, lived, *_usage(usage)
+
+
+def _aide(aide: Aide) -> tuple[str, ...]:
+    lived = duration(aide.uptime)
+    return escape(aide.name), number(aide.pid), UNKNOWN, UNKNOWN, lived, *_usage(aide)
+
+
+def _usage(usage: Used) -> tuple[str, str, str]:
+    return percent(usage.cpu_percent), size(usage.rss), size(usage.pss)
 
 
 # -- cells -------------------------------------------------------------------

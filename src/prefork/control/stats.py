@@ -62,6 +62,14 @@ class Template(Process, kw_only=True):
     """Imports the application, and forks workers."""
 
 
+class Aide(Used, kw_only=True):
+    """A process beside the fleet."""
+
+    name: Annotated[str, means("`watcher`, `capture`, or the hook that it runs")]
+    pid: Annotated[int, means("its pid")]
+    uptime: Annotated[float, means("seconds since it was started")]
+
+
 class Generation(msgspec.Struct, kw_only=True):
     """The live processes of one loading of the code."""
 
@@ -110,6 +118,9 @@ class Stats(msgspec.Struct, kw_only=True):
     workers_wanted: Annotated[int, means("how many")]
     workers: Annotated[list[Worker], means("an object for each [worker](#a-worker), by slot")]
     templates: Annotated[list[Template], means("an object for each [template](#a-template)")] = []
+    aides: Annotated[
+        list[Aide], means("an object for each [process beside the fleet](#an-aide)")
+    ] = []
     generations: Annotated[
         list[Generation],
         means(

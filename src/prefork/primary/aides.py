@@ -47,6 +47,10 @@ class Aides:
         if self._estate.settings.reload:
             self._start(WATCHER, self._estate.entries.watcher, stays=True)
 
+    def lives(self) -> list[tuple[str, int, float]]:
+        """Name, pid and start, in monotonic seconds, of each."""
+        return [(aide.name, pid, aide.since) for pid, aide in self._running.items()]
+
     def run(self, moment: str) -> int | None:
         """Have a hook run, where the settings name one. Returns its pid."""
         if getattr(self._estate.settings, moment) is None:
