@@ -8,7 +8,7 @@ EFFECT = f"{PROCESS}/test_settings_take_effect.py"
 SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "access_log": f"{PROCESS}/test_access_log.py",
     "access_log_format": f"{PROCESS}/test_access_log.py",
-    "app_dir": f"{PROCESS}/test_tutorial.py::test_the_tutorials_programs_are_served",
+    "app_dir": f"{PROCESS}/test_examples.py::test_the_bare_handler_answers_from_every_worker",
     "backlog": f"{EFFECT}::test_as_many_connections_wait_as_the_backlog_says",
     "bind": f"{PROCESS}/test_spread.py::test_every_bind_is_served_by_the_same_workers",
     "capture_output": f"{PROCESS}/test_output.py",

@@ -64,9 +64,9 @@ def commands(page: Path) -> Iterator[list[str]]:
     text = page.read_text()
     shown = [line for kind, block in _BLOCK.findall(text) if not kind for line in block.split("\n")]
     for each in [*code(_BLOCK.sub("", text)), *shown]:
-        name, *words = shlex.split(_SHELL.sub("", each.replace("\n", " "))) or [""]
-        if name == "prefork" and words:
-            yield words
+        line = _SHELL.sub("", each.replace("\n", " "))
+        if line.startswith("prefork "):
+            yield shlex.split(line)[1:]
 
 
 def blocks(page: Path, language: str) -> list[str]:

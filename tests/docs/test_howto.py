@@ -1,4 +1,4 @@
-"""Every command and every file that a how-to page shows is understood."""
+"""Every command and every file that a page shows in passing is understood."""
 
 import importlib
 from pathlib import Path
@@ -6,12 +6,18 @@ from pathlib import Path
 import click
 import pytest
 from tests.docs.pages import HOWTO, blocks, commands
+from tests.support.program import ROOT
 
 from prefork.cli.main import COMMANDS
 from prefork.settings import file
 from prefork.settings.resolution import resolve
 
-PAGES = sorted(HOWTO.glob("*.md"))
+PAGES = [
+    *sorted(HOWTO.glob("*.md")),
+    ROOT / "README.md",  # test_blocks runs the blocks of this one and the next
+    ROOT / "docs" / "tutorial.md",
+    ROOT / "examples" / "README.md",
+]
 
 
 def test_the_pages_show_commands_and_files() -> None:
@@ -19,7 +25,7 @@ def test_the_pages_show_commands_and_files() -> None:
     assert len([text for page in PAGES for text in blocks(page, "toml")]) > 3
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_that_a_page_shows_are_understood(page: Path) -> None:
     for name, *words in commands(page):
         if name == "--version":
@@ -29,7 +35,7 @@ def test_the_commands_that_a_page_shows_are_understood(page: Path) -> None:
             command.make_context(name, words)  # raises where a word of it is unknown
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_files_that_a_page_shows_are_sound(page: Path, tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     for text in blocks(page, "toml"):

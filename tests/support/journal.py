@@ -53,6 +53,10 @@ class Journal:
 
         return self._wait(found, f"{count} of event {event!r}", timeout)
 
+    def wait_until(self, wanted: Callable[[list[str]], T | None], what: str) -> T:
+        """Wait until *wanted* makes something of the lines so far; return that."""
+        return self._wait(lambda: wanted(self._lines), what, 20)
+
     def ended(self, timeout: float) -> bool:
         """Wait for the end of the file: no process holds the descriptor any more."""
         self._reader.join(timeout)
