@@ -1,7 +1,9 @@
 """Every scenario runs on asyncio's own loop and on uvloop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import logging
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -27,3 +29,19 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture(autouse=True)
 def _log() -> None:
     log.configure("info", "text")
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """`logging` is the process's: it is given back as it was, to pytest and to other tests."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    path, hooks = sys.path[:], sys.path_hooks[:]
+    yield
+    log.configure("info", "text")
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    sys.path[:], sys.path_hooks[:] = path, hooks
+    for each in logging.Logger.manager.loggerDict.values():
+        if isinstance(each, logging.Logger):
+            each.disabled = False
