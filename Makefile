@@ -1,7 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import docs dist clean
+	bench-bad-reloads bench-slow-import bench-access-log docs dist clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -75,6 +75,10 @@ bench-bad-reloads: $(PEERS_STAMP) ## what becomes of a service that reloads brok
 
 bench-slow-import: $(PEERS_STAMP) ## requests per second while code is loaded that takes 20 s to import
 	$(PEERS)/bin/python -m benchmarks.slow_import
+
+bench-access-log: $(STAMP) ## throughput with and without an access log
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.access_log
 
 clean: ## remove the environments, builds and caches that make made
 	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

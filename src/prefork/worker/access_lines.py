@@ -23,7 +23,9 @@ _ESCAPES |= {ord(char): "\\" + char for char in '"\\'}
 
 
 class Lines(Protocol):
-    """A format. *began* is monotonic."""
+    """A format. *began* is monotonic; it may be anything where the format isn't timed."""
+
+    is_timed: bool
 
     def tick(self, wall: float, now: float) -> None:
         """Set the clock, to Unix and monotonic seconds; at least twice a second."""
@@ -38,7 +40,10 @@ class Lines(Protocol):
 class Combined:
     """As Apache and nginx do. Its clock is the tick's."""
 
+    is_timed = False
+
     def __init__(self) -> None:
+        self._targets = Spelling(escaped, "-")
         self._values = Spelling(escaped, "-")
         self._stamp = ""
 
@@ -60,7 +65,7 @@ class Combined:
                 referer = value
         values = self._values
         return (
-            f'{client} - - [{self._stamp}] "{head.method} {escaped(head.target)} '
+            f'{client} - - [{self._stamp}] "{head.method} {self._targets[head.target]} '
             f'HTTP/{head.version}" {status} {size} "{values[referer]}" "{values[agent]}"\n'
         )
 
@@ -68,13 +73,16 @@ class Combined:
 class Json:
     """One object a line; what is absent is null."""
 
+    is_timed = True
+
     def __init__(self, pid: int, now: Callable[[], float] = monotonic) -> None:
         self._now = now
         self._end = f',"pid":{pid}}}\n'
+        self._targets = Spelling(quoted, "null")
         self._values = Spelling(quoted, "null")
         self._offset = 0.0  # of the wall clock from the monotonic one
-        self._latest = 0  # millisecond, and
-        self._stamp = ""  # how it is spelled: many requests end in one
+        self._latest = self._second = 0  # millisecond and second, and
+        self._stamp = self._until_second = ""  # how they are spelled: many requests end in one
 
     def tick(self, wall: float, now: float) -> None:
         self._offset = wall - now
@@ -90,7 +98,7 @@ class Json:
         request = NOTHING
         referer = agent = None
         if head is not None:
-            path = quoted(head.target)
+            path = self._targets[head.target]
             request = f'"method":"{head.method}","path":{path},"version":"{head.version}"'
             for name, value in head.fields:
                 if name == AGENT:
@@ -107,7 +115,10 @@ class Json:
     def _set(self, millisecond: int) -> None:
         self._latest = millisecond
         second, part = divmod(millisecond, 1000)
-        self._stamp = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{part:03d}Z"
+        if second != self._second:
+            self._second = second
+            self._until_second = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+        self._stamp = f"{self._until_second}.{part:03d}Z"
 
 
 class Spelling(dict[bytes | None, str]):

@@ -30,13 +30,14 @@ class AccessLog:
     # fmt: off
     __slots__ = (
         "_chunks", "_held", "_length", "_lines", "_lost", "_open", "_reason", "_target", "_told",
-        "client", "line",
+        "client", "is_timed", "line",
     )
     # fmt: on
 
     def __init__(self, lines: Lines, target: Output) -> None:
         self.client = lines.client
         self.line = lines.line
+        self.is_timed = lines.is_timed
         self._lines = lines
         self._target = target
         self._open: list[str] = []  # the lines of the next chunk
@@ -51,16 +52,18 @@ class AccessLog:
     def note(self, client: str, head: Head | None, status: int, size: int, began: float) -> None:
         """Add a request's line."""
         line = self.line(client, head, status, size, began)
-        if len(line) > ROOM:
-            assert head is not None
-            lines = (self.line(client, less, status, size, began) for less in shortened(head))
-            line = next(line for line in lines if len(line) <= ROOM)
-        if self._length + len(line) > ROOM:
+        length = self._length + len(line)
+        if length > ROOM:
             self._seal()
             if len(self._chunks) >= BATCH or not self._target.is_file:
                 self.write()
+            if len(line) > ROOM:
+                assert head is not None
+                lines = (self.line(client, less, status, size, began) for less in shortened(head))
+                line = next(line for line in lines if len(line) <= ROOM)
+            length = len(line)
         self._open.append(line)
-        self._length += len(line)
+        self._length = length
 
     def tick(self, now: float) -> None:
         """Set the clock, write what there is, and follow a rotation."""

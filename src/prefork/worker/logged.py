@@ -27,7 +27,7 @@ class LoggedProtocol(HttpProtocol):
         super().__init__(service, connection)
         self._log = access_log
         self._name = ""  # the client's
-        self._began = monotonic()
+        self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         HttpProtocol.connection_made(self, transport)
@@ -47,10 +47,6 @@ class LoggedProtocol(HttpProtocol):
         count = HttpProtocol.cut(self)
         self._abandon(STOPPING.status)
         return count
-
-    def _begin(self, cycle: Cycle, eager: bool) -> None:
-        self._began = monotonic()
-        HttpProtocol._begin(self, cycle, eager)
 
     def _over(self, cycle: Cycle, instead: Refused | None = None) -> None:
         if self._phase is BUSY:
@@ -77,3 +73,13 @@ class LoggedProtocol(HttpProtocol):
         now = monotonic()
         while ready:
             self._log.note(self._name, ready.popleft(), status, 0, now)
+
+
+class TimedProtocol(LoggedProtocol):
+    """For a log that tells how long each request took; to ask for the time costs 0.2 µs."""
+
+    __slots__ = ()
+
+    def _begin(self, cycle: Cycle, eager: bool) -> None:
+        self._began = monotonic()
+        LoggedProtocol._begin(self, cycle, eager)

@@ -13,7 +13,7 @@ from prefork.worker.asgi import AsgiCycle
 from prefork.worker.clock import date_line
 from prefork.worker.cycle import Cycle
 from prefork.worker.handler import HandlerCycle
-from prefork.worker.logged import LoggedProtocol
+from prefork.worker.logged import LoggedProtocol, TimedProtocol
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
 
@@ -78,7 +78,8 @@ class Server:
         """Make the protocol of a new connection, which must have been counted by `taken`."""
         connection = Connection(self._limits, self._make)
         if self._access_log is not None:
-            return LoggedProtocol(self._service, connection, self._access_log)
+            made = TimedProtocol if self._access_log.is_timed else LoggedProtocol
+            return made(self._service, connection, self._access_log)
         return HttpProtocol(self._service, connection)
 
     def taken(self, count: int) -> None:
