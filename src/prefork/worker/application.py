@@ -91,17 +91,23 @@ def _attribute(module: Any, dotted: str) -> Any:
             found = getattr(found, name)
         except AttributeError:
             raise AppError(f"no such attribute: {_no_attribute(found, name)}") from None
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a __getattr__ of theirs
+            raise _raised(f"looking up {name!r} in {_name(found)} raised", error) from None
     return found
 
 
 def _no_attribute(owner: Any, name: str) -> str:
-    kind = "module " if inspect.ismodule(owner) else ""
     known = [other for other in dir(owner) if not other.startswith("_")]
     close = difflib.get_close_matches(name, known, n=1)
     if not close:
         close = [str(usual) for usual in ("app", "application", "handler") if usual in known][:1]
     hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{kind}{getattr(owner, '__name__', repr(owner))!r} has no {name!r}{hint}"
+    return f"{_name(owner)} has no {name!r}{hint}"
+
+
+def _name(owner: Any) -> str:
+    kind = "module " if inspect.ismodule(owner) else ""
+    return f"{kind}{getattr(owner, '__name__', repr(owner))!r}"
 
 
 def _made_by(factory: Any, spec: str) -> Any:
