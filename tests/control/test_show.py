@@ -60,6 +60,11 @@ def test_list_has_a_line_per_instance_and_marks_silent_ones() -> None:
     assert second.split() == ["wedged", "9", "-", "-", "-", "silent", "-", "-"]
 
 
+def test_one_of_a_thing_is_not_several() -> None:
+    shown = report(seen(totals={"accepted": 1, "requests": 1, "exits": 1}), NOW)
+    assert "1 request, 1 connection, 1 exit; memory" in shown
+
+
 def test_the_report_tells_instance_processes_and_workers() -> None:
     template = {"id": 1, "pid": 5, "state": "serving", "generation": 1, "uptime": 3.0}
     aide = {"name": "watcher", "pid": 9, "uptime": 2.0}

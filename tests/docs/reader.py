@@ -22,8 +22,8 @@ EXITS = re.compile(r"exits with (\d+)")
 FIRST_TERMINAL = "the first terminal"
 RUNS = re.compile(r"^Exec\w+=(.*)$|^CMD (\[.*\])$", re.MULTILINE)
 PASSES = re.compile(r"proxy_pass http://unix:(\S+);")
-# Not typed: they would change the environment that the tests run in. `make` makes that
-# environment in CI, by the same line of pip but for `--editable`.
+# Not typed: they would change the environment that the tests run in. CI installs by `make setup`,
+# and by `make dist` into a fresh environment.
 INSTALLING = ("python3 -m venv ", ". .venv/bin/activate", "pip install ")
 
 

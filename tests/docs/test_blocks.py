@@ -1,5 +1,6 @@
 """Every block of README.md and of the tutorial does what its page says, in the page's order."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     reader.close()
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the pages ask with curl")
 @pytest.mark.parametrize("page", [README, TUTORIAL], ids=lambda page: page.name)
 def test_every_block_of_the_page_does_what_the_page_says(page: Path, reader: Reader) -> None:
     at = 1

@@ -106,8 +106,9 @@ def report(stats: Stats, now: float) -> str:
         f"{stats.name}: {escape(stats.app)} on {escape(', '.join(stats.bind))}, {stats.policy}",
         f"{escape(stats.state)} for {duration(stats.uptime)}, generation {stats.generation}, "
         f"{stats.ready} of {stats.workers_wanted} workers ready, prefork {stats.version}",
-        f"{stats.totals.requests} requests, {stats.totals.accepted} connections, "
-        f"{stats.totals.exits} exits; memory {size(stats.memory.pss)} "
+        f"{count(stats.totals.requests, 'request')}, "
+        f"{count(stats.totals.accepted, 'connection')}, "
+        f"{count(stats.totals.exits, 'exit')}; memory {size(stats.memory.pss)} "
         f"(sum of RSS {size(stats.memory.rss)})",
         *([_generation(each) for each in stats.generations] if len(stats.generations) > 1 else []),
         *([reload(stats.reload, now)] if stats.reload is not None else []),
