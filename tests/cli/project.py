@@ -1,7 +1,10 @@
 """A folder with an application, in which `prefork check` is run."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +37,15 @@ class Project:
         """Run it to its end, which leaves no process and no socket."""
         with self.start(*arguments, variables=variables) as running:
             out, err = running.communicate(timeout=20)
-        assert processes.session(running.pid) == []
+        assert left_of(running) == []
         assert list(self.place.rglob("*.sock")) == []
         return Outcome(running.returncode, out, err)
+
+
+def left_of(ended: subprocess.Popen[str]) -> list[int]:
+    """Return the processes that it left in its session, and end them: they must not outlive us."""
+    left = processes.session(ended.pid)
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return left

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.cli.project import HANDLER, Project
+from tests.cli.project import HANDLER, Project, left_of
 from tests.support import processes
 from tests.support.journal import Journal
 from tests.support.program import Outcome
@@ -153,7 +153,7 @@ def test_a_signal_during_the_import_ends_it_and_all_that_it_started(
         with processes.Watch([child]) as watch:
             running.send_signal(number)
             assert running.wait(10) == code
-            assert watch.left(10) == []
+            left = watch.left(10)
+    assert left_of(running) == left == []
     assert journal.ended(5)
     assert journal.text.strip() == "imports"
-    assert processes.session(running.pid) == []
