@@ -149,6 +149,18 @@ def test_a_reader_that_does_not_read_stops_nobody(serve: Serve) -> None:
     assert len(set(seen)) == len(seen)
 
 
+def test_the_last_lines_wait_for_a_reader_that_is_late(serve: Serve) -> None:
+    reading, writing = os.pipe()
+    program = serve("--workers", "2", "--access-log", "-", stdout=writing)
+    os.close(writing)
+    with Numbered(program.port) as asking:
+        asking.ask(3_000)  # more than the pipe holds
+    program.signal(signal.SIGTERM)
+    reader = Reader(reading)
+    assert program.wait(20) == 0
+    assert sorted(numbers(reader.rest())) == list(range(3_000))
+
+
 def test_nothing_is_lost_by_a_reload_or_by_fewer_workers(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "log"
     program = serve("--workers", "2", "--access-log", str(path))
