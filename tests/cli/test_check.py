@@ -124,7 +124,8 @@ def test_explain_shows_no_value_that_is_for_the_application(project: Project) ->
     project.write("x.env", "TOKEN=hunter2\n")
     outcome = project.check("shop:handler", "--explain")
     assert "hunter2" not in outcome.out + outcome.err
-    assert rows(outcome)["TOKEN"] == rows(outcome)["KEY"] == ["(set)", "for the application"]
+    assert rows(outcome)["TOKEN"] == ["(set)", "x.env, for the application"]
+    assert rows(outcome)["KEY"] == ["(set)", "prefork.toml, for the application"]
     assert r"a\x1bb" in rows(outcome)
 
 

@@ -48,7 +48,7 @@ def _explained(resolution: Resolution) -> str:
         if each.name in merged.values
     ]
     added = sorted(resolution.variables)  # by name alone: a value may be a secret
-    rows += [[shown(name), "(set)", "for the application"] for name in added]
+    rows += [[shown(n), "(set)", f"{resolution.places[n]}, for the application"] for n in added]
     return table(("SETTING", "VALUE", "FROM"), rows)
 
 

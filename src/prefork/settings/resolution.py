@@ -26,6 +26,7 @@ class Resolution:
 
     merged: Merged
     variables: Mapping[str, str]  # to be added to the environment
+    places: Mapping[str, str]  # by variable: the file that has it
     file: Path | None
     profile: str | None
 
@@ -57,8 +58,10 @@ def resolve(
     merged = merge(contents.given, beside, environment, line, is_partial=is_partial)
     every = contents.env | added.variables
     missing = {name: value for name, value in every.items() if name not in variables}
+    places = dict.fromkeys(contents.env, shown(contents.path))
+    places |= dict.fromkeys(added.variables, shown(told))
     problems = (*wrong, *contents.problems, *added.problems, *merged.problems)
-    return Resolution(replace(merged, problems=problems), missing, found, profile)
+    return Resolution(replace(merged, problems=problems), missing, places, found, profile)
 
 
 def _first(*texts: object) -> str | None:
