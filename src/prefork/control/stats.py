@@ -110,7 +110,8 @@ class Stats(msgspec.Struct, kw_only=True):
     state: Annotated[
         str,
         means(
-            "`starting`, `serving`, `degraded` (a worker is missing, or the template that could "
+            "`starting`, `waiting` (under `--reload`: the first start failed, and a change is "
+            "awaited), `serving`, `degraded` (a worker is missing, or the template that could "
             "replace one), `stopping`"
         ),
     ]

@@ -25,7 +25,7 @@ from prefork.core.messages import (
     StopRequested,
 )
 from prefork.core.plan import Plan
-from prefork.core.process import Phase, Process, Role, Step
+from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.reload import Reload
 from prefork.core.removal import HURRY
 from prefork.core.roster import Generation, Roster
@@ -51,9 +51,11 @@ class Fleet:
 
     @property
     def state(self) -> str:
-        """starting | serving | degraded | stopping."""
+        """starting | waiting | serving | degraded | stopping."""
         if self._ending.has_begun:
             return "stopping"
+        if self._supply.is_held:
+            return "waiting"
         if not self._announced:
             return "starting"
         return "serving" if self._supply.is_whole() else "degraded"
@@ -110,8 +112,6 @@ class Fleet:
                 yield from self._stop(grace, now)
             case QuitRequested():
                 yield from self._stop(0.0, now)
-            case ReloadRequested() if self.is_waiting_for_code:
-                yield from self._start_anew(now)
             case ReloadRequested():
                 self._reload.request()
             case ScaleRequested(by):
@@ -126,18 +126,6 @@ class Fleet:
     def _stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
         yield from self._reload.cancel("the instance was told to stop", now)
         yield from self._ending.stop(grace, now, code)
-
-    def _start_anew(self, now: float) -> Iterator[Order]:
-        """Load the code again, as at the start: there is no old code to fall back to."""
-        generation = self.roster.add_generation(preload=self._plan.preload)
-        self._supply.is_held = self._reload.is_requested = False
-        yield Note("info", "starting_anew", (("generation", generation.number),))
-        for slot in self.roster.slots:
-            slot.generation, slot.retry_at = generation, now
-            stray, slot.coming = slot.coming, None
-            if stray is not None and stray.allows(Step.STOP):
-                yield removal.drain(stray, HURRY, now)
-        self.roster.forget_generations()
 
     def _scale(self, workers: int, now: float) -> Iterator[Order]:
         if self._ending.has_begun or not 1 <= workers <= self._plan.most_workers:
@@ -162,6 +150,8 @@ class Fleet:
         for template in self.roster.retired():
             if template.phase is Phase.READY:
                 yield removal.dismiss(template, now)
+            elif template.phase in LOADING:
+                yield removal.drain(template, HURRY, now)
         if not self._announced and self.roster.all_serve():
             self._announced = True
             yield AnnounceReady()
@@ -212,11 +202,9 @@ class Fleet:
             wait = self._supply.lose_template(process, generation, now)
             yield from self._on_loss(process, exited, wait, now)
 
-    def _wait_for_code(self, now: float) -> Iterator[Order]:
+    def _wait_for_code(self) -> Iterator[Order]:
         """The same code would fail again: start nothing before it has changed."""
-        if self._reload.is_requested:  # it has
-            yield from self._start_anew(now)
-        elif not self._supply.is_held:
+        if not self._supply.is_held:
             self._supply.is_held = True
             yield Note("warning", "waiting_for_change")
 
@@ -228,7 +216,7 @@ class Fleet:
         if self._reload.is_refuted_by(lost):
             yield from self._reload.fail(lost, exited, now)
         elif is_first_start and is_in_vain and self._plan.waits_for_code:
-            yield from self._wait_for_code(now)
+            yield from self._wait_for_code()
         elif is_first_start and is_import:
             yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
         elif is_first_start and self.generation.tries >= FIRST_START_TRIES:

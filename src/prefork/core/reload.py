@@ -33,28 +33,51 @@ class Reload:
 
     def proceed(self, now: float) -> Iterator[Order]:
         """See how far it is, choose the next slots, begin what was requested."""
+        if self._coming is not None and self.is_requested and self._gives_way():
+            yield from self._put_back(self._coming, now)
+            yield from self.cancel("newer code was asked for", now)
         if self._coming is not None:
             yield from self._advance(self._coming, now)
         else:
             self._roster.forget_generations()  # slots change what they run without a reload too
-        if self.is_requested and self._coming is None and self._roster.has_served:
+        is_time = self._roster.has_served or self._plan.waits_for_code
+        if self.is_requested and self._coming is None and is_time:
             self.is_requested = False
             yield from self._begin(now)
+
+    def _gives_way(self) -> bool:
+        """Whoever edits the code does not wait for what was a mistake, and may never end."""
+        return self._plan.waits_for_code and self.status is not None and self.status.moved == 0
 
     def is_refuted_by(self, process: Process) -> bool:
         """Whether a death speaks against the new code: any that nobody asked for does."""
         return self._coming is not None and process.generation == self._coming.number
 
     def fail(self, culprit: Process, exited: Exited, now: float) -> Iterator[Order]:
-        """Put the slots back. Where the old code can't be had again, those that moved stay."""
+        """Put the slots back. Where the old code can't be had again, those that moved stay.
+
+        Where nothing ever served there is none: nothing is started before the code has changed.
+        """
         coming = self._coming
         assert coming is not None, "only a running reload is refuted"
         assert self.status is not None
         detail = culprit.failure.detail if culprit.failure else ""
+        self._supply.is_held = not self._roster.has_served
+        orders = list(self._put_back(coming, now))
+        moved = len(self._of(coming)) if self._roster.has_served else 0
+        self.status = replace(self.status, moved=moved)
+        yield from self._end(ReloadState.FAILED, now, _cause(culprit, exited, now), detail)
+        if self._supply.is_held:
+            yield Note("warning", "waiting_for_change")
+        yield from orders
+
+    def _put_back(self, coming: Generation, now: float) -> Iterator[Order]:
+        """Have each slot run what it ran before, and whoever came to it for the new code go."""
         for slot in self._of(coming):
             slot.generation = self._fallback(slot, coming)
-        self.status = replace(self.status, moved=len(self._of(coming)))
-        yield from self._end(ReloadState.FAILED, now, _cause(culprit, exited, now), detail)
+        yield from self._send_strays_away(now)
+
+    def _send_strays_away(self, now: float) -> Iterator[Order]:
         for slot in self._roster.slots:
             stray = slot.coming
             if stray is not None and stray.generation != slot.generation.number:
@@ -71,12 +94,22 @@ class Reload:
 
     def _begin(self, now: float) -> Iterator[Order]:
         self._coming = self._roster.add_generation(preload=self._plan.preload)
-        self._coming.is_on_trial = True
+        self._coming.is_on_trial = self._roster.has_served
         number, slots = self._coming.number, len(self._roster.slots)
         self.status = ReloadStatus(number, ReloadState.RUNNING, slots, started=now)
         yield Note("info", "reload_started", (("generation", number),))
         yield TellReload(self.status)
+        if not self._roster.has_served:
+            yield from self._start_with(self._coming, now)
         yield from self._advance(self._coming, now)
+
+    def _start_with(self, coming: Generation, now: float) -> Iterator[Order]:
+        """All slots at once: nobody serves who could be disturbed, or fallen back to."""
+        self._supply.is_held = False
+        for slot in self._roster.slots:
+            slot.generation, slot.retry_at = coming, now
+        yield from self._send_strays_away(now)
+        self._roster.forget_generations()
 
     def _advance(self, coming: Generation, now: float) -> Iterator[Order]:
         assert self.status is not None
@@ -144,8 +177,8 @@ class Reload:
         of_current = self._roster.generation_of(slot.current) if slot.current else None
         if of_current is not None and of_current is not coming:
             return of_current
-        previous = self._roster.generations[-2]
-        return previous if previous.holds_code else coming
+        older = self._roster.generations[:-1]
+        return older[-1] if older and older[-1].holds_code else coming
 
 
 def _cause(process: Process, exited: Exited, now: float) -> str:
