@@ -34,8 +34,9 @@ from prefork.settings.cpus import available_parallelism
 from prefork.settings.schema import Settings
 from prefork.wire import descriptors, lineage
 from prefork.wire.board import Board
-from prefork.wire.estate import Entries, Estate, OutputDesk
+from prefork.wire.estate import Entries, Estate
 from prefork.wire.named import NamedSocket
+from prefork.wire.outlet import Desk
 
 ENTRIES = Entries(
     template="prefork.worker.template:main",
@@ -67,7 +68,7 @@ def serve(settings: Settings) -> int:
         aides = Aides(estate)
         opened.callback(aides.finish, signals)
         _say_started(estate)
-        aides.start()
+        aides.start(time.monotonic())
         if not aides.run_first("on_starting", signals):
             return ExitCode.OK
         selector = selectors.DefaultSelector()
@@ -120,8 +121,8 @@ def _estate(settings: Settings, listeners: Listeners, name: str) -> Estate:
     what children print is tagged."""
     workers = _resolve(settings.workers)
     environment.limit_blas_threads(max(1, available_parallelism() // workers))
-    desk = OutputDesk.open() if settings.capture_output else None
-    _configure_log(settings, desk.log if desk else None)
+    desk = Desk.open() if settings.capture_output else None
+    _configure_log(settings, desk.stderr if desk else None)
     setproctitle(f"prefork: primary {name} [{settings.app}]")
     return Estate(
         settings,
@@ -214,7 +215,7 @@ def _announce(fleet: Fleet, host: PosixHost) -> None:
         except OSError as error:  # whoever asked has gone
             log.warning("ready_unheard", reason=error.strerror)
         os.close(estate.settings.ready_fd)
-    host.aides.run("when_ready")
+    host.aides.run("when_ready", host.now())
 
 
 def _preload(fleet: Fleet) -> str:

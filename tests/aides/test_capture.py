@@ -6,7 +6,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefork.aides.capture import LONGEST_LINE, ROOM, Source, as_json, as_text, pieces
+from prefork.aides.capture import LONGEST_LINE, Source, as_json, as_text, pieces
+from prefork.sink import ROOM
 from prefork.wire.outlet import Origin
 
 STDOUT, STDERR = Origin("w2", 1), Origin("w2", 2)

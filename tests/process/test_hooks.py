@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.process.conftest import Serve
+from tests.support import pacing
 from tests.support.asking import Caller, ask
 from tests.support.deploys import APP
 from tests.support.program import Outcome, Program, run
@@ -17,7 +18,7 @@ from prefork.errors import ExitCode
 
 MOMENTS = ("on_starting", "when_ready", "post_fork", "pre_stop", "worker_exit")
 HOOKS = """\
-import asyncio, dataclasses, json, os, time
+import asyncio, dataclasses, json, os, subprocess, time
 
 PLACE = "{place}/calls"
 
@@ -41,6 +42,14 @@ def exits(subject): raise SystemExit(7)
 def dies(subject): os._exit(9)
 def hangs(subject): note("hangs", subject); time.sleep(3600)
 async def waits(subject): note("waits", subject); await asyncio.sleep(3600)
+def bears(subject): note("bears", subject); subprocess.run(["sleep", "600"])
+
+
+async def cancels(subject):
+    task = asyncio.create_task(asyncio.sleep(3600))
+    await asyncio.sleep(0)
+    task.cancel()
+    await task
 """
 
 
@@ -96,7 +105,7 @@ def test_when_ready_is_called_once_in_a_process_of_its_own(serve: Serve, tmp_pat
     place = deploys_below(tmp_path).place
     chosen = hooks(place, when_ready="when_ready")
     program = start(serve, place, "--log-level", "debug", *chosen)
-    program.journal.wait_for("hook_done")
+    program.journal.wait_for("aide_done")
     reload(program)
     (ready,) = calls(place, "when_ready")
     assert ready["pid"] == program.pid
@@ -131,10 +140,27 @@ def test_an_on_starting_that_hangs_is_ended_by_start_timeout(tmp_path: Path) -> 
     assert "not done within 0.5 s (start_timeout)" in outcome.err
 
 
-def test_a_stop_does_not_wait_for_on_starting(serve: Serve, tmp_path: Path) -> None:
+def test_what_a_hook_started_ends_with_a_hook_that_is_ended(serve: Serve, tmp_path: Path) -> None:
     place = deploys_below(tmp_path).place
-    program = start(serve, place, *hooks(place, on_starting="hangs"), waits=False)
+    options = (*hooks(place, when_ready="bears"), "--start-timeout", "1")
+    program = start(serve, place, *options)
+    (failed,) = program.journal.wait_for("hook_failed")
+    assert "start_timeout" in failed["reason"]
+    assert [pid for pid in program.leftovers() if b"sleep" in command_line(pid)] == []
+
+
+def command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.mark.parametrize("function", ["hangs", "bears"])
+def test_a_stop_does_not_wait_for_on_starting_nor_leave_what_that_started(
+    serve: Serve, tmp_path: Path, function: str
+) -> None:
+    place = deploys_below(tmp_path).place
+    program = start(serve, place, *hooks(place, on_starting=function), waits=False)
     program.journal.wait_for("started")
+    pacing.hold(0.5)  # so that it may have got as far as that
     program.signal(signal.SIGTERM)
     assert program.wait(5) == 0
     assert program.leftovers() == []
@@ -210,6 +236,29 @@ def test_requests_are_answered_while_pre_stop_waits(serve: Serve, tmp_path: Path
     cut = program.journal.wait_for("hook_cut", count=2)
     assert {entry["hook"] for entry in cut} == {"pre_stop"}
     program.wait(5)
+
+
+def test_a_hook_that_cancels_and_waits_harms_no_request(serve: Serve, tmp_path: Path) -> None:
+    place = deploys_below(tmp_path).place
+    program = start(serve, place, *hooks(place, pre_stop="cancels"))
+    caller = Caller(program.port)
+    assert caller.ask("/").status == 200
+    program.signal(signal.SIGTERM)
+    failed = program.journal.wait_for("hook_failed", count=2)
+    assert all(entry["reason"].endswith("CancelledError") for entry in failed)
+    assert caller.ask("/").status == 200
+    caller.close()
+    assert program.wait(5) == 0
+
+
+def test_a_second_signal_cuts_a_hook_that_waits(serve: Serve, tmp_path: Path) -> None:
+    place = deploys_below(tmp_path).place
+    program = start(serve, place, *hooks(place, pre_stop="waits"))
+    program.signal(signal.SIGTERM)
+    until_called(program, place, "waits")
+    program.signal(signal.SIGTERM)
+    program.journal.wait_for("hook_cut", count=2)
+    assert program.wait(5) == 0
 
 
 def until_called(program: Program, place: Path, moment: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
+from tests.support import pacing
 from tests.support.asking import ask
 from tests.support.program import PREFORK, Program, interpreter
 
@@ -31,6 +32,8 @@ def say(query):
         subprocess.run(["echo", "said by a child"], check=True)
     elif what == "error":
         print("said on stderr", file=sys.stderr)
+    elif what == "close":
+        os.close(1)
     elif what == "part":
         sys.stdout.write("no newline")
         sys.stdout.flush()
@@ -160,9 +163,7 @@ def test_as_json_each_line_is_an_event(serve: Serve, tmp_path: Path) -> None:
 
 def test_the_application_does_not_notice_when_the_tagger_dies(serve: Serve, tmp_path: Path) -> None:
     program = printing(serve, tmp_path, *TEXT, workers=2)
-    titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in program.tree()}
-    (tagger,) = [pid for pid, title in titles.items() if title.startswith(b"prefork: output")]
-    os.kill(tagger, signal.SIGKILL)
+    os.kill(tagger_of(program), signal.SIGKILL)
     program.journal.wait_for_line("aide_exited aide=capture")
     for _ in range(20):
         assert ask(program.port, "/?lines=10").status == 200
@@ -172,6 +173,51 @@ def test_the_application_does_not_notice_when_the_tagger_dies(serve: Serve, tmp_
     lines = program.journal.text.splitlines()
     assert sum("] line " in line for line in lines) == 200
     assert sum("] shuts down" in line for line in lines) == 2
+
+
+def tagger_of(program: Program) -> int:
+    (found,) = [aide["pid"] for aide in program.stats()["aides"] if aide["name"] == "capture"]
+    return int(found)
+
+
+def test_where_tagging_is_given_up_lines_come_untagged_and_nobody_waits(
+    serve: Serve, tmp_path: Path
+) -> None:
+    program = printing(serve, tmp_path, *TEXT, workers=2)
+    for count in range(1, 3):
+        os.kill(tagger_of(program), signal.SIGKILL)
+        program.journal.wait_for_line("aide_exited aide=capture", count=count)
+    os.kill(tagger_of(program), signal.SIGKILL)
+    program.journal.wait_for_line("aide_failed aide=capture")
+    for _ in range(6):
+        assert ask(program.port, "/?lines=2000").status == 200  # 200 kB: no pipe holds that
+    program.signal(signal.SIGHUP)
+    program.journal.wait_for_line("reload_succeeded")
+    assert ask(program.port, "/?lines=2000").status == 200
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 0
+    assert program.journal.ended(5)
+    lines = program.journal.text.splitlines()
+    assert sum(line.startswith("line ") for line in lines) > 8000
+
+
+def test_an_application_that_closes_its_standard_output_costs_nothing(
+    serve: Serve, tmp_path: Path
+) -> None:
+    program = printing(serve, tmp_path, *TEXT, workers=1)
+    (worker,) = program.workers(1)
+    assert ask(program.port, "/?close=").status == 200
+    before = processor_time(worker)
+    pacing.hold(0.6)
+    assert processor_time(worker) - before < 0.3
+    ask(program.port, "/?error=")
+    program.journal.wait_for_line("[w0] said on stderr")
+
+
+def processor_time(pid: int) -> float:
+    """Return what a process has used of it, in seconds: proc(5), fields 14 and 15."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_standard_output_and_standard_error_stay_apart(tmp_path: Path) -> None:

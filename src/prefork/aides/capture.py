@@ -3,20 +3,18 @@
 import json
 import os
 import select
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from setproctitle import setproctitle
 
 from prefork import log
-from prefork.settings.schema import Settings
-from prefork.wire import lineage, outlet
-from prefork.wire.estate import AideBirth
-from prefork.wire.outlet import Origin
+from prefork.sink import ROOM
+from prefork.wire import lineage
+from prefork.wire.estate import AideBirth, Estate
+from prefork.wire.outlet import NOBODY, Desk, Origin
 
 READ = 65536  # bytes
-ROOM = 4096  # bytes of one write: PIPE_BUF, which a pipe takes whole
 LONGEST_LINE = 64 * ROOM  # bytes that are kept of a line until its end comes
 LOOK_UP = 1000  # milliseconds between looks at whether the primary lives
 LAST_WORDS = 100  # milliseconds of silence after which a writer that lives is not waited for
@@ -28,8 +26,8 @@ def main(birth: AideBirth) -> int:
     desk = birth.estate.output
     assert desk is not None, "it is started where there is one"
     lineage.die_with(birth.estate.primary)
-    setproctitle(f"prefork: output [{birth.estate.settings.app}]")
-    return Capture(desk.receiving, birth.estate.settings).run()
+    setproctitle(f"prefork: capture [{birth.estate.settings.app}]")
+    return Capture(desk, birth.estate).run()
 
 
 # -- lines: bytes in, bytes out ----------------------------------------------
@@ -81,13 +79,13 @@ def pieces(render: Render, origin: Origin, line: bytes) -> Iterator[bytes]:
 class Capture:
     """Reads every pipe that is handed in, and writes whole, tagged lines."""
 
-    def __init__(self, desk: socket.socket, settings: Settings) -> None:
+    def __init__(self, desk: Desk, estate: Estate) -> None:
         self._desk = desk
-        self._render: Render = as_json if settings.log_format == "json" else as_text
+        self._primary = estate.primary
+        self._render: Render = as_json if estate.settings.log_format == "json" else as_text
         self._sources: dict[int, Source] = {}  # by the pipe's descriptor
         self._poll = select.poll()
-        self._poll.register(desk, select.POLLIN)
-        self._primary = os.getppid()
+        self._poll.register(desk.receiving, select.POLLIN)
         self._is_told = False
 
     def run(self) -> int:
@@ -102,11 +100,11 @@ class Capture:
     def _heed(self, descriptor: int) -> None:
         if descriptor in self._sources:
             self._read(descriptor)
-        while descriptor == self._desk.fileno() and (taken := outlet.receive(self._desk)):
+        while descriptor == self._desk.receiving.fileno() and (taken := self._desk.take()):
             origin, pipe = taken
-            if pipe is None:
+            if origin == NOBODY:
                 self._is_told = True
-            else:
+            elif pipe is not None:
                 self._sources[pipe] = Source(origin)
                 self._poll.register(pipe, select.POLLIN)
 

@@ -20,7 +20,7 @@ def main(birth: AideBirth) -> int:
     lineage.die_with(estate.primary)
     signal.setitimer(signal.ITIMER_REAL, settings.start_timeout)  # SIGALRM ends it
     setproctitle(f"prefork: {moment} [{settings.app}]")
-    Outlet(estate, moment).open()
+    Outlet(estate.output, moment).open()
     instance = InstanceInfo(estate.name, estate.primary, estate.bind, estate.workers)
     try:
         app_logging.configure(settings)

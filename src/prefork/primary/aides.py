@@ -3,22 +3,34 @@
 import select
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from prefork import log
+from prefork.core.messages import QuitRequested, StopRequested
 from prefork.errors import AppError, ExitCode
 from prefork.primary import reaper
 from prefork.primary.nursery import fork
-from prefork.primary.signals import Signals
-from prefork.wire import outlet
+from prefork.primary.signals import REQUESTS, Signals
 from prefork.wire.estate import AideBirth, Estate
+from prefork.wire.outlet import NOBODY
 
 SHORT_LIFE = 5.0  # seconds
 MOST_SHORT_LIVES = 3  # in a row; the next one would be no longer
 LAST_WORDS = 2.0  # seconds for what was printed last to be written
 CAPTURE, WATCHER = "capture", "watcher"
-STOPPING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+STOPPING = {n for n, (fact, _) in REQUESTS.items() if fact in (StopRequested(), QuitRequested())}
+
+
+class Sequel(Enum):
+    """What follows when an aide has ended."""
+
+    NOTHING = auto()
+    REPORT = auto()  # a hook that could not say itself why it failed
+    REPLACE = auto()
+    GIVE_UP = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,75 +38,85 @@ class Aide:
     """*stays*: another takes its place; without that it runs one hook, and ends."""
 
     name: str
-    entry: str
     stays: bool
-    since: float
-    short_lives: int = 0  # of those before it
+    since: float  # monotonic seconds
+    short_lives: int = 0  # in a row, before it
+
+    def short_lives_until(self, now: float) -> int:
+        return self.short_lives + 1 if now - self.since < SHORT_LIFE else 0
+
+    def sequel(self, status: int, now: float) -> Sequel:
+        if self.stays:
+            is_hopeless = self.short_lives_until(now) >= MOST_SHORT_LIVES
+            return Sequel.GIVE_UP if is_hopeless else Sequel.REPLACE
+        has_spoken = status in (ExitCode.OK, ExitCode.APP_START)
+        return Sequel.NOTHING if has_spoken else Sequel.REPORT
 
 
 class Aides:
     """Starts them, and those that are to stay again when they end."""
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, estate: Estate, fork: Callable[[str, AideBirth], int] = fork) -> None:
         self._estate = estate
+        self._fork = fork
         self._running: dict[int, Aide] = {}  # by pid
         self._is_finishing = False
-
-    def start(self) -> None:
-        """Start those that stay while the fleet runs, as the settings ask for them."""
-        if self._estate.output is not None:
-            self._start(CAPTURE, self._estate.entries.capture, stays=True)
-        if self._estate.settings.reload:
-            self._start(WATCHER, self._estate.entries.watcher, stays=True)
 
     def lives(self) -> list[tuple[str, int, float]]:
         """Name, pid and start, in monotonic seconds, of each."""
         return [(aide.name, pid, aide.since) for pid, aide in self._running.items()]
 
-    def run(self, moment: str) -> int | None:
-        """Have a hook run, where the settings name one. Returns its pid."""
-        if getattr(self._estate.settings, moment) is None:
-            return None
-        return self._start(moment, self._estate.entries.errand, stays=False)
+    def start(self, now: float) -> None:
+        """Start those that stay while the fleet runs, as the settings ask for them."""
+        if self._estate.output is not None:
+            self._replace(Aide(CAPTURE, stays=True, since=now))
+        if self._estate.settings.reload:
+            self._replace(Aide(WATCHER, stays=True, since=now))
+
+    def run(self, moment: str, now: float) -> None:
+        """Have a hook run, where the settings name one."""
+        try:
+            self._run(moment, now)
+        except OSError as error:
+            log.error("hook_failed", hook=moment, reason=f"no process for it: {error.strerror}")
 
     def run_first(self, moment: str, signals: Signals) -> bool:
         """Wait for a hook, before there is a fleet; False: a signal said to stop meanwhile.
 
         Raises AppError where it failed: nothing is to be started then.
         """
-        pid = self.run(moment)
+        try:
+            pid = self._run(moment, time.monotonic())
+        except OSError as error:
+            raise _failed(moment, f": no process for it: {error.strerror}") from None
         while pid is not None and pid in self._running:
             select.select([signals], [], [])
             if STOPPING & signals.take():
                 return False
             if self._reap().get(pid, ExitCode.OK) != ExitCode.OK:
-                error = AppError(f"the hook {moment} failed, so nothing is started")
-                error.exit_code = ExitCode.APP_START
-                raise error
+                raise _failed(moment)
         return True
 
-    def note_exit(self, pid: int, status: int) -> bool:
+    def takes_group_along(self, pid: int) -> bool:
+        """Whether what the dead aide started dies with it; a hook that succeeded may leave some."""
+        return pid in self._running and not reaper.has_succeeded(pid)
+
+    def note_exit(self, pid: int, status: int, now: float) -> bool:
         """Whether the dead process was one; then what follows is done."""
         aide = self._running.pop(pid, None)
         if aide is None:
             return False
-        if self._is_finishing:
-            return True
-        if not aide.stays:
-            self._note_hook(aide, status)
-        else:
-            self._replace(aide, status)
+        match Sequel.NOTHING if self._is_finishing else aide.sequel(status, now):
+            case Sequel.REPORT:
+                self._report(aide, status)
+            case Sequel.REPLACE:
+                log.warning("aide_exited", aide=aide.name, status=status)
+                self._replace(Aide(aide.name, True, now, aide.short_lives_until(now)))
+            case Sequel.GIVE_UP:
+                self._give_up(aide.name, f"it ended with {status}, as did those before it")
+            case Sequel.NOTHING:
+                log.debug("aide_done", aide=aide.name, status=status, seconds=now - aide.since)
         return True
-
-    def _replace(self, aide: Aide, status: int) -> None:
-        """Start another, unless too many have died soon."""
-        is_short = time.monotonic() - aide.since < SHORT_LIFE
-        short_lives = aide.short_lives + 1 if is_short else 0
-        if short_lives >= MOST_SHORT_LIVES:
-            log.error("aide_failed", aide=aide.name, status=status, effect="not started again")
-            return
-        log.warning("aide_exited", aide=aide.name, status=status)
-        self._start(aide.name, aide.entry, stays=True, short_lives=short_lives)
 
     def finish(self, signals: Signals) -> None:
         """The fleet is gone: end them all, but let what was printed last be written."""
@@ -103,8 +125,8 @@ class Aides:
             if aide.name != CAPTURE:
                 reaper.kill(pid, signal.SIGKILL)
         if self._estate.output is not None:
-            with suppress(OSError):  # its queue is full: nobody takes from it any more
-                outlet.finish(self._estate.output.sending)
+            with suppress(OSError):  # nobody takes from it any more
+                self._estate.output.hand_in(NOBODY)
         deadline = time.monotonic() + LAST_WORDS
         self._reap()
         while self._running and (left := deadline - time.monotonic()) > 0:
@@ -112,32 +134,49 @@ class Aides:
             signals.take()
             self._reap()
 
+    def _run(self, moment: str, now: float) -> int | None:
+        """Return the pid of the hook's process; None: there is no such hook. Raises OSError."""
+        if getattr(self._estate.settings, moment) is None:
+            return None
+        pid = self._fork(self._estate.entries.errand, AideBirth(self._estate, moment))
+        self._running[pid] = Aide(moment, stays=False, since=now)
+        return pid
+
+    def _replace(self, aide: Aide) -> None:
+        """Fork one; where the system refuses that, the fleet does without."""
+        entries = self._estate.entries
+        entry = entries.capture if aide.name == CAPTURE else entries.watcher
+        try:
+            pid = self._fork(entry, AideBirth(self._estate, takes_output=aide.name == CAPTURE))
+        except OSError as error:
+            self._give_up(aide.name, f"no process for it: {error.strerror}")
+        else:
+            self._running[pid] = aide
+
+    def _give_up(self, name: str, reason: str) -> None:
+        log.error("aide_failed", aide=name, reason=reason, effect="it is not started again")
+        if name == CAPTURE and self._estate.output is not None:
+            # Or whoever prints would wait for a reader for ever; so they write where they used to.
+            self._estate.output.receiving.close()
+
     def _reap(self) -> dict[int, int]:
         """Bury the dead while no fleet does; return their statuses by pid."""
         statuses = {}
         while (pid := reaper.find_dead()) is not None:
-            statuses[pid] = reaper.reap(pid, and_group=False)
-            self.note_exit(pid, statuses[pid])
+            statuses[pid] = reaper.reap(pid, and_group=self.takes_group_along(pid))
+            self.note_exit(pid, statuses[pid], time.monotonic())
         return statuses
 
-    def _note_hook(self, aide: Aide, status: int) -> None:
-        """Say how a hook ended; one that raised has said that itself."""
-        seconds = time.monotonic() - aide.since
-        if status == ExitCode.OK:
-            log.debug("hook_done", hook=aide.name, seconds=seconds)
-        elif status == -signal.SIGALRM:
-            reason = f"not done within {self._estate.settings.start_timeout:g} s (start_timeout)"
-            log.error("hook_failed", hook=aide.name, reason=reason)
-        elif status != ExitCode.APP_START:
-            log.error("hook_failed", hook=aide.name, reason=f"its process ended with {status}")
+    def _report(self, hook: Aide, status: int) -> None:
+        """Say why a hook failed that could not say so itself."""
+        reason = f"its process ended with {status}"
+        if status == -signal.SIGALRM:
+            limit = self._estate.settings.start_timeout
+            reason = f"not done within {limit:g} s (start_timeout)"
+        log.error("hook_failed", hook=hook.name, reason=reason)
 
-    def _start(self, name: str, entry: str, *, stays: bool, short_lives: int = 0) -> int | None:
-        """Fork one; where the system refuses it is said, and the fleet does without."""
-        birth = AideBirth(self._estate, "" if stays else name)
-        try:
-            pid = fork(entry, birth)
-        except OSError as error:
-            log.error("aide_failed", aide=name, reason=error.strerror)
-            return None
-        self._running[pid] = Aide(name, entry, stays, time.monotonic(), short_lives)
-        return pid
+
+def _failed(moment: str, why: str = "") -> AppError:
+    error = AppError(f"the hook {moment} failed, so nothing is started{why}")
+    error.exit_code = ExitCode.APP_START
+    return error

@@ -52,7 +52,7 @@ class PosixHost:
         self.children = Children(range(1, len(estate.board)))  # line 0 is our own
         self._nursery = Nursery(estate, self.children)
         self.tally = Tally(estate.board)
-        self.interface = ""  # of the application, as the first worker found it
+        self.interface = ""  # of the application, as it was found first
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     def lines(self) -> dict[int, Line]:
@@ -195,7 +195,7 @@ class PosixHost:
         try:
             for message in child.channel.receive():
                 if isinstance(message, Ready):
-                    self.interface = message.interface or self.interface
+                    self.interface = self.interface or message.interface
                 yield from mail.facts(child, message, self.children)
                 if isinstance(message, Nudge):
                     self._acceptor.resume(now)
@@ -229,8 +229,9 @@ class PosixHost:
             if child is None:
                 yield from self._hear_templates(now)
                 child = self.children.by_pid(pid)
-            status = reaper.reap(pid, and_group=child is not None)
-            if child is None and not self.aides.note_exit(pid, status):
+            has_group = child is not None or self.aides.takes_group_along(pid)
+            status = reaper.reap(pid, and_group=has_group)
+            if child is None and not self.aides.note_exit(pid, status, now):
                 log.debug("stranger_reaped", pid=pid, status=status)  # an orphan of a worker's
             elif child is not None:
                 yield from self._read(child, now)  # its last words

@@ -14,6 +14,12 @@ def find_dead() -> int | None:
     return None if found is None else found.si_pid
 
 
+def has_succeeded(pid: int) -> bool:
+    """Whether a dead child that is still to be reaped ended with exit code 0."""
+    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found is not None and (found.si_code, found.si_status) == (os.CLD_EXITED, 0)
+
+
 def reap(pid: int, *, and_group: bool) -> int:
     """Reap a dead child; return its exit code, or minus the number of the signal that killed it.
 

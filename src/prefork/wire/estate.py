@@ -1,11 +1,11 @@
 """What a child process is born with: the objects that it inherits by fork."""
 
-import os
 import socket
 from dataclasses import dataclass
 
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
+from prefork.wire.outlet import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +20,6 @@ class Entries:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputDesk:
-    """Where children hand in what they write through, and where that is taken."""
-
-    sending: socket.socket
-    receiving: socket.socket  # kept open by the primary: what waits survives who takes it
-    log: int  # the descriptor of prefork's own log, which is not tagged,
-    access_log: int  # and of standard output, for an access log
-
-    @classmethod
-    def open(cls) -> "OutputDesk":
-        sending, receiving = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        receiving.setblocking(False)
-        return cls(sending, receiving, os.dup(2), os.dup(1))
-
-
-@dataclass(frozen=True, slots=True)
 class Estate:
     """What all children of one primary share."""
 
@@ -47,18 +31,17 @@ class Estate:
     entries: Entries
     name: str = ""  # of the instance
     bind: tuple[str, ...] = ()  # addresses, with the ports that it got
-    output: OutputDesk | None = None  # None: who writes to standard output does so itself
+    output: Desk | None = None  # None: who writes to standard output does so itself
 
     @property
     def kept(self) -> list[int]:
         """The descriptors that every child keeps."""
-        desk = self.output
-        return [] if desk is None else [desk.sending.fileno(), desk.log, desk.access_log]
+        return [] if self.output is None else self.output.kept
 
     @property
-    def standard_output(self) -> int:
+    def stdout(self) -> int:
         """The descriptor of what was standard output when prefork was started."""
-        return 1 if self.output is None else self.output.access_log
+        return 1 if self.output is None else self.output.stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +72,7 @@ class AideBirth:
 
     estate: Estate
     moment: str = ""
+    takes_output: bool = False  # hands are laid on the desk by one process alone
 
 
 Birth = TemplateBirth | WorkerBirth | AideBirth
@@ -103,5 +87,5 @@ def inherited(birth: Birth) -> list[int]:
         case WorkerBirth():
             own = [birth.channel, birth.handover, *birth.listeners]
         case AideBirth():
-            own = [] if desk is None else [desk.receiving]
+            own = [desk.receiving] if desk is not None and birth.takes_output else []
     return [each.fileno() for each in own] + birth.estate.kept

@@ -1,14 +1,16 @@
 """A child's standard output and standard error, through pipes to whoever tags their lines."""
 
+import array
+import errno
 import os
+import select
 import socket
 import sys
+from dataclasses import dataclass
 
 import msgspec
 
-from prefork.wire.estate import Estate
-
-STANDARD = (1, 2)
+PATIENCE = 1.0  # seconds until there is room on the desk
 _LONGEST = 4096  # bytes of what comes with a pipe
 
 
@@ -23,48 +25,87 @@ NOBODY = Origin("", 0)  # comes without a pipe, as the last
 _decoder = msgspec.json.Decoder(Origin)
 
 
-class Outlet:
-    """This process's side. Without a desk in the estate it does nothing."""
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where children hand in the reading ends of their pipes, and where those are taken.
 
-    def __init__(self, estate: Estate, tag: str) -> None:
-        self._desk = estate.output
-        self._tag = tag
+    *stdout* and *stderr* are what they were at the start: for logs that are not tagged, and for
+    whoever finds that nobody takes pipes any more.
+    """
+
+    sending: socket.socket
+    receiving: socket.socket  # the primary keeps it open: what waits survives who takes it
+    stdout: int
+    stderr: int
+
+    @classmethod
+    def open(cls) -> "Desk":
+        sending, receiving = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        for each in (sending, receiving):
+            each.setblocking(False)
+        return cls(sending, receiving, os.dup(1), os.dup(2))
 
     @property
-    def descriptors(self) -> tuple[int, ...]:
-        """What fails when nobody reads any more, so that `mend` is due."""
-        return () if self._desk is None else STANDARD
+    def kept(self) -> list[int]:
+        """The descriptors that every child needs of it."""
+        return [self.sending.fileno(), self.stdout, self.stderr]
+
+    def original(self, descriptor: int) -> int:
+        return {1: self.stdout, 2: self.stderr}[descriptor]
+
+    def hand_in(self, origin: Origin, pipe: int | None = None) -> None:
+        """Raises OSError where nobody takes it, or there is no room for too long."""
+        if not select.select([], [self.sending], [], PATIENCE)[1]:
+            raise BlockingIOError(errno.EAGAIN, "nobody takes what was handed in")
+        rights = [] if pipe is None else [array.array("i", [pipe])]
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, each) for each in rights]
+        self.sending.sendmsg([msgspec.json.encode(origin)], ancillary)
+
+    def take(self) -> tuple[Origin, int | None] | None:
+        """The next that was handed in, whose pipe may be lost on the way; None: nothing new."""
+        try:
+            said, descriptors, _, _ = socket.recv_fds(self.receiving, _LONGEST, 1)
+        except BlockingIOError:
+            return None
+        return _decoder.decode(said), descriptors[0] if descriptors else None
+
+
+class Outlet:
+    """This process's side. Without a desk it does nothing."""
+
+    def __init__(self, desk: Desk | None, tag: str) -> None:
+        self._desk = desk
+        self._tag = tag
+        self.piped: list[int] = []  # what fails when nobody reads any more, so that `mend` is due
 
     def open(self) -> None:
         """Put pipes in the place of standard output and standard error."""
-        for descriptor in self.descriptors:
-            self.mend(descriptor)
-        for stream in (sys.stdout, sys.stderr) if self._desk else ():
+        if self._desk is None:
+            return
+        self.piped = [descriptor for descriptor in (1, 2) if self.mend(descriptor)]
+        for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
-    def mend(self, descriptor: int) -> None:
-        """Put a new pipe in the place of one of them, and hand its other end in."""
+    def mend(self, descriptor: int) -> bool:
+        """Put a new pipe in its place; where nobody takes it, what was there at the start.
+
+        Returns whether it is a pipe again: an application must never wait for a reader that won't
+        come.
+        """
         assert self._desk is not None
+        try:
+            self._connect(self._desk, descriptor)
+        except OSError:
+            os.dup2(self._desk.original(descriptor), descriptor)
+            return False
+        return True
+
+    def _connect(self, desk: Desk, descriptor: int) -> None:
         reading, writing = os.pipe()
         try:
-            said = msgspec.json.encode(Origin(self._tag, descriptor))
-            socket.send_fds(self._desk.sending, [said], [reading])
+            desk.hand_in(Origin(self._tag, descriptor), reading)
             os.dup2(writing, descriptor)
         finally:
             os.close(reading)
             os.close(writing)
-
-
-def finish(sock: socket.socket) -> None:
-    """Tell whoever takes the pipes that no more will come. Raises OSError."""
-    sock.send(msgspec.json.encode(NOBODY), socket.MSG_DONTWAIT)
-
-
-def receive(sock: socket.socket) -> tuple[Origin, int | None] | None:
-    """Take the next pipe that was handed in, or None in its place at the end; None: nothing new."""
-    try:
-        said, descriptors, _, _ = socket.recv_fds(sock, _LONGEST, 1)
-    except BlockingIOError:
-        return None
-    return _decoder.decode(said), descriptors[0] if descriptors else None

@@ -3,7 +3,8 @@
 from typing import Any
 
 from prefork.http.errors import FramingError
-from prefork.worker.cycle import ANYTHING, Cycle
+from prefork.worker.cycle import Cycle
+from prefork.worker.tracebacks import ANYTHING
 
 VERSIONS = {
     "version": "3.0",

@@ -38,10 +38,6 @@ else:
         return asyncio.Task(run, loop=service.loop, name="request", context=service.context.copy())
 
 
-# What a task may end with that is the application's doing; GeneratorExit is the loop's.
-ANYTHING = (Exception, asyncio.CancelledError, SystemExit)
-
-
 def address_of(name: object, *, unix: bool = False) -> Address | None:
     """As ASGI wants it: (host, port), or (path, None) of a Unix socket's own end."""
     if isinstance(name, tuple):

@@ -6,8 +6,9 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from setproctitle import setproctitle
 
@@ -52,7 +53,7 @@ def main(birth: WorkerBirth, code: Code | None = None) -> int:
     setproctitle(f"prefork: worker {birth.slot} g{birth.generation} [{settings.app}]")
     channel = Channel(birth.channel)
     line = birth.estate.board.line(birth.line)
-    outlet = Outlet(birth.estate, f"w{birth.slot}")
+    outlet = Outlet(birth.estate.output, f"w{birth.slot}")
     outlet.open()
     heartbeat.watch(channel, line, outlet)
     try:
@@ -106,11 +107,7 @@ class Worker:
 
     async def _call(self, hook: Hook, link: Link) -> None:
         """Call a hook of the stop, at most until that's deadline."""
-        assert link.stop_by is not None
-        try:
-            async with asyncio.timeout_at(_no_sooner(link.stop_by)):
-                await hook.run_in_loop(_info(self._birth))
-        except TimeoutError:
+        if not await _within(link, hook.run_in_loop(_info(self._birth))):
             log.error("hook_cut", hook=hook.moment, reason="it did not end by the deadline")
 
     def _open(
@@ -119,7 +116,7 @@ class Worker:
         birth, settings = self._birth, self._birth.estate.settings
         line = birth.estate.board.line(birth.line)
         server = Server(self._code.application, _limits(settings), line, loop, lifespan.state)
-        server.log_to(open_access_log(settings, birth.estate.standard_output))
+        server.log_to(open_access_log(settings, birth.estate.stdout))
         Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)
         intake.receive_from(birth.handover, birth.estate.families)
@@ -142,24 +139,35 @@ async def _drain(server: Server, link: Link, loop: asyncio.AbstractEventLoop) ->
 
 
 async def _shut_down(lifespan: Lifespan, link: Link, code: int) -> int:
-    assert link.stop_by is not None
-    try:
-        async with asyncio.timeout_at(_no_sooner(link.stop_by)):
-            await lifespan.shutdown()
-    except TimeoutError:
-        log.error("shutdown_cut", reason="the lifespan's shutdown did not end by the deadline")
-        return ExitCode.CUT
-    return code
+    if await _within(link, lifespan.shutdown()):
+        return code
+    log.error("shutdown_cut", reason="the lifespan's shutdown did not end by the deadline")
+    return ExitCode.CUT
+
+
+async def _within(link: Link, work: Coroutine[Any, Any, None]) -> bool:
+    """Run it as a task of its own, at most until the deadline, which may be moved.
+
+    Whatever it is, and however it ends, the drain goes on. False: it was cut.
+    """
+    loop = asyncio.get_running_loop()
+    task, least = loop.create_task(work), loop.time() + FLUSH
+    while not task.done():
+        assert link.stop_by is not None
+        by = max(link.stop_by, least)
+        if loop.time() >= by:
+            task.cancel()
+            await asyncio.wait([task], timeout=FLUSH)
+            return False
+        await link.until_told(task, by=by)
+    if not task.cancelled():
+        task.result()  # ours alone could raise here
+    return True
 
 
 def _info(birth: WorkerBirth) -> WorkerInfo:
     """What hooks are told of this worker."""
     return WorkerInfo(birth.slot, birth.generation, os.getpid())
-
-
-def _no_sooner(deadline: float) -> float:
-    """The deadline, or a moment from now where it has passed."""
-    return max(deadline, asyncio.get_running_loop().time() + FLUSH)
 
 
 def report(channel: Channel, stage: str, error: AppError) -> None:

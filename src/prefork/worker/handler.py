@@ -8,8 +8,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from prefork.http.rules import Field
-from prefork.worker.cycle import ANYTHING, Address, Cycle
+from prefork.worker.cycle import Address, Cycle
 from prefork.worker.response import TEXT, WHOLE, Headings, encode, fields_of, parts_of
+from prefork.worker.tracebacks import ANYTHING
 
 
 class MalformedBody(ValueError):  # noqa: N818 - the client's fault

@@ -67,12 +67,12 @@ def watch(channel: Channel, line: Line, outlet: Outlet) -> None:
 
 def _watch(channel: Channel, line: Line, outlet: Outlet) -> None:
     poll = select.poll()
-    for each in (channel.fileno(), *outlet.descriptors):
+    for each in (channel.fileno(), *outlet.piped):
         poll.register(each, 0)  # no events asked for: it wakes for the end alone
     while True:
-        ended = [descriptor for descriptor, _ in poll.poll(BEAT * 1000)]
-        if channel.fileno() in ended:
-            os.killpg(0, signal.SIGKILL)
-        for descriptor in ended:  # who read it died; the application must not notice
-            outlet.mend(descriptor)
+        for descriptor, seen in poll.poll(BEAT * 1000):
+            if descriptor == channel.fileno():
+                os.killpg(0, signal.SIGKILL)
+            elif not seen & select.POLLERR or not outlet.mend(descriptor):
+                poll.unregister(descriptor)  # the application closed it, or nobody takes pipes
         line[Field.BEAT_THREAD] = time.monotonic_ns()

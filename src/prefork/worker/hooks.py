@@ -9,9 +9,7 @@ from typing import Any
 from prefork import log
 from prefork.errors import AppError
 from prefork.worker.application import imported
-from prefork.worker.tracebacks import headline, own_traceback
-
-ANYTHING = (Exception, SystemExit)  # that a hook may end with
+from prefork.worker.tracebacks import ANYTHING, headline, own_traceback
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +84,8 @@ async def _failure(made: Awaitable[Any]) -> BaseException | None:
     try:
         await made
     except ANYTHING as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # its time is over
+            raise
         return error
     return None

@@ -7,8 +7,7 @@ from prefork import log
 from prefork.errors import AppError
 from prefork.worker.application import Application
 from prefork.worker.asgi import Message
-from prefork.worker.cycle import ANYTHING
-from prefork.worker.tracebacks import headline, own_traceback
+from prefork.worker.tracebacks import ANYTHING, headline, own_traceback
 
 VERSIONS = {"version": "3.0", "spec_version": "2.0"}
 

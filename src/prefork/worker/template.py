@@ -29,7 +29,7 @@ def main(birth: TemplateBirth) -> int:
     lineage.die_with(birth.estate.primary)
     setproctitle(f"prefork: template g{birth.generation} [{settings.app}]")
     channel = Channel(birth.channel)
-    Outlet(birth.estate, f"t{birth.generation}").open()
+    Outlet(birth.estate.output, f"t{birth.generation}").open()
     code = None
     if birth.loaded:
         gc.disable()  # a collection during the import would only move what is frozen below

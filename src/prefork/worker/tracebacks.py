@@ -1,9 +1,12 @@
 """The application's own traceback: without our frames, and without importlib's."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException
 
+# What code of the application may end with by its own doing; GeneratorExit is the loop's.
+ANYTHING = (Exception, asyncio.CancelledError, SystemExit)
 OURS = str(Path(__file__).parent.parent)
 
 
