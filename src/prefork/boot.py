@@ -157,9 +157,9 @@ def _explain(code: int, fleet: Fleet) -> None:
         reason = "it died, or did not become ready within --start-timeout, three times"
     else:
         reason = failure.reason
-    error = AppError(f"the application did not start: {reason}", failure.detail if failure else "")
-    error.exit_code = ExitCode.APP_IMPORT if code == ExitCode.APP_IMPORT else ExitCode.APP_START
-    raise error
+    detail = failure.detail if failure else ""
+    exit_code = ExitCode.APP_IMPORT if code == ExitCode.APP_IMPORT else ExitCode.APP_START
+    raise AppError(f"the application did not start: {reason}", detail, exit_code)
 
 
 def _resolve(workers: int | str) -> int:

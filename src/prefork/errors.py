@@ -51,11 +51,12 @@ class AddressError(PreforkError):
 class AppError(PreforkError):
     """The application cannot be loaded. *detail* holds its own traceback, or is empty."""
 
-    exit_code = ExitCode.APP_IMPORT
-
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(
+        self, reason: str, detail: str = "", exit_code: ExitCode = ExitCode.APP_IMPORT
+    ) -> None:
         super().__init__(reason)
         self.detail = detail
+        self.exit_code = exit_code
 
 
 class ControlError(PreforkError):

@@ -63,7 +63,7 @@ def as_text(event: Event) -> list[bytes]:
 
 def as_json(event: Event) -> list[bytes]:
     """The event's one line; of a detail too long for it the end is kept, where the error stands."""
-    return [_fit(lambda cap: _json_object(event, cap))]
+    return [_fit(lambda cap: json_object(event, cap))]
 
 
 def as_painted(event: Event) -> list[bytes]:
@@ -94,7 +94,8 @@ def _text_value(value: object, cap: int) -> str:
     return '"' + escape(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def _json_object(event: Event, cap: int) -> str:
+def json_object(event: Event, cap: int = 1 << 30) -> str:
+    """The event on one line, with at most *cap* characters of each value."""
     fields = {key: _json_value(value, cap) for key, value in event.fields.items()}
     known = {"time": event.stamp, "process": event.pid, "level": event.level, "event": event.name}
     if event.detail:

@@ -19,11 +19,11 @@ class Sink:
     """The lines of one writer; other processes may write to the same file."""
 
     def __init__(self, fd: int) -> None:
-        self.descriptor = fd
+        self._fd = fd
         self._torn = False  # part of a line was written: the next one starts with a newline
 
     def fileno(self) -> int:
-        return self.descriptor
+        return self._fd
 
     def put(self, lines: bytes) -> int:
         """Write lines, each with its newline; return how many bytes of whole ones were taken.
@@ -31,10 +31,10 @@ class Sink:
         What a torn line lacks is lost, since others may have written since; it is ended, and can be
         put again. Raises OSError where the kernel takes nothing: no reader, no space.
         """
-        if not has_room(self.descriptor):
+        if not has_room(self._fd):
             return 0
         mending = int(self._torn)
-        written = _write(self.descriptor, b"\n" * mending + lines) - mending
+        written = _write(self._fd, b"\n" * mending + lines) - mending
         if written < 0:
             return 0
         whole = lines.rfind(b"\n", 0, written) + 1

@@ -43,6 +43,15 @@ def test_where_the_watched_directory_lies_does_not_matter(tmp_path: Path) -> Non
     assert counts(place, "app.py")
 
 
+def test_of_nested_directories_the_nearest_decides(tmp_path: Path) -> None:
+    inner = tmp_path / ".venv" / "src" / "library"
+    settings = Settings(app="a:b", reload_dir=(str(tmp_path), str(tmp_path)))
+    assert not Filter(settings)(None, str(inner / "x.py"))
+    inner.mkdir(parents=True)
+    settings = Settings(app="a:b", reload_dir=(str(tmp_path), str(inner)))
+    assert Filter(settings)(None, str(inner / "x.py"))
+
+
 def test_without_directories_the_applications_is_watched(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert watched(Settings(app="a:b", app_dir=str(tmp_path / "link"))) == [str(tmp_path)]

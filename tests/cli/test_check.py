@@ -23,7 +23,7 @@ def project(tmp_path: Path) -> Project:
 
 def rows(outcome: Outcome) -> dict[str, list[str]]:
     """What --explain says: value and origin, by name."""
-    lines = outcome.out.splitlines()
+    _file, *lines = outcome.out.splitlines()
     value, origin = lines[0].index("VALUE"), lines[0].index("FROM")
     return {
         line[:value].strip(): [line[value:origin].strip(), line[origin:].strip()]
@@ -108,6 +108,7 @@ def test_explain_shows_every_setting_with_its_value_and_origin(project: Project)
     assert outcome.code == ExitCode.OK
     shown = rows(outcome)
     assert {each.name for each in described()} <= shown.keys()
+    assert outcome.out.splitlines()[0] == "file: prefork.toml; profile: p"
     assert shown["app"] == ["shop:handler", "prefork.toml"]
     assert shown["max_body"] == ["12345678", "[profile.p] of prefork.toml"]
     assert shown["max_headers"] == ["9", "x.env"]

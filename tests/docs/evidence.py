@@ -34,9 +34,10 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "pre_stop": HOOKS,
     "preload": f"{EFFECT}::test_a_preloaded_application_is_imported_once",
     "reload": RELOADING,
-    "reload_dir": RELOADING,
-    "reload_exclude": RELOADING,
-    "reload_include": RELOADING,
+    "reload_dir": "tests/aides/test_watcher.py"
+    "::test_without_directories_the_applications_is_watched",
+    "reload_exclude": f"{RELOADING}::test_only_the_files_that_were_asked_for_count",
+    "reload_include": f"{RELOADING}::test_only_the_files_that_were_asked_for_count",
     "root_path": f"{EFFECT}::test_fastapi_routes_and_links_behind_a_proxy_that_takes_a_prefix_away",
     "socket_mode": "tests/primary/test_listeners.py"
     "::test_the_file_of_a_unix_socket_has_the_mode_that_was_asked_for",

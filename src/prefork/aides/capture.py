@@ -1,6 +1,5 @@
 """Tags what the application's processes print with who printed it, line by line."""
 
-import json
 import os
 import select
 from collections.abc import Callable, Iterator
@@ -58,8 +57,7 @@ def as_json(origin: Origin, line: bytes) -> bytes:
     stream = "stdout" if origin.descriptor == 1 else "stderr"
     fields = {"from": origin.tag, "stream": stream, "line": line.decode(errors="backslashreplace")}
     event = log.Event(log.utc_now(), os.getpid(), "info", "output", fields)
-    known = {"time": event.stamp, "process": event.pid, "level": event.level, "event": event.name}
-    return json.dumps(known | fields).encode() + b"\n"
+    return log.json_object(event).encode(errors="backslashreplace") + b"\n"
 
 
 def pieces(render: Render, origin: Origin, line: bytes) -> Iterator[bytes]:

@@ -74,7 +74,8 @@ class Filter:
         self._roots = watched(settings)
 
     def __call__(self, change: object, path: str) -> bool:
-        root = next((each for each in self._roots if path.startswith(each + os.sep)), "/")
+        above = [each for each in self._roots if path.startswith(each + os.sep)]
+        root = max(above, key=len, default="/")  # of nested ones the nearest
         parts = Path(path).relative_to(root).parts  # a root in a directory called build is fine
         return (
             any(fnmatch.fnmatch(parts[-1], glob) for glob in self._include)

@@ -40,7 +40,7 @@ def command(explain: bool, **options: Text | bool | None) -> int:
 
 
 def _explained(resolution: Resolution) -> str:
-    """A line per setting, then one per variable that the application is given."""
+    """Which file was read, a line per setting, one per variable that the application is given."""
     merged = resolution.merged
     rows = [
         [each.name, _shown(merged.values[each.name]), merged.origins[each.name]]
@@ -49,7 +49,8 @@ def _explained(resolution: Resolution) -> str:
     ]
     added = sorted(resolution.variables)  # by name alone: a value may be a secret
     rows += [[shown(n), "(set)", f"{resolution.places[n]}, for the application"] for n in added]
-    return table(("SETTING", "VALUE", "FROM"), rows)
+    file, profile = shown(resolution.file or "none"), shown(resolution.profile or "none")
+    return f"file: {file}; profile: {profile}\n{table(('SETTING', 'VALUE', 'FROM'), rows)}"
 
 
 def _shown(value: object) -> str:

@@ -58,9 +58,8 @@ def _outcome(name: str, end: Progress) -> str:
         case "succeeded":
             return f"{name} runs generation {end.generation}: {_moved(end)} in {end.seconds:.1f} s"
         case "failed":
-            error = AppError(f"{name}: the reload failed: {end.reason}; {_left(end)}", end.detail)
-            error.exit_code = ExitCode.FAILURE
-            raise error
+            reason = f"{name}: the reload failed: {end.reason}; {_left(end)}"
+            raise AppError(reason, end.detail, ExitCode.FAILURE)
         case "cancelled":
             raise ControlError(f"{name}: the reload was cancelled: {end.reason}")
         case "stopped":

@@ -222,6 +222,6 @@ class Fleet:
         elif is_first_start and self.generation.tries >= FIRST_START_TRIES:
             yield Note("error", "giving_up", (("tries", self.generation.tries),))
             yield from self._stop(0.0, now, ExitCode.APP_START)
-        elif wait > 0:
+        elif wait > 0 and not self._supply.is_held:
             fields = (("process", lost.role.value), ("slot", lost.slot), ("seconds", wait))
             yield Note("warning", "backing_off", fields)

@@ -177,6 +177,5 @@ class Aides:
 
 
 def _failed(moment: str, why: str = "") -> AppError:
-    error = AppError(f"the hook {moment} failed, so nothing is started{why}")
-    error.exit_code = ExitCode.APP_START
-    return error
+    reason = f"the hook {moment} failed, so nothing is started{why}"
+    return AppError(reason, exit_code=ExitCode.APP_START)

@@ -14,7 +14,6 @@ from prefork import log
 from prefork.errors import AppError
 from prefork.settings.schema import Settings
 from prefork.worker.application import look_first_in
-from prefork.worker.freshness import import_what_is_written
 from prefork.worker.tracebacks import OURS, headline, own_traceback
 
 _LEVELS: dict[int, log.Level] = {
@@ -63,7 +62,6 @@ def configure(settings: Settings) -> None:
         root.setLevel(settings.app_log_level.upper())
         root.addHandler(ToOurLog())
     if settings.log_config is not None:
-        import_what_is_written()
         look_first_in(settings.app_dir)  # it may name classes of the application
         _configure_by(Path(settings.log_config))
 

@@ -32,7 +32,6 @@ def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"])
 
     Raises AppError, with the application's own traceback where it is the one that failed.
     """
-    import_what_is_written()
     found = imported(spec.removesuffix("()"), app_dir)
     if spec.endswith("()"):
         found = _made_by(found, spec)
@@ -53,6 +52,7 @@ def imported(spec: str, app_dir: str) -> Any:
 
 def look_first_in(app_dir: str) -> str:
     """Have modules imported from there before all others; return where it leads now."""
+    import_what_is_written()
     path = _resolved(app_dir)
     if sys.path[:1] != [path]:
         sys.path.insert(0, path)

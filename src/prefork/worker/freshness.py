@@ -32,12 +32,15 @@ class SourceLoader(SourceFileLoader):
         return stats
 
 
+_HOOK = FileFinder.path_hook(
+    (ExtensionFileLoader, EXTENSION_SUFFIXES),
+    (SourceLoader, SOURCE_SUFFIXES),
+    (SourcelessFileLoader, BYTECODE_SUFFIXES),
+)
+
+
 def import_what_is_written() -> None:
     """Have modules imported from now on loaded so."""
-    hook = FileFinder.path_hook(
-        (ExtensionFileLoader, EXTENSION_SUFFIXES),
-        (SourceLoader, SOURCE_SUFFIXES),
-        (SourcelessFileLoader, BYTECODE_SUFFIXES),
-    )
-    sys.path_hooks.insert(0, hook)
-    sys.path_importer_cache.clear()
+    if _HOOK not in sys.path_hooks:
+        sys.path_hooks.insert(0, _HOOK)
+        sys.path_importer_cache.clear()
