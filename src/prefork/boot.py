@@ -55,8 +55,8 @@ def serve(settings: Settings) -> int:
     AppError where nothing ever served.
     """
     _configure_log(settings)
-    signals = Signals()  # first: a stop that comes early must find its handler
-    descriptors.fill_standard()
+    descriptors.fill_standard()  # first: or the pipe of the signals were standard output
+    signals = Signals()  # early: a stop must find its handler
     descriptors.raise_limit()
     priority.let_workers_run()
     with ExitStack() as opened:

@@ -12,6 +12,7 @@ import select
 import stat
 import sys
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # another may have torn its line just there
 ROOM = 4095  # bytes in one write; PIPE_BUF on Linux, less the newline that mends a torn line
 
 
@@ -34,7 +35,11 @@ class Sink:
         if not has_room(self._fd):
             return 0
         mending = int(self._torn)
-        written = _write(self._fd, b"\n" * mending + lines) - mending
+        try:
+            written = _write(self._fd, b"\n" * mending + lines) - mending
+        except OSError as error:
+            self._torn |= error.errno in FULL
+            raise
         if written < 0:
             return 0
         whole = lines.rfind(b"\n", 0, written) + 1

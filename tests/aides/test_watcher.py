@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watchfiles import Change
 
 from prefork.aides.watcher import MOST_NAMED, Filter, named, watched
 from prefork.settings.schema import Settings
@@ -59,5 +60,16 @@ def test_without_directories_the_applications_is_watched(tmp_path: Path) -> None
 
 def test_a_long_list_of_files_is_told_in_short(tmp_path: Path) -> None:
     paths = [f"{tmp_path}/{number}.py" for number in range(MOST_NAMED + 3)]
-    assert list(named(paths)) == [*paths[:MOST_NAMED], "3 more"]
-    assert list(named([str(Path.cwd() / "app.py")])) == ["app.py"]
+    assert list(named(paths, "/")) == [*(path[1:] for path in paths[:MOST_NAMED]), "3 more"]
+    assert list(named([f"{tmp_path}/app.py"], f"{tmp_path}/")) == ["app.py"]
+
+
+def test_a_directory_that_comes_with_code_counts(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    settings = Settings(app="a:b", reload_dir=(str(tmp_path),))
+    assert not Filter(settings)(Change.added, str(package))
+    (package / "data").mkdir()
+    (package / "data" / "x.py").touch()
+    assert Filter(settings)(Change.added, str(package))
+    assert not Filter(settings)(Change.modified, str(package))

@@ -16,6 +16,7 @@ from prefork.core.messages import (
     Forked,
     Kill,
     Leaving,
+    LeftRotation,
     Misbehaved,
     Note,
     Order,
@@ -257,14 +258,20 @@ def test_a_stop_drains_the_workers_then_ends_the_template() -> None:
     orders = tell(fleet, 1, StopRequested())
     assert orders == [CloseListeners(), AskToStop(2, 30.0), AskToStop(3, 30.0)]
     assert fleet.state == "stopping"
-    assert tell(fleet, 2, Exited(2, 0)) == []
-    assert tell(fleet, 3, Exited(3, 0)) == [AskToStop(1, 0.0)]
+    assert tell(fleet, 2, LeftRotation(2), Exited(2, 0)) == []
+    assert tell(fleet, 3, LeftRotation(3), Exited(3, 0)) == [AskToStop(1, 0.0)]
     assert tell(fleet, 3, Exited(1, 0)) == [Finish(ExitCode.OK)]
+
+
+def test_a_worker_that_ends_before_it_has_left_the_rotation_has_cut_what_it_had() -> None:
+    fleet = serving(1)
+    tell(fleet, 1, StopRequested(), Exited(2, 0))  # an os._exit(0) of the application
+    assert tell(fleet, 1, Exited(1, 0)) == [Finish(ExitCode.CUT)]
 
 
 def test_a_template_that_does_not_end_is_killed() -> None:
     fleet = serving(1)
-    tell(fleet, 1, StopRequested(), Exited(2, 0))
+    tell(fleet, 1, StopRequested(), LeftRotation(2), Exited(2, 0))
     assert fleet.tick(1 + HURRY) == [Kill(1)]
     assert tell(fleet, 3, Exited(1, -9)) == [Finish(ExitCode.OK)]  # no request was cut by that
 

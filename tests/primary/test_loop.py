@@ -10,6 +10,7 @@ from prefork.core.messages import (
     Fact,
     Failed,
     Forked,
+    LeftRotation,
     Ready,
     ReloadRequested,
     Spawn,
@@ -76,7 +77,8 @@ def run(*script: list[Fact], workers: int = 1) -> tuple[int, list[str]]:
 
 
 def test_a_life_from_start_to_stop() -> None:
-    code, diary = run([Ready(1)], [Ready(2)], [StopRequested()], [Exited(2, 0)], [Exited(1, 0)])
+    ends: list[list[Fact]] = [[LeftRotation(2), Exited(2, 0)], [Exited(1, 0)]]
+    code, diary = run([Ready(1)], [Ready(2)], [StopRequested()], *ends)
     assert code == ExitCode.OK
     assert diary == [
         "template 1",

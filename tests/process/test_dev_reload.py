@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.process.conftest import Serve
 from tests.support.asking import ask
-from tests.support.deploys import APP, Fault
+from tests.support.deploys import APP, Deploys, Fault
 from tests.support.program import Program
 from tests.support.reloads import deploys_below
 
@@ -158,6 +158,48 @@ def test_a_file_that_comes_or_goes_counts(serve: Serve, tmp_path: Path) -> None:
     program.journal.wait_for("reload_succeeded")
     (deploys.place / "extra.py").unlink()
     program.journal.wait_for("reload_succeeded", count=2)
+
+
+def test_a_directory_that_is_made_anew_is_watched(serve: Serve, tmp_path: Path) -> None:
+    deploys = deploys_below(tmp_path)
+    program = watching(serve, deploys.place, APP)
+    deploys.place.rename(tmp_path / "old")
+    program.journal.wait_for("reload_failed")
+    assert ask(program.port, "/").mark == "1"
+    deploys.place.mkdir()
+    deploys.write("2", is_dated=False)
+    program.journal.wait_for("reload_succeeded")
+    assert ask(program.port, "/").mark == "2"
+    deploys.write("3", is_dated=False)
+    program.journal.wait_for("reload_succeeded", count=2)
+    assert ask(program.port, "/").mark == "3"
+
+
+def test_a_link_that_leads_elsewhere_is_followed(serve: Serve, tmp_path: Path) -> None:
+    one, two = deploys_below(tmp_path), Deploys(tmp_path)
+    two.write("2", is_dated=False)
+    (tmp_path / "current").symlink_to(one.place)
+    program = watching(serve, tmp_path / "current", APP)
+    (tmp_path / "next").symlink_to(two.place)
+    (tmp_path / "next").rename(tmp_path / "current")
+    program.journal.wait_for("reload_succeeded")
+    assert ask(program.port, "/").mark == "2"
+    two.write("3", is_dated=False)
+    program.journal.wait_for("reload_succeeded", count=2)
+    assert ask(program.port, "/").mark == "3"
+
+
+def test_a_name_that_is_no_text_costs_no_change(serve: Serve, tmp_path: Path) -> None:
+    deploys = deploys_below(tmp_path)
+    program = watching(serve, deploys.place, APP)
+    for number in range(4):
+        Path(os.fsdecode(os.fsencode(deploys.place) + b"/\xff%d.txt" % number)).touch()
+    program.journal.wait_for("watch_failed")
+    program.journal.wait_for("watching", count=2)
+    deploys.write("2", is_dated=False)
+    while ask(program.port, "/").mark != "2":
+        program.stats()
+    assert program.journal.entries("aide_failed") == []
 
 
 def test_a_watcher_that_dies_is_started_again(serve: Serve, tmp_path: Path) -> None:

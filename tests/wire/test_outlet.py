@@ -50,6 +50,20 @@ def test_what_is_printed_comes_out_of_the_pipes_that_were_handed_in(desk: Desk) 
     assert desk.take() is None
 
 
+def test_what_the_application_put_there_is_left_alone(desk: Desk) -> None:
+    with restored():
+        outlet = Outlet(desk, "w0")
+        outlet.open()
+        reading, writing = os.pipe()
+        os.dup2(reading, 1)
+        assert not outlet.mend(1)
+        assert os.path.samestat(os.fstat(1), os.fstat(reading))
+        os.close(2)
+        assert not outlet.mend(2)
+    os.close(reading)
+    os.close(writing)
+
+
 def test_without_a_desk_nothing_is_replaced() -> None:
     before = os.fstat(1)
     outlet = Outlet(None, "w0")

@@ -64,11 +64,17 @@ def _told(app: str | None, found: Found | None) -> str:
 
 def _write(text: str, *, force: bool) -> None:
     """Raises SettingsError where the file is there, or can't be written."""
+    fresh = OWN.with_suffix(".toml.new")  # a full disk must not cost the old one
     try:
-        with OWN.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
+        fresh.write_text(text, encoding="utf-8")
+        if force:
+            fresh.replace(OWN)
+        else:
+            OWN.hardlink_to(fresh)
     except FileExistsError:
         raise SettingsError(f"{OWN} is there already; --force replaces it") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise SettingsError(f"cannot write {OWN}: {reason}") from None
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -90,7 +90,7 @@ def _read(report: int, settings: Settings) -> bytes:
     """One line, or less where the child ends before. Raises AppError where it takes too long."""
     said = b""
     while not said.endswith(b"\n"):
-        if not select.select([report], [], [], settings.start_timeout)[0]:
+        if not _is_readable(report, settings.start_timeout):
             limit = f"{settings.start_timeout:g} s (--start-timeout)"
             raise AppError(f"{settings.app} was not imported within {limit}")
         piece = os.read(report, _READ)
@@ -98,6 +98,12 @@ def _read(report: int, settings: Settings) -> bytes:
             return b""
         said += piece
     return said
+
+
+def _is_readable(descriptor: int, seconds: float) -> bool:
+    poll = select.poll()  # select(2) has no room for a descriptor from 1024 on
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _try(settings: Settings, report: int, parent: int) -> int:

@@ -1,6 +1,5 @@
 """The processes beside the fleet: who they are, and what follows when one ends."""
 
-import select
 import signal
 import time
 from collections.abc import Callable
@@ -90,7 +89,7 @@ class Aides:
         except OSError as error:
             raise _failed(moment, f": no process for it: {error.strerror}") from None
         while pid is not None and pid in self._running:
-            select.select([signals], [], [])
+            signals.wait()
             if STOPPING & signals.take():
                 return False
             if self._reap().get(pid, ExitCode.OK) != ExitCode.OK:
@@ -130,7 +129,7 @@ class Aides:
         deadline = time.monotonic() + LAST_WORDS
         self._reap()
         while self._running and (left := deadline - time.monotonic()) > 0:
-            select.select([signals], [], [], left)
+            signals.wait(left)
             signals.take()
             self._reap()
 

@@ -1,6 +1,7 @@
 """Signals as data: a handler that only remembers, and a descriptor that wakes the selector."""
 
 import os
+import select
 import signal
 from types import FrameType
 
@@ -62,6 +63,12 @@ class Signals:
     def close(self) -> None:
         for end in (self._reading, self._writing):
             os.close(end)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for one, at most so long."""
+        poll = select.poll()  # select(2) has no room for a descriptor from 1024 on
+        poll.register(self._reading, select.POLLIN)
+        poll.poll(None if seconds is None else seconds * 1000)
 
     def take(self) -> set[int]:
         """Return the signals caught since the last call."""

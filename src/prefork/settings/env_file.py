@@ -1,6 +1,7 @@
 """An env file: which variables it holds, and which of its lines hold none."""
 
 import io
+import os
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,10 @@ def _wrong(each: "Binding") -> str | None:
     """What no environment could hold, and what dotenv passes over: a name without a value."""
     if "\0" in each.original.string:
         return "must not hold the character NUL"
+    try:
+        os.fsencode(each.original.string)
+    except UnicodeEncodeError:
+        return "has characters that this locale's environment can't hold"
     if each.error or (each.key is not None and each.value is None):
         return "must be NAME=VALUE"
     return "must have a name without =" if each.key and "=" in each.key else None

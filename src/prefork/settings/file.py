@@ -189,6 +189,10 @@ def _wrong(name: str, word: str) -> str | None:
     """What is wrong with a variable for the application."""
     if not name or "=" in name or "\0" in name + word:
         return "must have a name without =, and no character NUL"
+    try:
+        os.fsencode(name + word)
+    except UnicodeEncodeError:
+        return "has characters that this locale's environment can't hold"
     if name.startswith(OURS):
         return f"sets nothing here: write {shown(name.removeprefix(OURS).lower())} as a setting"
     return None

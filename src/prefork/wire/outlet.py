@@ -3,12 +3,13 @@
 import array
 import errno
 import os
-import select
 import socket
 import sys
 from dataclasses import dataclass
 
 import msgspec
+
+from prefork.sink import has_room
 
 PATIENCE = 1.0  # seconds until there is room on the desk
 _LONGEST = 4096  # bytes of what comes with a pipe
@@ -55,7 +56,7 @@ class Desk:
 
     def hand_in(self, origin: Origin, pipe: int | None = None) -> None:
         """Raises OSError where nobody takes it, or there is no room for too long."""
-        if not select.select([], [self.sending], [], PATIENCE)[1]:
+        if not has_room(self.sending.fileno(), PATIENCE):
             raise BlockingIOError(errno.EAGAIN, "nobody takes what was handed in")
         rights = [] if pipe is None else [array.array("i", [pipe])]
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, each) for each in rights]
@@ -76,23 +77,28 @@ class Outlet:
     def __init__(self, desk: Desk | None, tag: str) -> None:
         self._desk = desk
         self._tag = tag
+        self._pipes: dict[int, tuple[int, int] | None] = {}  # by descriptor: which is there
         self.piped: list[int] = []  # what fails when nobody reads any more, so that `mend` is due
 
     def open(self) -> None:
         """Put pipes in the place of standard output and standard error."""
         if self._desk is None:
             return
-        self.piped = [descriptor for descriptor in (1, 2) if self.mend(descriptor)]
+        self.piped = [descriptor for descriptor in (1, 2) if self._replace(descriptor)]
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
     def mend(self, descriptor: int) -> bool:
-        """Put a new pipe in its place; where nobody takes it, what was there at the start.
+        """Replace a pipe that nobody reads any more. Returns whether it is one of ours again.
 
-        Returns whether it is a pipe again: an application must never wait for a reader that won't
-        come.
+        The application may have closed it, and opened something else: that is left alone.
         """
+        return self._pipes.get(descriptor) == _identity(descriptor) and self._replace(descriptor)
+
+    def _replace(self, descriptor: int) -> bool:
+        """Put a new pipe in its place; where nobody takes it, what was there at the start: an
+        application must never wait for a reader that won't come."""
         assert self._desk is not None
         try:
             self._connect(self._desk, descriptor)
@@ -106,6 +112,16 @@ class Outlet:
         try:
             desk.hand_in(Origin(self._tag, descriptor), reading)
             os.dup2(writing, descriptor)
+            self._pipes[descriptor] = _identity(writing)
         finally:
             os.close(reading)
             os.close(writing)
+
+
+def _identity(descriptor: int) -> tuple[int, int] | None:
+    """Device and inode of what is open there; None: nothing is."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -69,7 +69,7 @@ def configure(settings: Settings) -> None:
 def _configure_by(path: Path) -> None:
     try:
         _READERS.get(path.suffix.lower(), _by_ini)(path.read_text(encoding="utf-8-sig"))
-    except Exception as error:  # noqa: BLE001 - it imports and calls what the file names
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it runs what the file names
         detail = own_traceback(error) if any(map(_is_theirs, _chain(error))) else ""
         raise AppError(f"--log-config {path}: {_reason(error)}", detail) from None
 
