@@ -1,16 +1,19 @@
 """What the processes hold and cost at rest: nothing that grows, nothing of their siblings'."""
 
 import itertools
+import json
 import os
 import resource
 import signal
+import subprocess
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
 from tests.support import pacing, processes
-from tests.support.program import Program, serving
+from tests.support.program import PREFORK, ROOT, Program, interpreter, serving
 
 LONG_LIFE = 1.0  # second, after which a death is not held against the application
 
@@ -110,3 +113,26 @@ def test_a_template_that_cannot_fork_keeps_the_code_and_tries_again(serve: Serve
     resource.prlimit(template, resource.RLIMIT_NOFILE, limit)
     program.settled(lambda stats: serving(stats) not in ([], [victim]))
     assert [entry["pid"] for entry in program.stats()["templates"]] == [template]
+
+
+def test_closed_standard_descriptors_become_nothing_of_ours(tmp_path: Path) -> None:
+    """Else the pipe of the signals were standard output, and each print woke the primary."""
+    reading, writing = os.pipe()
+    closing = ("bash", "-c", 'exec "$@" <&- >&- 2>&-', "closing")
+    serve = (*PREFORK, "serve", "tests.support.apps:app", "--bind", "127.0.0.1:0")
+    program = subprocess.Popen(
+        [*closing, *interpreter(tmp_path), *serve, "--ready-fd", str(writing)],
+        pass_fds=(writing,),
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as ready:
+        pid = json.loads(ready.readline())["pid"]
+    try:
+        for process in (pid, *processes.descendants(pid)):
+            held = processes.descriptors(process)
+            assert [held[number] for number in range(3)] == ["/dev/null"] * 3
+    finally:
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(10) == 0
