@@ -3,13 +3,15 @@ import re
 
 import pytest
 
-from prefork.http.head import Beginning
+from prefork.http.head import Beginning, Head
+from prefork.http.rules import Field
 from prefork.worker.access_lines import (
     LEARNED,
     LEARNED_BYTES,
     Combined,
     Json,
     Lines,
+    Note,
     Spelling,
     escaped,
     shortened,
@@ -17,6 +19,7 @@ from prefork.worker.access_lines import (
 
 WALL = 1795636075.25  # 2026-11-25 19:47:55.250 UTC
 NOW = 1000.0
+TOOK = 0.0015
 QUOTED = r'"((?:[^"\\]|\\.)*)"'
 COMBINED = re.compile(rf"(\S+) - - \[([^]]+)\] {QUOTED} (\d+) (\d+) {QUOTED} {QUOTED}\n")
 
@@ -40,9 +43,27 @@ def combined() -> Combined:
 
 
 def as_json() -> Json:
-    lines = Json(7, now=lambda: NOW + 0.0015)
+    lines = Json(7)
     lines.tick(WALL, NOW)
     return lines
+
+
+class Client:
+    """A connection, as far as its requests' lines need it."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.told: list[Field] | None = None
+        self.tail = ""
+
+
+def line_of(  # noqa: PLR0913, PLR0917 - what a line says
+    lines: Lines, client: str, head: Head | None, status: int, size: int, began: float
+) -> str:
+    note = Note(Client(client), head, status, size)
+    note.began, note.ended = began, began + TOOK
+    (line,) = lines.render([note])
+    return line
 
 
 def head(target: bytes = b"/x?y", **fields: bytes) -> Beginning:
@@ -52,7 +73,7 @@ def head(target: bytes = b"/x?y", **fields: bytes) -> Beginning:
 
 def test_a_line_is_that_of_apache_and_nginx() -> None:
     asked = head(referer=b"http://a/", user_agent=b"curl/8 (x; y)")
-    assert combined().line("::1", asked, 200, 12, NOW) == (
+    assert line_of(combined(), "::1", asked, 200, 12, NOW) == (
         '::1 - - [25/Nov/2026:19:47:55 +0000] "GET /x?y HTTP/1.1" 200 12 '
         '"http://a/" "curl/8 (x; y)"\n'
     )
@@ -60,7 +81,7 @@ def test_a_line_is_that_of_apache_and_nginx() -> None:
 
 def test_a_json_line_is_one_object() -> None:
     lines = as_json()
-    line = lines.line(lines.client("::1"), head(referer=b"http://a/"), 200, 12, NOW)
+    line = line_of(lines, lines.client("::1"), head(referer=b"http://a/"), 200, 12, NOW)
     assert json.loads(line) == {
         "time": "2026-11-25T19:47:55.251Z",
         "client": "::1",
@@ -78,10 +99,10 @@ def test_a_json_line_is_one_object() -> None:
 
 def test_what_is_absent_or_unknown_is_a_hyphen_in_one_format_and_null_in_the_other() -> None:
     lines = combined()
-    line = lines.line(lines.client(None), None, 400, 3, NOW)
+    line = line_of(lines, lines.client(None), None, 400, 3, NOW)
     assert line == '- - - [25/Nov/2026:19:47:55 +0000] "-" 400 3 "-" "-"\n'
-    assert '"GET / HTTP/1.1" 200 3 "-" "-"' in lines.line("a", head(b"/"), 200, 3, NOW)
-    told = json.loads(as_json().line(as_json().client(None), None, 400, 3, NOW))
+    assert '"GET / HTTP/1.1" 200 3 "-" "-"' in line_of(lines, "a", head(b"/"), 200, 3, NOW)
+    told = json.loads(line_of(as_json(), as_json().client(None), None, 400, 3, NOW))
     absent = ("client", "method", "path", "version", "referer", "user_agent")
     assert [told[name] for name in absent] == [None] * 6
 
@@ -89,12 +110,12 @@ def test_what_is_absent_or_unknown_is_a_hyphen_in_one_format_and_null_in_the_oth
 @pytest.mark.parametrize("evil", EVIL)
 def test_nothing_from_a_client_breaks_out_of_its_quotes_or_starts_a_line(evil: bytes) -> None:
     asked = head(evil, referer=evil, user_agent=evil)
-    line = combined().line("a", asked, 200, 12, NOW)
+    line = line_of(combined(), "a", asked, 200, 12, NOW)
     found = COMBINED.fullmatch(line)
     assert found, line
     assert found[3] == f"GET {escaped(evil)} HTTP/1.1"
     assert found[6] == found[7] == escaped(evil)
-    for each in (line, as_json().line('"a"', asked, 200, 12, NOW)):
+    for each in (line, line_of(as_json(), '"a"', asked, 200, 12, NOW)):
         assert each.isascii()
         assert each[:-1].isprintable()
     told = json.loads(each)
@@ -115,24 +136,32 @@ def test_escapes_can_be_undone() -> None:
 @pytest.mark.parametrize("size", [3000, 4096, 16384])
 @pytest.mark.parametrize("char", [b"a", b'"', b"\n", b"\xff", "é".encode()])
 def test_a_line_gets_as_short_as_it_must(lines: Lines, size: int, char: bytes) -> None:
-    asked = head(char * size, referer=char * size, user_agent=b"curl")
-    lengths = [len(lines.line("a", less, 200, 12, NOW)) for less in shortened(asked)]
+    asked = Note(Client("a"), head(char * size, referer=char * size, user_agent=b"curl"), 200, 12)
+    told = [lines.render([less])[0] for less in shortened(asked)]
+    lengths = [len(line) for line in told]
     assert min(lengths) < 300
     assert lengths == sorted(lengths, reverse=True)
-    assert all("curl" in lines.line("a", less, 200, 12, NOW) for less in list(shortened(asked))[:4])
+    assert all("curl" in line for line in told[:4])
+
+
+def test_what_a_client_repeats_is_told_again_and_what_it_changes_anew() -> None:
+    client = Client("a")
+    curl, other = head(user_agent=b"curl"), head(user_agent=b"other", referer=b"/")
+    notes = [Note(client, asked, 200, 12) for asked in (curl, curl, other, curl)]
+    for lines in (combined(), as_json()):
+        assert [line.count("curl") for line in lines.render(notes)] == [1, 1, 0, 1]
 
 
 def test_the_second_changes_with_the_tick_in_one_and_with_the_clock_in_the_other() -> None:
     first = combined()
     first.tick(WALL + 1, NOW + 1)
-    assert "19:47:56" in first.line("a", None, 200, 0, NOW)
-    now = [NOW]
-    second = Json(7, now=lambda: now[0])
+    assert "19:47:56" in line_of(first, "a", None, 200, 0, NOW)
+    second = Json(7)
     second.tick(WALL, NOW)
     times = []
     for later in (0, 0.0001, 0.75, 60):
-        now[0] = NOW + later
-        times.append(json.loads(second.line("null", None, 200, 0, NOW))["time"][11:])
+        line = line_of(second, "null", None, 200, 0, NOW + later - TOOK)
+        times.append(json.loads(line)["time"][11:])
     assert times == ["19:47:55.250Z", "19:47:55.250Z", "19:47:56.000Z", "19:48:55.250Z"]
 
 

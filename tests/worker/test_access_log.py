@@ -6,12 +6,13 @@ from pathlib import Path as File
 from typing import Any
 
 import pytest
+from tests.worker.test_access_lines import Client
 
 from prefork import log
 from prefork.http.head import Beginning
 from prefork.settings.schema import Settings
 from prefork.sink import ROOM
-from prefork.worker.access_lines import Combined
+from prefork.worker.access_lines import Combined, Note
 from prefork.worker.access_log import HELD, TOLD_EVERY, AccessLog, open_access_log
 from prefork.worker.access_target import Output, Path
 
@@ -32,7 +33,7 @@ def numbers(data: bytes) -> list[int]:
 
 def note(access_log: AccessLog, first: int, count: int) -> None:
     for number in range(first, first + count):
-        access_log.note("a", ask(number), 200, 2, 0.0)
+        access_log.note(Note(Client("a"), ask(number), 200, 2))
 
 
 class Pipe:
@@ -230,7 +231,8 @@ def test_the_last_lines_wait_for_a_slow_reader_but_not_for_ever(
 def test_a_line_longer_than_a_write_is_cut_and_stays_whole(pipe: Pipe, size: int) -> None:
     access_log = AccessLog(Combined(), Output(pipe.writing))
     fields = [(b"referer", b'"' * size), (b"user-agent", b"\xff" * size)]
-    access_log.note("a", Beginning("GET", b"/" * size, "1.1", fields), 200, 2, 0.0)
+    head = Beginning("GET", b"/" * size, "1.1", fields)
+    access_log.note(Note(Client("a"), head, 200, 2))
     note(access_log, 1, 1)
     access_log.flush()
     first, second = pipe.read().splitlines(keepends=True)
@@ -262,6 +264,6 @@ def test_the_format_is_as_set(tmp_path: File) -> None:
     settings = Settings(app="a:b", access_log=str(path), access_log_format="json")
     access_log = open_access_log(settings)
     assert access_log is not None
-    access_log.note(access_log.client("a"), ask(1), 200, 2, 0.0)
+    access_log.note(Note(Client(access_log.client("a")), ask(1), 200, 2))
     access_log.finish(0)
     assert json.loads(path.read_text())["pid"] == os.getpid()

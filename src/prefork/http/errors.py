@@ -12,5 +12,9 @@ class Refused(RemoteError):  # noqa: N818 - a fact, like the messages of the cor
         self.reason = reason
 
 
+TOO_LATE = Refused(408, "the request did not arrive in time")
+STOPPING = Refused(503, "the server is stopping")
+
+
 class FramingError(PreforkError):
     """The application's answer would break the stream. Nothing of it was written."""

@@ -4,12 +4,12 @@ All text is ASCII; nothing that a client sends can end its quotes or start a lin
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Protocol
 
 from prefork.http.head import Beginning, Head
+from prefork.http.rules import Field
 
 REFERER, AGENT = b"referer", b"user-agent"
 LEARNED = 1024  # values whose spelling is remembered: user agents repeat
@@ -22,8 +22,41 @@ _ESCAPES = {code: f"\\x{code:02X}" for code in (*range(0x20), *range(0x7F, 0x100
 _ESCAPES |= {ord(char): "\\" + char for char in '"\\'}
 
 
+class Origin(Protocol):
+    """The connection that a request came over.
+
+    A client repeats itself: comparing its fields costs a third of looking for two of them.
+    """
+
+    origin: str  # the client, as `client` spelled it
+    told: list[Field] | None  # the fields of the request before, and
+    tail: str  # how its line ended
+
+
+class Noted(Protocol):
+    """A request that is over. *ended*, and so *began*, only where the format is timed."""
+
+    @property
+    def carrier(self) -> Origin: ...
+    @property
+    def method(self) -> str: ...  # empty where nothing is known of the head
+    @property
+    def target(self) -> bytes: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def fields(self) -> list[Field]: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+    began: float
+    ended: float
+
+
 class Lines(Protocol):
-    """A format. *began* is monotonic; it may be anything where the format isn't timed."""
+    """A format. Several requests are rendered at a time: 0.6 µs less for each."""
 
     is_timed: bool
 
@@ -31,10 +64,10 @@ class Lines(Protocol):
         """Set the clock, to Unix and monotonic seconds; at least twice a second."""
 
     def client(self, host: str | None) -> str:
-        """Spell a client's address, None over a Unix socket, as `line` wants it."""
+        """Spell a client's address, None over a Unix socket."""
 
-    def line(self, client: str, head: Head | None, status: int, size: int, began: float) -> str:
-        """Tell of a request that ends now. *head*: None where nothing is known of it."""
+    def render(self, noted: Iterable[Noted]) -> list[str]:
+        """Give the line of each."""
 
 
 class Combined:
@@ -54,20 +87,23 @@ class Combined:
     def client(self, host: str | None) -> str:
         return self._values[None if host is None else host.encode()]
 
-    def line(self, client: str, head: Head | None, status: int, size: int, began: float) -> str:  # noqa: ARG002
-        if head is None:
-            return f'{client} - - [{self._stamp}] "-" {status} {size} "-" "-"\n'
-        referer = agent = None
-        for name, value in head.fields:
-            if name == AGENT:
-                agent = value
-            elif name == REFERER:
-                referer = value
-        values = self._values
-        return (
-            f'{client} - - [{self._stamp}] "{head.method} {self._targets[head.target]} '
-            f'HTTP/{head.version}" {status} {size} "{values[referer]}" "{values[agent]}"\n'
-        )
+    def render(self, noted: Iterable[Noted]) -> list[str]:
+        values, targets, stamp = self._values, self._targets, self._stamp
+        lines = []
+        for each in noted:
+            request = "-"
+            if each.method:
+                request = f"{each.method} {targets[each.target]} HTTP/{each.version}"
+            carrier = each.carrier
+            if carrier.told != each.fields:
+                referer, agent = _named(each.fields)
+                carrier.told = each.fields
+                carrier.tail = f'"{values[referer]}" "{values[agent]}"\n'
+            lines.append(
+                f'{carrier.origin} - - [{stamp}] "{request}" {each.status} {each.size} '
+                f"{carrier.tail}"
+            )
+        return lines
 
 
 class Json:
@@ -75,8 +111,7 @@ class Json:
 
     is_timed = True
 
-    def __init__(self, pid: int, now: Callable[[], float] = monotonic) -> None:
-        self._now = now
+    def __init__(self, pid: int) -> None:
         self._end = f',"pid":{pid}}}\n'
         self._targets = Spelling(quoted, "null")
         self._values = Spelling(quoted, "null")
@@ -90,27 +125,28 @@ class Json:
     def client(self, host: str | None) -> str:
         return self._values[None if host is None else host.encode()]
 
-    def line(self, client: str, head: Head | None, status: int, size: int, began: float) -> str:
-        now = self._now()
-        millisecond = int((now + self._offset) * 1000)
-        if millisecond != self._latest:
-            self._set(millisecond)
-        request = NOTHING
-        referer = agent = None
-        if head is not None:
-            path = self._targets[head.target]
-            request = f'"method":"{head.method}","path":{path},"version":"{head.version}"'
-            for name, value in head.fields:
-                if name == AGENT:
-                    agent = value
-                elif name == REFERER:
-                    referer = value
-        values = self._values
-        return (
-            f'{{"time":"{self._stamp}","client":{client},{request},"status":{status},'
-            f'"bytes":{size},"duration_ms":{(now - began) * 1000:.3f},'
-            f'"referer":{values[referer]},"user_agent":{values[agent]}{self._end}'
-        )
+    def render(self, noted: Iterable[Noted]) -> list[str]:
+        values, targets, end = self._values, self._targets, self._end
+        lines = []
+        for each in noted:
+            millisecond = int((each.ended + self._offset) * 1000)
+            if millisecond != self._latest:
+                self._set(millisecond)
+            request = NOTHING
+            if each.method:
+                path = targets[each.target]
+                request = f'"method":"{each.method}","path":{path},"version":"{each.version}"'
+            carrier = each.carrier
+            if carrier.told != each.fields:
+                referer, agent = _named(each.fields)
+                carrier.told = each.fields
+                carrier.tail = f'"referer":{values[referer]},"user_agent":{values[agent]}{end}'
+            lines.append(
+                f'{{"time":"{self._stamp}","client":{carrier.origin},{request},'
+                f'"status":{each.status},"bytes":{each.size},'
+                f'"duration_ms":{(each.ended - each.began) * 1000:.3f},{carrier.tail}'
+            )
+        return lines
 
     def _set(self, millisecond: int) -> None:
         self._latest = millisecond
@@ -154,13 +190,48 @@ def _is_plain(text: str) -> bool:  # half the time of a regular expression
     return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
 
 
-def shortened(head: Head) -> Iterator[Beginning]:
-    """The head with ever less of what is longest in it."""
-    named = [field for field in head.fields if field[0] in (REFERER, AGENT)]
-    most = max(len(value) for _, value in ((b"", head.target), *named))
+def _named(fields: list[Field]) -> tuple[bytes | None, bytes | None]:
+    """The values of Referer and User-Agent; of several the last."""
+    referer = agent = None
+    for name, value in fields:
+        if name == AGENT:
+            agent = value
+        elif name == REFERER:
+            referer = value
+    return referer, agent
+
+
+def shortened(request: Noted) -> Iterator["Note"]:
+    """The request with ever less of what is longest in it."""
+    named = [field for field in request.fields if field[0] in (REFERER, AGENT)]
+    most = max(len(value) for _, value in ((b"", request.target), *named))
     while most := most // 2:
         fields = [(name, _cut(value, most)) for name, value in named]
-        yield Beginning(head.method, _cut(head.target, most), head.version, fields)
+        head = Beginning(request.method, _cut(request.target, most), request.version, fields)
+        note = Note(request.carrier, head, request.status, request.size)
+        if hasattr(request, "ended"):
+            note.began, note.ended = request.began, request.ended
+        yield note
+
+
+class Note:
+    """A request that was not answered in the ordinary way; *head*: what is known of it."""
+
+    __slots__ = (
+        *("began", "carrier", "ended", "fields", "method", "size", "status", "target", "version"),
+    )
+
+    def __init__(self, carrier: Origin, head: Head | None, status: int, size: int) -> None:
+        head = head or UNKNOWN
+        self.carrier = carrier
+        self.method, self.target, self.version = head.method, head.target, head.version
+        self.fields = head.fields
+        self.status = status
+        self.size = size
+        self.began = self.ended = 0.0
+
+
+UNKNOWN = Beginning("", b"", "", [])
 
 
 def _cut(value: bytes, most: int) -> bytes:

@@ -10,14 +10,14 @@ from collections import deque
 from time import monotonic
 
 from prefork import log
-from prefork.http.head import Head
 from prefork.settings.running import STDOUT
 from prefork.settings.schema import Settings
 from prefork.sink import ROOM
-from prefork.worker.access_lines import Combined, Json, Lines, shortened
+from prefork.worker.access_lines import Combined, Json, Lines, Noted, shortened
 from prefork.worker.access_target import Output, Path
 from prefork.worker.clock import wall_time
 
+MOST_NOTED = 8  # requests; what more of them hold would drive the rest out of the cache
 BATCH = 16  # chunks that a file is given at once: 64 KiB
 HELD = 1 << 20  # bytes that wait for room
 TOLD_EVERY = 10.0  # seconds
@@ -29,18 +29,28 @@ class AccessLog:
 
     # fmt: off
     __slots__ = (
-        "_chunks", "_held", "_length", "_lines", "_lost", "_open", "_reason", "_target", "_told",
-        "client", "is_timed", "line",
+        "_chunks",
+        "_held",
+        "_length",
+        "_lines",
+        "_lost",
+        "_noted",
+        "_open",
+        "_reason",
+        "_target",
+        "_told",
+        "client",
+        "is_timed",
     )
     # fmt: on
 
     def __init__(self, lines: Lines, target: Output) -> None:
         self.client = lines.client
-        self.line = lines.line
         self.is_timed = lines.is_timed
+        self._noted: list[Noted] = []
         self._lines = lines
         self._target = target
-        self._open: list[str] = []  # the lines of the next chunk
+        self._open: list[str] = []  # what the next chunk is made of
         self._length = 0  # of these, in bytes
         self._chunks: deque[bytes] = deque()  # of at most ROOM
         self._held = 0  # bytes in them
@@ -49,26 +59,45 @@ class AccessLog:
         self._reason = ""
         lines.tick(wall_time(), monotonic())
 
-    def note(self, client: str, head: Head | None, status: int, size: int, began: float) -> None:
-        """Add a request's line."""
-        line = self.line(client, head, status, size, began)
-        length = self._length + len(line)
-        if length > ROOM:
+    def note(self, request: Noted) -> None:
+        """Add a request that is over now."""
+        if self.is_timed:
+            request.ended = monotonic()
+        self._noted.append(request)
+        if len(self._noted) >= MOST_NOTED:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Make lines of what was noted, and write the chunks that became full by them."""
+        noted = self._noted
+        lines = self._lines.render(noted)
+        together = "".join(lines)
+        if len(together) <= ROOM:
+            self._gather(together)
+        else:
+            for request, line in zip(noted, lines, strict=True):
+                self._gather(line if len(line) <= ROOM else self._shortened(request))
+        noted.clear()
+        if len(self._chunks) >= (BATCH if self._target.is_file else 1):
+            self.write()
+
+    def _gather(self, lines: str) -> None:
+        """Add whole lines to the open chunk, or to the next one."""
+        if not lines:
+            return
+        if self._length + len(lines) > ROOM:
             self._seal()
-            if len(self._chunks) >= BATCH or not self._target.is_file:
-                self.write()
-            if len(line) > ROOM:
-                assert head is not None
-                lines = (self.line(client, less, status, size, began) for less in shortened(head))
-                line = next(line for line in lines if len(line) <= ROOM)
-            length = len(line)
-        self._open.append(line)
-        self._length = length
+        self._open.append(lines)
+        self._length += len(lines)
+
+    def _shortened(self, request: Noted) -> str:
+        found = (self._lines.render([less])[0] for less in shortened(request))
+        return next(line for line in found if len(line) <= ROOM)
 
     def tick(self, now: float) -> None:
         """Set the clock, write what there is, and follow a rotation."""
-        self._lines.tick(wall_time(), now)
         self.flush()
+        self._lines.tick(wall_time(), now)
         self._target.renew()
         self.write()
         if self._lost and now >= self._told + TOLD_EVERY:
@@ -77,6 +106,7 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what there is room for."""
+        self._settle()
         self._seal()
         self.write()
 
@@ -113,7 +143,7 @@ class AccessLog:
     def _seal(self) -> None:
         """Make a chunk of the lines since the last one."""
         if self._held + self._length > HELD:
-            self._lost += len(self._open)
+            self._lost += sum(lines.count("\n") for lines in self._open)
         elif self._open:
             self._chunks.append("".join(self._open).encode("ascii"))
             self._held += self._length

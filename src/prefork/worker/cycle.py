@@ -3,10 +3,12 @@
 import asyncio
 import sys
 from collections.abc import Coroutine
+from time import monotonic
 from typing import Any, Protocol
 
 from prefork import log
 from prefork.http.exchange import Exchange
+from prefork.http.rules import Field
 from prefork.worker.service import Service
 from prefork.worker.tracebacks import headline, own_traceback
 from prefork.worker.waiters import Waiters
@@ -52,6 +54,9 @@ class Carrier(Protocol):
     transport: asyncio.Transport
     client: Address | None
     local: Address | None
+    origin: str  # of an access log, as are the next two: see `access_lines.Origin`
+    told: list[Field] | None
+    tail: str
     blocked: bool  # the client doesn't read; `writable` waits until it does
 
     async def writable(self) -> None: ...
@@ -64,7 +69,10 @@ class Carrier(Protocol):
 class Cycle(Exchange):
     """One request from its head to the end of its task."""
 
-    __slots__ = ("carrier", "disconnected", "gone", "task", "waiters")
+    __slots__ = ("began", "carrier", "disconnected", "ended", "gone", "task", "waiters")
+
+    began: float  # monotonic seconds, and so *ended*: only for an access log that is timed
+    ended: float
 
     carrier: Carrier
     task: asyncio.Task[None] | None  # None while it is being started
@@ -75,6 +83,8 @@ class Cycle(Exchange):
     def begin(self, carrier: Carrier, eager: bool) -> None:
         """Start the application's task."""
         self.carrier = carrier
+        if carrier.service.is_timed:
+            self.began = monotonic()
         self.disconnected = self.gone = False
         self.waiters = None
         self.task = None

@@ -5,81 +5,67 @@ from time import monotonic
 
 from prefork.http.canned import error_body
 from prefork.http.connection import Connection
-from prefork.http.errors import Refused
+from prefork.http.errors import STOPPING, Refused
 from prefork.http.head import Head
+from prefork.worker.access_lines import Note
 from prefork.worker.access_log import AccessLog
 from prefork.worker.cycle import Cycle
 from prefork.worker.flow import BUSY
-from prefork.worker.protocol import STOPPING, HttpProtocol
+from prefork.worker.protocol import HttpProtocol
 from prefork.worker.service import Service
 
 GONE = 499  # the client left before anything was sent to it; as nginx
 
 
 class LoggedProtocol(HttpProtocol):
-    """A class of its own, so that a worker without an access log pays nothing for it."""
+    """Tells of what was refused, cut or given up; of what was answered its base class does."""
 
-    __slots__ = ("_began", "_log", "_name")
+    __slots__ = ("_log",)
 
     def __init__(
         self, service: Service, connection: Connection[Cycle], access_log: AccessLog
     ) -> None:
         super().__init__(service, connection)
         self._log = access_log
-        self._name = ""  # the client's
-        self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        HttpProtocol.connection_made(self, transport)
-        self._name = self._log.client(self.client[0] if self.client else None)
+        super().connection_made(transport)
+        self.origin = self._log.client(self.client[0] if self.client else None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        HttpProtocol.connection_lost(self, error)
+        super().connection_lost(error)
         self._abandon(GONE)
 
-    def answered(self) -> None:
-        cycle = self._cycle
-        assert cycle is not None
-        self._log.note(self._name, cycle, cycle.status, cycle.size, self._began)
-        HttpProtocol.answered(self)
-
     def cut(self) -> int:
-        count = HttpProtocol.cut(self)
+        count = super().cut()
         self._abandon(STOPPING.status)
         return count
 
     def _over(self, cycle: Cycle, instead: Refused | None = None) -> None:
         if self._phase is BUSY:
+            began = cycle.began if self.service.is_timed else 0.0
             if cycle.sent:
-                self._log.note(self._name, cycle, cycle.status, cycle.size, self._began)
+                self._note(cycle, cycle.status, cycle.size, began)
             elif instead is not None:
-                self._note_refusal(cycle, instead)
+                self._note_refusal(cycle, instead, began)
             else:
-                self._log.note(self._name, cycle, GONE, 0, self._began)
-        HttpProtocol._over(self, cycle, instead)
+                self._note(cycle, GONE, 0, began)
+        super()._over(cycle, instead)
 
     def _refuse_next(self, refusal: Refused) -> None:
-        self._began = monotonic()
-        self._note_refusal(self.connection.unbegun, refusal)
-        HttpProtocol._refuse_next(self, refusal)
+        self._note_refusal(self.connection.unbegun, refusal, monotonic())
+        super()._refuse_next(refusal)
 
-    def _note_refusal(self, head: Head | None, refusal: Refused) -> None:
-        size = len(error_body(refusal.reason))
-        self._log.note(self._name, head, refusal.status, size, self._began)
+    def _note_refusal(self, head: Head | None, refusal: Refused, began: float) -> None:
+        self._note(head, refusal.status, len(error_body(refusal.reason)), began)
 
     def _abandon(self, status: int) -> None:
         """Tell of requests that were complete, and whose turn doesn't come any more."""
         ready = self.connection.ready
-        now = monotonic()
         while ready:
-            self._log.note(self._name, ready.popleft(), status, 0, now)
+            self._note(ready.popleft(), status, 0, monotonic())
 
-
-class TimedProtocol(LoggedProtocol):
-    """For a log that tells how long each request took; to ask for the time costs 0.2 µs."""
-
-    __slots__ = ()
-
-    def _begin(self, cycle: Cycle, eager: bool) -> None:
-        self._began = monotonic()
-        LoggedProtocol._begin(self, cycle, eager)
+    def _note(self, head: Head | None, status: int, size: int, began: float) -> None:
+        note = Note(self, head, status, size)
+        note.began = began
+        self._log.note(note)

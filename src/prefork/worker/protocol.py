@@ -5,26 +5,26 @@ import asyncio
 from prefork import log
 from prefork.http.canned import error_answer
 from prefork.http.connection import Connection
-from prefork.http.errors import Refused
+from prefork.http.errors import STOPPING, TOO_LATE, Refused
 from prefork.http.exchange import Framing
+from prefork.http.rules import Field
 from prefork.worker.cycle import Address, Cycle, address_of
 from prefork.worker.flow import BUSY, CLOSED, ENDING, FOREVER, HEAD, HIGH_WATER, IDLE, Flow, Phase
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
-
-TOO_LATE = Refused(408, "the request did not arrive in time")
-STOPPING = Refused(503, "the server is stopping")
 
 
 class HttpProtocol(Flow):
     """One connection. Its timeouts are looked at by the worker's tick: a timer costs 0.5 µs."""
 
-    __slots__ = ("_cycle", "client", "connection", "local")
+    __slots__ = ("_cycle", "client", "connection", "local", "origin", "tail", "told")
 
     def __init__(self, service: Service, connection: Connection[Cycle]) -> None:
         super().__init__(service)
         self.connection = connection
         self.client: Address | None = None
         self.local: Address | None = None
+        self.origin = self.tail = ""  # of an access log: see `access_lines.Origin`
+        self.told: list[Field] | None = None
         self._cycle: Cycle | None = None  # the latest; while BUSY, the one being answered
 
     # What the event loop calls.
@@ -85,6 +85,8 @@ class HttpProtocol(Flow):
         service.in_flight -= 1
         cycle = self._cycle
         assert cycle is not None
+        if service.access_log is not None:
+            service.access_log.note(cycle)
         if not cycle.body_complete:
             cycle.discard()
         if cycle.waiters is not None:
@@ -217,8 +219,6 @@ class HttpProtocol(Flow):
         cycle.wake()
         if self.connection.ready or len(cycle.buffer) > HIGH_WATER:
             self._hold()
-
-    # Ending.
 
     def _over(self, cycle: Cycle, instead: Refused | None = None) -> None:  # noqa: ARG002
         """Nothing more can be written for the latest request. *instead*: its client is told so."""

@@ -13,7 +13,7 @@ from prefork.worker.asgi import AsgiCycle
 from prefork.worker.clock import date_line
 from prefork.worker.cycle import Cycle
 from prefork.worker.handler import HandlerCycle
-from prefork.worker.logged import LoggedProtocol, TimedProtocol
+from prefork.worker.logged import LoggedProtocol
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
 
@@ -38,7 +38,6 @@ class Server:
         self._service = Service(application, limits, line, loop, state or {})
         self._limits = limits
         self._make = CYCLES[application.kind]
-        self._access_log: AccessLog | None = None
 
     def __repr__(self) -> str:
         service = self._service
@@ -62,24 +61,24 @@ class Server:
 
     def log_to(self, access_log: AccessLog | None) -> None:
         """Tell of the requests of all connections that are made from now on."""
-        self._access_log = access_log
+        self._service.access_log = access_log
+        self._service.is_timed = access_log is not None and access_log.is_timed
 
     def flush(self) -> None:
         """Write what the access log has, as far as there is room for it."""
-        if self._access_log is not None:
-            self._access_log.flush()
+        if self._service.access_log is not None:
+            self._service.access_log.flush()
 
     def finish(self, seconds: float) -> None:
         """Write the last of the access log, at most so long."""
-        if self._access_log is not None:
-            self._access_log.finish(seconds)
+        if self._service.access_log is not None:
+            self._service.access_log.finish(seconds)
 
     def protocol(self) -> HttpProtocol:
         """Make the protocol of a new connection, which must have been counted by `taken`."""
         connection = Connection(self._limits, self._make)
-        if self._access_log is not None:
-            made = TimedProtocol if self._access_log.is_timed else LoggedProtocol
-            return made(self._service, connection, self._access_log)
+        if self._service.access_log is not None:
+            return LoggedProtocol(self._service, connection, self._service.access_log)
         return HttpProtocol(self._service, connection)
 
     def taken(self, count: int) -> None:
@@ -98,8 +97,8 @@ class Server:
         for member in [member for member in service.members if member.deadline <= now]:
             member.expire()
         service.publish()
-        if self._access_log is not None:
-            self._access_log.tick(now)
+        if service.access_log is not None:
+            service.access_log.tick(now)
 
     def publish(self) -> None:
         """Copy the counters to the board."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from prefork.http.limits import Limits
 from prefork.wire.board import Field, Line
+from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
 from prefork.worker.clock import date_line
 
@@ -30,9 +31,9 @@ class Service:
 
     # fmt: off
     __slots__ = (
-        "accepted", "call", "connections", "context", "date", "drained", "draining",
-        "idle_timeout", "in_flight", "limits", "line", "loop", "members", "now", "raw_root",
-        "requests", "root_path", "state", "trailing",
+        "accepted", "access_log", "call", "connections", "context", "date", "drained", "draining",
+        "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop", "members", "now",
+        "raw_root", "requests", "root_path", "state", "trailing",
     )
     # fmt: on
 
@@ -55,6 +56,8 @@ class Service:
         self.now = loop.time()
         self.date = date_line()
         self.idle_timeout = limits.keepalive_timeout
+        self.access_log: AccessLog | None = None
+        self.is_timed = False  # the access log tells how long requests took
         self.draining = False
         self.drained: asyncio.Future[None] = loop.create_future()
         self.members: set[Member] = set()
