@@ -16,6 +16,7 @@ from benchmarks.trial import Trial
 from tests.support import pacing
 from tests.support.deploys import APP, Deploys, Fault
 from tests.support.load import Load
+from tests.support.program import ROOT
 from tests.support.tidings import Plan, Report
 
 WORKERS = 2
@@ -80,6 +81,7 @@ def live(server: Server, deploys: Deploys, fault: Fault) -> Life:
             found = load.report()
         code, said = outcome(waiting)
         told = [*log.read_text(errors="replace").splitlines(), *said]
+        told = [line.replace(f"{ROOT}/", "") for line in told]  # where this checkout lies
         return judged(found, trial.exit_code, code, told)
 
 

