@@ -17,7 +17,7 @@ from prefork.worker.access_lines import Combined, Json, Lines, Noted, shortened
 from prefork.worker.access_target import Output, Path
 from prefork.worker.clock import wall_time
 
-MOST_NOTED = 8  # requests; what more of them hold would drive the rest out of the cache
+MOST_NOTED = 8  # requests, whose objects live until then; 64 at a time cost the same
 BATCH = 16  # chunks that a file is given at once: 64 KiB
 HELD = 1 << 20  # bytes that wait for room
 TOLD_EVERY = 10.0  # seconds
