@@ -30,7 +30,7 @@ class AsgiCycle(Cycle):
             "http_version": self.version,
             "server": carrier.local,
             "client": carrier.client,
-            "scheme": "http",
+            "scheme": carrier.scheme,
             "root_path": service.root_path,
             "method": self.method,
             "path": service.root_path + self.path,  # ASGI: a path begins with the root_path

@@ -9,11 +9,10 @@ from typing import Any, Protocol
 from prefork import log
 from prefork.http.exchange import Exchange
 from prefork.http.rules import Field
+from prefork.worker.address import Address
 from prefork.worker.service import Service
 from prefork.worker.tracebacks import headline, own_traceback
 from prefork.worker.waiters import Waiters
-
-Address = tuple[str, int | None]
 
 if sys.version_info >= (3, 12):
 
@@ -40,13 +39,6 @@ else:
         return asyncio.Task(run, loop=service.loop, name="request", context=service.context.copy())
 
 
-def address_of(name: object, *, unix: bool = False) -> Address | None:
-    """As ASGI wants it: (host, port), or (path, None) of a Unix socket's own end."""
-    if isinstance(name, tuple):
-        return (name[0], name[1])
-    return (name, None) if unix and isinstance(name, str) and name else None
-
-
 class Carrier(Protocol):
     """What brings a cycle's answer to the client, as far as a cycle must know it."""
 
@@ -54,6 +46,7 @@ class Carrier(Protocol):
     transport: asyncio.Transport
     client: Address | None
     local: Address | None
+    scheme: str
     origin: str  # of an access log, as are the next two: see `access_lines.Origin`
     told: list[Field] | None
     tail: str

@@ -6,6 +6,7 @@ import struct
 from enum import Enum, auto
 from typing import cast
 
+from prefork.worker.address import Address, address_of
 from prefork.worker.service import Service
 from prefork.worker.waiters import Waiters
 
@@ -37,7 +38,8 @@ class Flow(asyncio.Protocol):
     # fmt: off
     __slots__ = (
         "_discarded", "_held", "_patient", "_phase", "_writers",
-        "at_eof", "blocked", "deadline", "service", "transport",
+        "at_eof", "blocked", "client", "deadline", "local", "scheme", "service",
+        "transport",
     )
     # fmt: on
 
@@ -45,6 +47,9 @@ class Flow(asyncio.Protocol):
 
     def __init__(self, service: Service) -> None:
         self.service = service
+        self.client: Address | None = None
+        self.local: Address | None = None
+        self.scheme = "http"
         self.deadline = FOREVER
         self.blocked = False  # the client doesn't read
         self.at_eof = False  # the client has shut its side
@@ -56,6 +61,8 @@ class Flow(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's inherits from nothing
+        self.client = address_of(transport.get_extra_info("peername"))
+        self.local = address_of(transport.get_extra_info("sockname"), unix=True)
 
     def pause_writing(self) -> None:
         self.blocked = True

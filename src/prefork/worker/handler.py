@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from prefork.http.rules import Field
-from prefork.worker.cycle import Address, Cycle
+from prefork.worker.address import Address
+from prefork.worker.cycle import Cycle
 from prefork.worker.response import TEXT, WHOLE, Headings, encode, fields_of, parts_of
 from prefork.worker.tracebacks import ANYTHING
 

@@ -1,0 +1,121 @@
+"""How a connection ends, or a request on it: refused, failed, overdue, cut, or simply the last."""
+
+from prefork import log
+from prefork.http.canned import error_answer
+from prefork.http.connection import Connection
+from prefork.http.errors import STOPPING, TOO_LATE, Refused
+from prefork.http.exchange import Framing
+from prefork.worker.cycle import Cycle
+from prefork.worker.flow import BUSY, IDLE, Flow, Phase
+from prefork.worker.service import COARSE, DRAIN_IDLE, Service
+
+
+class Ending(Flow):
+    """The part of a connection that says no, or goodbye."""
+
+    __slots__ = ("_cycle", "connection")
+
+    def __init__(self, service: Service, connection: Connection[Cycle]) -> None:
+        super().__init__(service)
+        self.connection = connection
+        self._cycle: Cycle | None = None  # the latest; while BUSY, the one being answered
+
+    def is_last(self) -> bool:
+        """Whether nothing is queued and no byte of a next request is here."""
+        return not self.connection.ready and not self.connection.in_head
+
+    def answered(self) -> None:
+        """The answer is complete."""
+        raise NotImplementedError
+
+    def failed(self) -> None:
+        """The application failed before its answer was complete."""
+        cycle = self._cycle
+        assert cycle is not None
+        if cycle.sent:
+            self._over(cycle)
+            if cycle.framing is Framing.CLOSE:  # only a reset tells the client that this isn't all
+                self._reset()
+            else:
+                self._close()
+            return
+        cycle.abandon()
+        if self.is_last() and self.service.draining:
+            cycle.keep_alive = False
+        content_type = b"text/plain; charset=utf-8"
+        data = cycle.whole(500, content_type, b"Internal Server Error\n", self.service.date)
+        self.transport.write(data)
+        self.answered()
+
+    # What the service calls.
+
+    def expire(self) -> None:
+        """The deadline passed."""
+        match self._phase:
+            case Phase.IDLE:
+                self._linger()
+            case Phase.HEAD:
+                self._refuse_next(TOO_LATE)
+            case Phase.OPENING if self.connection.in_head:
+                self._refuse_next(TOO_LATE)
+            case Phase.OPENING:
+                self._close()
+            case _:
+                self._give_up()
+
+    def drain(self, delay: float) -> None:
+        """Be closed when idle for DRAIN_IDLE and *delay*, or after the next answer."""
+        if self._phase is IDLE:
+            idle_since = self.deadline - self.service.limits.keepalive_timeout + COARSE
+            self.deadline = max(idle_since + DRAIN_IDLE, self.service.now) + delay
+
+    def cut(self) -> int:
+        """Give up: 503 where no byte of the answer was sent. Return how many requests it cost."""
+        if self._phase is not BUSY:
+            self._abort()
+            return 0
+        cycle = self._cycle
+        assert cycle is not None
+        count = 1 + len(self.connection.ready)
+        self._over(cycle, STOPPING)
+        cycle.cancel()
+        if cycle.sent:
+            self._abort()
+        else:
+            self._tell(STOPPING)
+            self._close()
+        return count
+
+    def _keep(self, cycle: Cycle) -> None:
+        """Own the task of a cycle that is over, which may do something more."""
+        if cycle.task is not None:
+            self.service.keep(cycle.task)
+
+    def _over(self, cycle: Cycle, instead: Refused | None = None) -> None:  # noqa: ARG002
+        """Nothing more can be written for the latest request. *instead*: its client is told so."""
+        if self._phase is BUSY:
+            self.service.in_flight -= 1
+            self._phase = IDLE
+        cycle.lose()
+        self._keep(cycle)
+
+    def _refuse_next(self, refusal: Refused) -> None:
+        """What was to be the next request isn't begun."""
+        self._refuse(refusal)
+
+    def _refuse(self, refusal: Refused) -> None:
+        status, reason = refusal.status, refusal.reason
+        log.debug("request_refused", status=status, reason=reason, client=self.client)
+        self._tell(refusal)
+        self._linger()
+
+    def _tell(self, refusal: Refused) -> None:
+        self.transport.write(error_answer(refusal.status, refusal.reason, self.service.date))
+
+    def _end(self) -> None:
+        """The last answer is written. Only a client that asked for it is simply left."""
+        connection = self.connection
+        if connection.ended and connection.refusal is None and not self.service.draining:
+            self._close()
+        else:
+            self._linger()
