@@ -24,10 +24,15 @@ def connection(**limits: Any) -> Connection[Exchange]:
 
 
 def parsed(*pieces: bytes, **limits: Any) -> Connection[Exchange]:
-    """A connection that was fed the pieces."""
+    """A connection that was fed the pieces, and had to parse all of them."""
     made = connection(**limits)
+    begun = []
     for piece in pieces:
         made.feed(piece)
+        while made.waiting:
+            begun.append(made.ready.pop(0))
+            made.go_on()
+    made.ready[:0] = begun
     return made
 
 

@@ -203,7 +203,7 @@ def test_a_request_whose_body_breaks_is_not_begun() -> None:
 
 def test_a_request_that_was_begun_stays_unfinished_when_its_body_breaks() -> None:
     made = parsed(CHUNKED)
-    exchange = made.ready.popleft()
+    exchange = made.ready.pop(0)
     made.feed(b"x\r\n")
     assert made.refusal is not None
     assert made.in_body
@@ -217,6 +217,12 @@ def test_a_head_without_end_is_refused_before_it_ends() -> None:
     made = parsed(b"GET /", *[b"x" * 1000] * 9)
     assert made.refusal is not None
     assert made.refusal.status == 414
+
+
+def test_heads_that_are_all_cut_in_two_are_not_taken_for_one() -> None:
+    made = parsed(GET[:5], *[GET[5:] + GET[:5]] * 5000)
+    assert made.refusal is None
+    assert len(made.ready) == 5000
 
 
 def test_chunk_extensions_without_end_are_refused() -> None:
@@ -254,12 +260,19 @@ def test_an_error_of_our_own_is_not_blamed_on_the_peer() -> None:
         Connection(LIMITS, Broken).feed(GET)
 
 
+class Watched(Exchange):
+    """An exchange of which it can be told when it is gone."""
+
+    __slots__ = ("__weakref__",)
+
+
 def test_a_closed_connection_leaves_no_reference_cycle() -> None:
     gc.collect()
     gc.disable()
     try:
-        made = parsed(GET)
-        exchange = weakref.ref(made.ready)
+        made = Connection(LIMITS, Watched)
+        made.feed(GET)
+        exchange = weakref.ref(made.ready[0])
         made.close()
         del made
         assert exchange() is None

@@ -83,7 +83,14 @@ def measure_fields(fields: list[Field], limits: Limits) -> None:
 
 
 def verdict(error: Exception) -> Refused:
-    """What llhttp's complaint means to the peer."""
+    """What llhttp's complaint means to the peer. Raises what is no fault of the peer's."""
+    cause = error.__context__  # raised in one of its callbacks
+    if isinstance(cause, Refused):
+        return cause
+    if isinstance(cause, UnicodeDecodeError):
+        return Refused(400, "malformed target")
+    if cause is not None:
+        raise cause
     reason = str(error)
     if reason in ("Invalid HTTP version", "Pause on PRI/Upgrade"):
         return Refused(505, "HTTP version not supported")

@@ -63,7 +63,7 @@ class LoggedProtocol(HttpProtocol):
         """Tell of requests that were complete, and whose turn doesn't come any more."""
         ready = self.connection.ready
         while ready:
-            self._note(ready.popleft(), status, 0, monotonic())
+            self._note(ready.pop(0), status, 0, monotonic())
 
     def _note(self, head: Head | None, status: int, size: int, began: float) -> None:
         note = Note(self, head, status, size)

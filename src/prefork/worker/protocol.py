@@ -36,7 +36,7 @@ class HttpProtocol(Ending):
         if phase is BUSY:
             self._more()
         elif self.connection.ready:
-            self._begin(self.connection.ready.popleft(), True)
+            self._begin(self.connection.ready.pop(0), True)
         else:
             self._advance()
 
@@ -95,8 +95,10 @@ class HttpProtocol(Ending):
     def _advance(self) -> None:
         """Begin the next request, or see why there is none."""
         connection = self.connection
+        if connection.waiting:
+            connection.go_on()
         if connection.ready:
-            self._begin(connection.ready.popleft(), False)
+            self._begin(connection.ready.pop(0), False)
         elif connection.refusal is not None:
             if connection.in_body:  # of a request whose answer was given before
                 self._linger()
