@@ -15,6 +15,7 @@ LIMITS = Limits(
     body=0,
     header_timeout=15,
     keepalive_timeout=75,
+    send_timeout=60,
 )
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -23,6 +23,7 @@ LIMITS = Limits(
     body=0,
     header_timeout=15,
     keepalive_timeout=75,
+    send_timeout=60,
 )
 PATIENCE = 5.0  # seconds after which a test that waits for bytes has failed
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -9,7 +9,7 @@ from tests.worker.conftest import Run
 from tests.worker.rig import GET, LIMITS, Message, echo, hello, rig
 
 from prefork import Request, Response
-from prefork.worker.flow import HIGH_WATER, LINGER, LINGER_BYTES, SEND_TIMEOUT
+from prefork.worker.flow import HIGH_WATER, LINGER, LINGER_BYTES
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -276,8 +276,10 @@ def test_a_client_that_reads_slowly_gets_more_time_to_read_the_end(run: Run) -> 
             await client.send(GET)
             await client.until(b"\r\n\r\n")
             made.tick(LINGER)
-            made.tick(SEND_TIMEOUT - 1)
-            assert len(await client.rest()) == 5_000_000
+            for _ in range(5):
+                await client.exactly(500_000)  # more than sockets hold
+                made.tick(LIMITS.send_timeout)
+            assert len(await client.rest()) == 2_500_000
 
     run(scenario())
 
@@ -292,7 +294,7 @@ def test_a_client_that_does_not_read_the_end_is_cut(run: Run) -> None:
             await client.send(GET)
             await client.until(b"\r\n\r\n")
             made.tick(LINGER)
-            made.tick(SEND_TIMEOUT)
+            made.tick(LIMITS.send_timeout)
             await made.turn(lambda: made.server.connections == 0)
             assert len(await client.rest()) < 5_000_000
 
@@ -413,6 +415,68 @@ def test_a_client_that_does_not_read_makes_send_wait(run: Run) -> None:
             assert len(sent) == stuck
             assert len((await client.answer()).body) == 100 * HIGH_WATER
             assert len(sent) == 100
+
+    run(scenario())
+
+
+async def pour(scope: Message, receive: Any, send: Any) -> None:
+    """Send 100 pieces."""
+    await send(START)
+    for _ in range(100):
+        body = b"x" * HIGH_WATER
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_client_that_takes_nothing_of_what_is_sent_is_cut(run: Run) -> None:
+    async def scenario() -> None:
+        async with rig(pour) as made:
+            client = await made.connect()
+            await client.send(GET)
+            await made.turn(lambda: bool(made.protocols and made.protocols[0].blocked))
+            made.tick(LIMITS.send_timeout - 1)
+            assert made.server.in_flight == 1
+            made.tick(1)
+            assert made.server.in_flight == 0
+            await made.turn(lambda: made.server.connections == 0)
+
+    run(scenario())
+
+
+def test_a_client_that_takes_little_of_what_is_sent_is_not_cut(run: Run) -> None:
+    async def scenario() -> None:
+        async with rig(pour) as made:
+            client = await made.connect()
+            await client.send(GET)
+            for _ in range(5):
+                await made.turn(lambda: made.protocols[0].blocked)
+                await client.exactly(HIGH_WATER * 8)  # more than sockets hold
+                made.tick(LIMITS.send_timeout - 1)
+            await made.turn(lambda: made.protocols[0].blocked)
+            assert made.server.in_flight == 1
+            await client.exactly(HIGH_WATER * 59)
+            assert b"x\r\n0\r\n\r\n" in await client.until(b"\r\n0\r\n\r\n")
+            made.tick(LIMITS.send_timeout)
+            assert await client.is_open()
+
+    run(scenario())
+
+
+def test_the_time_of_an_idle_connection_begins_when_its_answer_is_read(run: Run) -> None:
+    async def handler(request: Request) -> bytes:
+        return b"x" * 5_000_000
+
+    async def scenario() -> None:
+        async with rig(handler, "handler") as made:
+            client = await made.connect()
+            await client.send(GET)
+            await client.until(b"\r\n\r\n")
+            made.tick(LIMITS.keepalive_timeout)
+            for _ in range(5):
+                await client.exactly(500_000)
+                made.tick(LIMITS.send_timeout)
+            await client.exactly(2_500_000)
+            assert (await client.get()).status == 200  # it is open
 
     run(scenario())
 

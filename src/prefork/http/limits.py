@@ -14,3 +14,4 @@ class Limits:
     body: int  # 0: unlimited
     header_timeout: float
     keepalive_timeout: float
+    send_timeout: float

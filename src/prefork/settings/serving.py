@@ -101,6 +101,13 @@ class Serving:
         unit="seconds",
         help="How long a connection may stay idle between requests.",
     )
+    send_timeout: float = setting(
+        60.0,  # as nginx's send_timeout
+        section="Limits",
+        check=checks.seconds(above=0),
+        unit="seconds",
+        help="How long a client may take nothing of an answer that waits for it.",
+    )
     max_request_line: int = setting(
         8192,
         section="Limits",

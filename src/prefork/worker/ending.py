@@ -52,8 +52,12 @@ class Ending(Flow):
     def expire(self) -> None:
         """The deadline passed."""
         match self._phase:
-            case Phase.IDLE:
+            case Phase.IDLE if self.service.draining or not self._is_taking():
                 self._linger()
+            case Phase.IDLE:
+                return  # its time begins when the answer is read
+            case Phase.BUSY:
+                self._cut_short()
             case Phase.HEAD:
                 self._refuse_next(TOO_LATE)
             case Phase.OPENING if self.connection.in_head:
@@ -62,6 +66,15 @@ class Ending(Flow):
                 self._close()
             case _:
                 self._give_up()
+
+    def _cut_short(self) -> None:
+        """The client hasn't read for too long what the application goes on to send."""
+        cycle = self._cycle
+        assert cycle is not None
+        if not self._is_taking():
+            log.debug("answer_cut", reason="the client does not read", client=self.client)
+            self._over(cycle)
+            self._reset()
 
     def drain(self, delay: float) -> None:
         """Be closed when idle for DRAIN_IDLE and *delay*, or after the next answer."""

@@ -211,6 +211,7 @@ def _limits(settings: Settings) -> Limits:
         body=settings.max_body,
         header_timeout=settings.header_timeout,
         keepalive_timeout=settings.keepalive_timeout,
+        send_timeout=settings.send_timeout,
     )
 
 

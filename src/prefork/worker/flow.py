@@ -14,7 +14,6 @@ FOREVER = float("inf")
 HIGH_WATER = 65536  # bytes of a body that the application hasn't taken; asyncio's own figure
 LINGER = 2.0  # seconds, and
 LINGER_BYTES = 65536  # that we read on after the last answer, lest a reset destroys it
-SEND_TIMEOUT = 60.0  # seconds for the last bytes to a client that doesn't read; as nginx
 
 
 class Phase(Enum):
@@ -37,9 +36,8 @@ class Flow(asyncio.Protocol):
 
     # fmt: off
     __slots__ = (
-        "_discarded", "_held", "_patient", "_phase", "_writers",
-        "at_eof", "blocked", "client", "deadline", "local", "scheme", "service",
-        "transport",
+        "_discarded", "_held", "_phase", "_unsent", "_writers", "at_eof", "blocked", "client",
+        "deadline", "local", "scheme", "service", "transport",
     )
     # fmt: on
 
@@ -57,7 +55,7 @@ class Flow(asyncio.Protocol):
         self._phase = OPENING
         self._writers: Waiters | None = None
         self._discarded = 0
-        self._patient = False  # more time was given for what isn't written yet
+        self._unsent = FOREVER  # bytes that the client had not taken when that was last looked at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's inherits from nothing
@@ -73,11 +71,16 @@ class Flow(asyncio.Protocol):
             self._writers.wake()
 
     async def writable(self) -> None:
-        """Wait until the client reads again, or is gone."""
+        """Wait until the client reads again, or is gone: it has to take something in time."""
+        if self._phase is BUSY:
+            self.deadline = self.service.now + self.service.limits.send_timeout
+            self._unsent = self.transport.get_write_buffer_size()
         while self.blocked and self._phase is not CLOSED:
             if self._writers is None:
                 self._writers = Waiters(self.service.loop)
             await self._writers.wait()
+        if self._phase is BUSY:
+            self.deadline = self._unsent = FOREVER
 
     def _hold(self) -> None:
         """Stop reading while a request is queued, or the application doesn't take the body."""
@@ -94,7 +97,8 @@ class Flow(asyncio.Protocol):
     def _close(self) -> None:
         """Close when all is written."""
         self._phase = ENDING
-        self.deadline = self.service.now + SEND_TIMEOUT
+        self._unsent = FOREVER
+        self.deadline = self.service.now + self.service.limits.send_timeout
         self.transport.close()
 
     def _abort(self) -> None:
@@ -115,6 +119,7 @@ class Flow(asyncio.Protocol):
             self._close()
             return
         self._phase = ENDING
+        self._unsent = FOREVER
         self.deadline = self.service.now + LINGER
         self.transport.write_eof()
         if self._held:
@@ -122,12 +127,18 @@ class Flow(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _give_up(self) -> None:
-        """The client hasn't closed its side in time; it gets more if it hasn't read everything."""
-        if self._patient or self.transport.get_write_buffer_size() == 0:
+        """The client hasn't closed its side in time; it gets more while it reads what is left."""
+        if not self._is_taking():
             self.transport.abort()
-            return
-        self._patient = True
-        self.deadline = self.service.now + SEND_TIMEOUT
+
+    def _is_taking(self) -> bool:
+        """Whether the client has taken something since this was last asked, and there is more.
+
+        It gets more time then. What is measured is what the kernel has no room for yet.
+        """
+        before, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        self.deadline = self.service.now + self.service.limits.send_timeout
+        return 0 < self._unsent < before
 
     def _discard(self, size: int) -> None:
         self._discarded += size
