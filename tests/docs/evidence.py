@@ -2,6 +2,7 @@
 
 PROCESS = "tests/process"
 RELOADING = f"{PROCESS}/test_dev_reload.py"
+PROXIES = f"{PROCESS}/test_proxies.py"
 HOOKS = f"{PROCESS}/test_hooks.py"
 EFFECT = f"{PROCESS}/test_settings_take_effect.py"
 
@@ -14,6 +15,8 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "capture_output": f"{PROCESS}/test_output.py",
     "control": f"{PROCESS}/test_stats.py::test_the_control_socket_can_be_elsewhere",
     "env_file": f"{EFFECT}::test_the_application_sees_what_the_env_file_adds",
+    "forwarded_allow_ips": f"{PROXIES}::test_a_peer_that_is_not_allowed_is_not_believed",
+    "forwarded_headers": f"{PROXIES}::test_haproxys_standard_header_is_read_where_that_is_set",
     "graceful_timeout": f"{PROCESS}/test_stop.py"
     "::test_an_endless_request_ends_at_the_graceful_timeout",
     "interface": f"{EFFECT}::test_an_interface_that_cannot_be_found_out_is_told",

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -56,14 +57,14 @@ class Caller:
         found: socket.socket = self._connection.sock
         return found
 
-    def send(self, path: str) -> None:
-        self._connection.request("GET", path)
+    def send(self, path: str, headers: Mapping[str, str] | None = None) -> None:
+        self._connection.request("GET", path, headers=headers or {})
 
     def reply(self) -> Reply:
         return take(self._connection)
 
-    def ask(self, path: str) -> Reply:
-        self.send(path)
+    def ask(self, path: str, headers: Mapping[str, str] | None = None) -> Reply:
+        self.send(path, headers)
         return self.reply()
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ def test_a_line_is_that_of_apache_and_nginx() -> None:
 
 def test_a_json_line_is_one_object() -> None:
     lines = as_json()
-    line = line_of(lines, lines.client("::1"), head(referer=b"http://a/"), 200, 12, NOW)
+    line = line_of(lines, lines.client(("::1", 5)), head(referer=b"http://a/"), 200, 12, NOW)
     assert json.loads(line) == {
         "time": "2026-11-25T19:47:55.251Z",
         "client": "::1",

@@ -264,6 +264,6 @@ def test_the_format_is_as_set(tmp_path: File) -> None:
     settings = Settings(app="a:b", access_log=str(path), access_log_format="json")
     access_log = open_access_log(settings)
     assert access_log is not None
-    access_log.note(Note(Client(access_log.client("a")), ask(1), 200, 2))
+    access_log.note(Note(Client(access_log.client(("a", 1))), ask(1), 200, 2))
     access_log.finish(0)
     assert json.loads(path.read_text())["pid"] == os.getpid()

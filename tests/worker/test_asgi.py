@@ -10,6 +10,8 @@ from tests.worker.conftest import Run
 from tests.worker.rig import GET, Message, echo, hello, rig
 
 from prefork.http.errors import FramingError
+from prefork.http.forwarded import Trust
+from prefork.settings.peers import Peers
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 END = {"type": "http.response.body", "body": b""}
@@ -503,5 +505,22 @@ def test_what_runs_on_after_the_answer_is_waited_for(run: Run) -> None:
             go.set()
             await made.server.drained
             assert done == ["long"]
+
+    run(scenario())
+
+
+def test_the_client_and_the_scheme_are_what_a_trusted_proxy_says(run: Run) -> None:
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await respond(send, repr((scope["client"], scope["scheme"])).encode())
+
+    async def scenario() -> None:
+        async with rig(app) as made:
+            made.server.trust(Trust(Peers(["127.0.0.1"]), "x-forwarded"))
+            client, stranger = await made.connect(socket.AF_INET), await made.connect()
+            forwarded = GET[:-2] + b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n\r\n"
+            assert (await client.get(forwarded)).body == b"(('192.0.2.7', 0), 'https')"
+            own = (client.sock.getsockname(), "http")
+            assert (await client.get()).body == repr(own).encode()
+            assert (await stranger.get(forwarded)).body == b"(None, 'http')"
 
     run(scenario())

@@ -12,6 +12,8 @@ from tests.worker.rig import GET, Answer, Rig, rig
 
 import prefork
 from prefork import Request, Response
+from prefork.http.forwarded import Trust
+from prefork.settings.peers import Peers
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 
@@ -357,3 +359,27 @@ def test_request_and_response_are_the_packages() -> None:
     assert prefork.Response is Response
     with pytest.raises(AttributeError, match="has no attribute 'Nonsense'"):
         _ = prefork.Nonsense
+
+
+def test_each_request_has_the_client_that_a_trusted_proxy_says_also_after_its_answer(
+    run: Run,
+) -> None:
+    seen: list[Request] = []
+
+    async def handler(request: Request) -> str:
+        seen.append(request)
+        return repr((request.client, request.scheme))
+
+    async def scenario() -> None:
+        async with rig(handler, "handler") as made:
+            made.server.trust(Trust(Peers(["unix"]), "forwarded"))
+            client = await made.connect()
+            for number in (1, 2):
+                forwarded = b"Forwarded: for=192.0.2.%d;proto=https\r\n\r\n" % number
+                answer = await client.get(GET[:-2] + forwarded)
+                assert answer.body == b"(('192.0.2.%d', 0), 'https')" % number
+            assert (await client.get()).body == b"(None, 'http')"
+            hosts = [request.client and request.client[0] for request in seen]
+            assert hosts == ["192.0.2.1", "192.0.2.2", None]
+
+    run(scenario())

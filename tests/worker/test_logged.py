@@ -12,6 +12,8 @@ from tests.worker.conftest import Run
 from tests.worker.rig import GET, Message, Rig, echo, hello, rig
 
 from prefork import Request, Response
+from prefork.http.forwarded import Trust
+from prefork.settings.peers import Peers
 from prefork.worker.access_lines import Combined
 from prefork.worker.access_log import AccessLog
 from prefork.worker.access_target import Path
@@ -289,3 +291,22 @@ def test_without_an_access_log_no_connection_knows_of_it(run: Run) -> None:
             assert type(made.protocols[0]).__name__ == "HttpProtocol"
 
     run(scenario())
+
+
+def test_a_request_is_told_of_with_the_client_that_a_trusted_proxy_says(
+    run: Run, path: File
+) -> None:
+    async def scenario() -> None:
+        async with logged(path, forever, "handler") as made:
+            made.rig.server.trust(Trust(Peers(["unix"]), "x-forwarded"))
+            for number in (0, 1, 2):
+                client = await made.rig.connect()
+                value = b"X-Forwarded-For: 192.0.2.%d\r\n" % number if number else b""
+                # One of the third is pipelined, and its turn never comes.
+                await client.send((GET[:-2] + value + b"\r\n") * max(1, number))
+            await made.rig.turn(lambda: made.rig.server.in_flight == 3)
+        made.access_log.flush()
+
+    run(scenario())
+    told = sorted(line.split()[0] for line in path.read_text().splitlines())
+    assert told == ["-", "192.0.2.1", "192.0.2.2", "192.0.2.2"]

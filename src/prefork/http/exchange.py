@@ -6,6 +6,7 @@ from enum import IntEnum
 from prefork.http.canned import CONTINUE
 from prefork.http.errors import FramingError
 from prefork.http.fields import NAMES, STATUS_LINES, VALUES, Kind, learn_name, learn_value
+from prefork.http.forwarded import Forwarded
 from prefork.http.pieces import as_bytes, chunk
 
 BODILESS = (204, 304)
@@ -34,8 +35,8 @@ class Exchange:
     # fmt: off
     __slots__ = (
         "body_complete", "buffer", "discarding", "expects_continue", "fields", "finished",
-        "framing", "keep_alive", "left", "method", "parts", "path", "query_string", "raw_path",
-        "received", "sent", "size", "status", "target", "version",
+        "forwarded", "framing", "keep_alive", "left", "method", "parts", "path", "query_string",
+        "raw_path", "received", "sent", "size", "status", "target", "version",
     )
     # fmt: on
 
@@ -43,7 +44,8 @@ class Exchange:
     framing: Framing
     left: int | None  # of the answer's body, where its length was promised
     size: int  # bytes of the answer's body, without framing; once something was sent
-    target: bytes  # as it was received
+    target: bytes  # as it was received; set by the parser, as is the next
+    forwarded: Forwarded | None  # whose it is, where a proxy that is trusted says so
 
     def __init__(  # noqa: PLR0913, PLR0917 - by position: keywords cost 0.1 µs
         self,

@@ -25,9 +25,12 @@ METHODS = {
     )
 }
 
-# Request headers that decide how a message is framed, or whether it is refused.
+# Request headers that decide how a message is framed, whether it is refused, or whose it is.
 NOTABLE = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade")
+    (
+        *(b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade"),
+        *(b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"),
+    )
 )
 
 

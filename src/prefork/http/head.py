@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol, Self
 
 import httptools
 
+from prefork.http.forwarded import Forwarded
 from prefork.http.rules import Field
 
 
@@ -18,6 +19,8 @@ class Head(Protocol):
     def version(self) -> str: ...
     @property
     def fields(self) -> list[Field]: ...
+    @property
+    def forwarded(self) -> Forwarded | None: ...
 
 
 class Beginning(NamedTuple):
@@ -27,6 +30,7 @@ class Beginning(NamedTuple):
     target: bytes
     version: str
     fields: list[Field]
+    forwarded: Forwarded | None = None  # it isn't looked for
 
     @classmethod
     def parsed(

@@ -13,6 +13,7 @@ CODING = b"transfer-encoding"
 LENGTH = b"content-length"
 EXPECT = b"expect"
 UPGRADE = b"upgrade"
+NO_FACTS: dict[bytes, bytes] = {}
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?", re.IGNORECASE)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from prefork.errors import SettingsError
 from prefork.log import escape
 from prefork.settings.address import MAX_SOCKET_PATH, TcpAddress, parse
+from prefork.settings.peers import FORMS, Peers
 
 Check = Callable[[Any], str | None]  # worded to follow the setting's name
 
@@ -104,6 +105,15 @@ def addresses(values: tuple[str, ...]) -> str | None:
         is_any_port = isinstance(address, TcpAddress) and address.port == 0
         if values.count(text) > 1 and not is_any_port:
             return f"must not be given twice with the same value ({shown(text)})"
+    return None
+
+
+def peers(values: tuple[str, ...]) -> str | None:
+    """Accept addresses, networks, and the words that stand for some."""
+    try:
+        Peers(values)
+    except ValueError as error:
+        return f"must be {FORMS} ({shown(error)})"
     return None
 
 

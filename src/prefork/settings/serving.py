@@ -87,6 +87,21 @@ class Serving:
         example="660",
         help="The mode of the files of unix: addresses, in octal; who may write may connect.",
     )
+    forwarded_allow_ips: tuple[str, ...] = setting(
+        ("127.0.0.1", "::1", "unix"),
+        section="Network",
+        check=checks.peers,
+        metavar="PEER",
+        help="A proxy that is believed when it says who the client is and which scheme it used: an "
+        "address, a network as 10.0.0.0/8, unix for peers of Unix sockets, * for everybody, or "
+        "none; may be repeated.",
+    )
+    forwarded_headers: Literal["x-forwarded", "forwarded"] = setting(
+        "x-forwarded",
+        section="Network",
+        help="In which headers it says so: X-Forwarded-For and X-Forwarded-Proto, or Forwarded "
+        "(RFC 7239). The others are not read, as a proxy passes on what a client wrote there.",
+    )
     header_timeout: float = setting(
         15.0,
         section="Limits",

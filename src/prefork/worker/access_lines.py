@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
+from prefork.http.forwarded import Address, Forwarded
 from prefork.http.head import Beginning, Head
 from prefork.http.rules import Field
 
@@ -47,6 +48,8 @@ class Noted(Protocol):
     @property
     def fields(self) -> list[Field]: ...
     @property
+    def forwarded(self) -> Forwarded | None: ...
+    @property
     def status(self) -> int: ...
     @property
     def size(self) -> int: ...
@@ -63,8 +66,8 @@ class Lines(Protocol):
     def tick(self, wall: float, now: float) -> None:
         """Set the clock, to Unix and monotonic seconds; at least twice a second."""
 
-    def client(self, host: str | None) -> str:
-        """Spell a client's address, None over a Unix socket."""
+    def client(self, address: Address | None) -> str:
+        """Spell a client's host; None: over a Unix socket, or unknown."""
 
     def render(self, noted: Iterable[Noted]) -> list[str]:
         """Give the line of each."""
@@ -84,8 +87,8 @@ class Combined:
         at = datetime.fromtimestamp(wall, UTC)
         self._stamp = f"{at:%d}/{MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S} +0000"
 
-    def client(self, host: str | None) -> str:
-        return self._values[None if host is None else host.encode()]
+    def client(self, address: Address | None) -> str:
+        return self._values[None if address is None else address[0].encode()]
 
     def render(self, noted: Iterable[Noted]) -> list[str]:
         values, targets, stamp = self._values, self._targets, self._stamp
@@ -94,14 +97,14 @@ class Combined:
             request = "-"
             if each.method:
                 request = f"{each.method} {targets[each.target]} HTTP/{each.version}"
-            carrier = each.carrier
+            carrier, told = each.carrier, each.forwarded
+            origin = carrier.origin if told is None else self.client(told.client)
             if carrier.told != each.fields:
                 referer, agent = _named(each.fields)
                 carrier.told = each.fields
                 carrier.tail = f'"{values[referer]}" "{values[agent]}"\n'
             lines.append(
-                f'{carrier.origin} - - [{stamp}] "{request}" {each.status} {each.size} '
-                f"{carrier.tail}"
+                f'{origin} - - [{stamp}] "{request}" {each.status} {each.size} {carrier.tail}'
             )
         return lines
 
@@ -122,8 +125,8 @@ class Json:
     def tick(self, wall: float, now: float) -> None:
         self._offset = wall - now
 
-    def client(self, host: str | None) -> str:
-        return self._values[None if host is None else host.encode()]
+    def client(self, address: Address | None) -> str:
+        return self._values[None if address is None else address[0].encode()]
 
     def render(self, noted: Iterable[Noted]) -> list[str]:
         values, targets, end = self._values, self._targets, self._end
@@ -136,13 +139,14 @@ class Json:
             if each.method:
                 path = targets[each.target]
                 request = f'"method":"{each.method}","path":{path},"version":"{each.version}"'
-            carrier = each.carrier
+            carrier, told = each.carrier, each.forwarded
+            origin = carrier.origin if told is None else self.client(told.client)
             if carrier.told != each.fields:
                 referer, agent = _named(each.fields)
                 carrier.told = each.fields
                 carrier.tail = f'"referer":{values[referer]},"user_agent":{values[agent]}{end}'
             lines.append(
-                f'{{"time":"{self._stamp}","client":{carrier.origin},{request},'
+                f'{{"time":"{self._stamp}","client":{origin},{request},'
                 f'"status":{each.status},"bytes":{each.size},'
                 f'"duration_ms":{(each.ended - each.began) * 1000:.3f},{carrier.tail}'
             )
@@ -207,7 +211,8 @@ def shortened(request: Noted) -> Iterator["Note"]:
     most = max(len(value) for _, value in ((b"", request.target), *named))
     while most := most // 2:
         fields = [(name, _cut(value, most)) for name, value in named]
-        head = Beginning(request.method, _cut(request.target, most), request.version, fields)
+        target = _cut(request.target, most)
+        head = Beginning(request.method, target, request.version, fields, request.forwarded)
         note = Note(request.carrier, head, request.status, request.size)
         if hasattr(request, "ended"):
             note.began, note.ended = request.began, request.ended
@@ -218,14 +223,15 @@ class Note:
     """A request that was not answered in the ordinary way; *head*: what is known of it."""
 
     __slots__ = (
-        *("began", "carrier", "ended", "fields", "method", "size", "status", "target", "version"),
+        *("began", "carrier", "ended", "fields", "forwarded", "method", "size", "status"),
+        *("target", "version"),
     )
 
     def __init__(self, carrier: Origin, head: Head | None, status: int, size: int) -> None:
         head = head or UNKNOWN
         self.carrier = carrier
         self.method, self.target, self.version = head.method, head.target, head.version
-        self.fields = head.fields
+        self.fields, self.forwarded = head.fields, head.forwarded
         self.status = status
         self.size = size
         self.began = self.ended = 0.0

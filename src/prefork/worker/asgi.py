@@ -39,6 +39,8 @@ class AsgiCycle(Cycle):
             "headers": self.fields,
             "state": service.state.copy(),
         }
+        if self.forwarded is not None:
+            scope["client"], scope["scheme"] = self.forwarded
         try:
             await service.call(scope, self.receive, self.send)
             if self.fault is not None:

@@ -14,7 +14,9 @@ from setproctitle import setproctitle
 
 from prefork import log
 from prefork.errors import AppError, ExitCode
+from prefork.http.forwarded import Trust
 from prefork.http.limits import Limits
+from prefork.settings.peers import Peers
 from prefork.settings.schema import Settings
 from prefork.wire import lineage
 from prefork.wire.channel import Channel
@@ -116,6 +118,7 @@ class Worker:
         birth, settings = self._birth, self._birth.estate.settings
         line = birth.estate.board.line(birth.line)
         server = Server(self._code.application, _limits(settings), line, loop, lifespan.state)
+        server.trust(Trust(Peers(settings.forwarded_allow_ips), settings.forwarded_headers))
         server.log_to(open_access_log(settings, birth.estate.stdout))
         Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)

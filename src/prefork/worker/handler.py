@@ -74,8 +74,16 @@ class Request(Cycle):
 
     @property
     def client(self) -> Address | None:
-        """The peer's (host, port); None over a Unix socket."""
-        return self.carrier.client
+        """The client's (host, port), as a trusted proxy says, else the peer's; None: unknown.
+
+        The port is 0 where the proxy doesn't tell it. A peer of a Unix socket has no address.
+        """
+        return self.carrier.client if self.forwarded is None else self.forwarded.client
+
+    @property
+    def scheme(self) -> str:
+        """How the client asked: http or https, as a trusted proxy says."""
+        return self.carrier.scheme if self.forwarded is None else self.forwarded.scheme
 
     @property
     def state(self) -> dict[str, Any]:

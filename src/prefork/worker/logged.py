@@ -30,7 +30,7 @@ class LoggedProtocol(HttpProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.origin = self._log.client(self.client[0] if self.client else None)
+        self.origin = self._log.client(self.client)
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)

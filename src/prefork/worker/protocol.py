@@ -24,6 +24,8 @@ class HttpProtocol(Ending):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if self.service.trust is not None:
+            self.connection.proxy = self.service.trust.proxy(self.client, self.scheme)
         self.deadline = self.service.now + self.service.limits.header_timeout
         self.service.members.add(self)
 

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 from prefork.http.connection import Connection
+from prefork.http.forwarded import Trust
 from prefork.http.limits import Limits
 from prefork.wire.board import Line
 from prefork.worker.access_log import AccessLog
@@ -63,6 +64,10 @@ class Server:
         """Tell of the requests of all connections that are made from now on."""
         self._service.access_log = access_log
         self._service.is_timed = access_log is not None and access_log.is_timed
+
+    def trust(self, trust: Trust) -> None:
+        """Heed what trusted proxies say, on all connections that are made from now on."""
+        self._service.trust = trust
 
     def flush(self) -> None:
         """Write what the access log has, as far as there is room for it."""

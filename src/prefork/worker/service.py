@@ -4,6 +4,7 @@ import asyncio
 from contextvars import copy_context
 from typing import Any, Protocol
 
+from prefork.http.forwarded import Trust
 from prefork.http.limits import Limits
 from prefork.wire.board import Field, Line
 from prefork.worker.access_log import AccessLog
@@ -33,7 +34,7 @@ class Service:
     __slots__ = (
         "accepted", "access_log", "call", "connections", "context", "date", "drained", "draining",
         "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop", "members", "now",
-        "raw_root", "requests", "root_path", "state", "trailing",
+        "raw_root", "requests", "root_path", "state", "trailing", "trust",
     )
     # fmt: on
 
@@ -57,6 +58,7 @@ class Service:
         self.date = date_line()
         self.idle_timeout = limits.keepalive_timeout
         self.access_log: AccessLog | None = None
+        self.trust: Trust | None = None  # in what proxies say
         self.is_timed = False  # the access log tells how long requests took
         self.draining = False
         self.drained: asyncio.Future[None] = loop.create_future()
