@@ -36,6 +36,7 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "post_fork": HOOKS,
     "pre_stop": HOOKS,
     "preload": f"{EFFECT}::test_a_preloaded_application_is_imported_once",
+    "proxy_protocol_allow_ips": f"{PROXIES}::test_haproxy_introduces_each_connection",
     "reload": RELOADING,
     "reload_dir": "tests/aides/test_watcher.py"
     "::test_without_directories_the_applications_is_watched",

@@ -1,6 +1,8 @@
 """Behind a real proxy a request's client is whoever asked the proxy."""
 
 import json
+import signal
+import socket
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -89,3 +91,67 @@ def test_a_peer_that_is_not_allowed_is_not_believed(serve: Serve) -> None:
             told = json.loads(caller.ask("/", claims).body)
         assert (told["client"][0] == "198.51.100.1") is believed
         assert told["scheme"] == ("https" if believed else "http")
+
+
+# The PROXY protocol
+
+VERSIONS = ["send-proxy", "send-proxy-v2"]
+
+
+@needs_haproxy
+@pytest.mark.parametrize("policy", ["rr", "shared"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_haproxy_introduces_each_connection(
+    serve: Serve, tmp_path: Path, upstream: str, version: str, policy: str
+) -> None:
+    log = tmp_path / "log"
+    options = ("--proxy-protocol-allow-ips", "127.0.0.1,unix", "--policy", policy)
+    program = serve("--bind", upstream, "--access-log", str(log), *options, app=APPS[0])
+    with haproxy(program.bind[0], tmp_path, options=version) as port:
+        first, second = Caller(port, 1), Caller(port, 2)
+        for caller in (first, second, first):
+            told = json.loads(caller.ask("/").body)
+            name = caller.socket.getsockname()
+            assert (told["client"], told["server"]) == (list(name), ["127.0.0.1", port])
+        first.close()
+        second.close()
+    program.settled(lambda _: len(log.read_text().splitlines()) == 3)
+    clients = [line.split()[0] for line in log.read_text().splitlines()]
+    assert clients == [source(number) for number in (1, 2, 1)]
+    assert not program.journal.entries("connection_refused")
+
+
+@needs_haproxy
+@pytest.mark.parametrize("version", VERSIONS)
+def test_haproxys_health_checks_find_the_server_well(
+    serve: Serve, tmp_path: Path, version: str
+) -> None:
+    program = serve("--proxy-protocol-allow-ips", "127.0.0.1", app=APPS[0])
+    options = f"{version} check inter 50ms"
+    lines = "http\n    option httpchk GET /"
+    with haproxy(program.bind[0], tmp_path, mode=lines, options=options) as port:
+        assert whose(port, 1)["client"][0] == source(1)
+        program.settled(lambda stats: stats["totals"]["requests"] >= 5)
+    assert not program.journal.entries("connection_refused")
+
+
+def test_who_is_no_proxy_cannot_get_in_beside_it(serve: Serve) -> None:
+    program = serve("--proxy-protocol-allow-ips", "127.0.0.2", app=APPS[0])
+    for header in (b"", b"PROXY TCP4 192.0.2.7 203.0.113.1 51234 443\r\n"):
+        with socket.create_connection(("127.0.0.1", program.port), timeout=10) as stranger:
+            stranger.sendall(header + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            with pytest.raises(ConnectionResetError):
+                stranger.recv(1)
+    program.journal.wait_for("connection_refused")
+    assert program.stats()["totals"]["requests"] == 0
+
+
+def test_a_stop_waits_for_a_header_until_the_deadline_and_no_longer(serve: Serve) -> None:
+    options = ("--proxy-protocol-allow-ips", "127.0.0.1", "--graceful-timeout", "1")
+    program = serve(*options, app=APPS[0])
+    with socket.create_connection(("127.0.0.1", program.port), timeout=10) as proxy:
+        proxy.sendall(b"PROXY ")
+        program.settled(lambda stats: stats["workers"][0]["connections"] == 1)
+        program.signal(signal.SIGTERM)
+        assert program.wait(10) == 0
+        assert proxy.recv(1) == b""

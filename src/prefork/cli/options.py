@@ -29,6 +29,8 @@ WORDS_ELSEWHERE = {  # options of uvicorn and gunicorn that are typed without a 
     "--max-requests": "it is not there yet",
     "--proxy-headers": "they are heeded from peers of --forwarded-allow-ips",
     "--no-proxy-headers": "write --forwarded-allow-ips none",
+    "--proxy-protocol": "write --proxy-protocol-allow-ips, with the proxy's address",
+    "--proxy-allow-from": "write --proxy-protocol-allow-ips",
     "--threads": "a worker has one event loop; write more --workers",
     "--certfile": "put a proxy in front that ends TLS",
     "--ssl-certfile": "put a proxy in front that ends TLS",

@@ -102,6 +102,16 @@ class Serving:
         help="In which headers it says so: X-Forwarded-For and X-Forwarded-Proto, or Forwarded "
         "(RFC 7239). The others are not read, as a proxy passes on what a client wrote there.",
     )
+    proxy_protocol_allow_ips: tuple[str, ...] = setting(
+        (),
+        section="Network",
+        check=checks.peers,
+        metavar="PEER",
+        unset="none: it is not spoken",
+        help="A proxy whose connections begin with a header of the PROXY protocol, version 1 or 2; "
+        "connections of all others are closed. Written as in --forwarded-allow-ips; may be "
+        "repeated.",
+    )
     header_timeout: float = setting(
         15.0,
         section="Limits",

@@ -122,6 +122,8 @@ class Worker:
         server.log_to(open_access_log(settings, birth.estate.stdout))
         Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)
+        if proxies := Peers(settings.proxy_protocol_allow_ips):
+            intake.await_headers(server.preambles(proxies))
         intake.receive_from(birth.handover, birth.estate.families)
         return server, intake
 

@@ -6,6 +6,7 @@ import struct
 from enum import Enum, auto
 from typing import cast
 
+from prefork.http.proxy_protocol import Introduction
 from prefork.worker.address import Address, address_of
 from prefork.worker.service import Service
 from prefork.worker.waiters import Waiters
@@ -37,7 +38,7 @@ class Flow(asyncio.Protocol):
     # fmt: off
     __slots__ = (
         "_discarded", "_held", "_phase", "_unsent", "_writers", "at_eof", "blocked", "client",
-        "deadline", "local", "scheme", "service", "transport",
+        "deadline", "introduction", "local", "scheme", "service", "transport",
     )
     # fmt: on
 
@@ -45,6 +46,7 @@ class Flow(asyncio.Protocol):
 
     def __init__(self, service: Service) -> None:
         self.service = service
+        self.introduction: Introduction | None = None  # by a proxy: whose the connection is
         self.client: Address | None = None
         self.local: Address | None = None
         self.scheme = "http"
@@ -61,6 +63,9 @@ class Flow(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)  # uvloop's inherits from nothing
         self.client = address_of(transport.get_extra_info("peername"))
         self.local = address_of(transport.get_extra_info("sockname"), unix=True)
+        if self.introduction is not None:
+            self.client = self.introduction.client
+            self.local = self.introduction.local or self.local
 
     def pause_writing(self) -> None:
         self.blocked = True

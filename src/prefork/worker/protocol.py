@@ -24,9 +24,11 @@ class HttpProtocol(Ending):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self.service.trust is not None:
+        is_known = self.client is not None or self.introduction is None
+        if self.service.trust is not None and is_known:
             self.connection.proxy = self.service.trust.proxy(self.client, self.scheme)
-        self.deadline = self.service.now + self.service.limits.header_timeout
+        deadline = self.service.now + self.service.limits.header_timeout
+        self.deadline = min(self.deadline, deadline)  # what came before the head took of its time
         self.service.members.add(self)
 
     def data_received(self, data: bytes) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from prefork.http.connection import Connection
 from prefork.http.forwarded import Trust
 from prefork.http.limits import Limits
+from prefork.settings.peers import Peers
 from prefork.wire.board import Line
 from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
@@ -15,6 +16,7 @@ from prefork.worker.clock import date_line
 from prefork.worker.cycle import Cycle
 from prefork.worker.handler import HandlerCycle
 from prefork.worker.logged import LoggedProtocol
+from prefork.worker.preamble import Preambles
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
 
@@ -68,6 +70,10 @@ class Server:
     def trust(self, trust: Trust) -> None:
         """Heed what trusted proxies say, on all connections that are made from now on."""
         self._service.trust = trust
+
+    def preambles(self, allowed: Peers) -> Preambles:
+        """Give what connections wait in that have to begin with a PROXY header."""
+        return Preambles(self._service, self.protocol, allowed)
 
     def flush(self) -> None:
         """Write what the access log has, as far as there is room for it."""
