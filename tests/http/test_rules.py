@@ -2,7 +2,7 @@ import pytest
 from tests.http.requests import LIMITS
 
 from prefork.http.errors import Refused
-from prefork.http.rules import facts_of, measure_fields, measure_line, path_of
+from prefork.http.rules import check_trailers, facts_of, measure_fields, measure_line, path_of
 
 
 def status_of(refusal: pytest.ExceptionInfo[Refused]) -> int:
@@ -31,7 +31,12 @@ def test_a_connection_header_may_be_repeated_and_a_host_may_not() -> None:
 
 @pytest.mark.parametrize(
     ("coding", "version", "status"),
-    [(b"gzip, chunked", "1.1", 501), (b"gzip", "1.1", 400), (b"chunked", "1.0", 400)],
+    [
+        (b"gzip, chunked", "1.1", 501),
+        (b"gzip", "1.1", 400),
+        (b"xchunked", "1.1", 400),
+        (b"chunked", "1.0", 400),
+    ],
 )
 def test_a_transfer_coding_other_than_chunked_is_refused(
     coding: bytes, version: str, status: int
@@ -52,6 +57,37 @@ def test_a_transfer_coding_other_than_chunked_is_refused(
 )
 def test_an_absolute_target_has_a_path(target: bytes, path: bytes) -> None:
     assert path_of("GET", target, b"a") == path
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        (b"http://a:80/", b"a"),
+        (b"http://a/", b"A:80"),
+        (b"http://a:/", b"a"),
+        (b"HTTPS://a:443/", b"a"),
+        (b"http://[::1]/", b"[::1]:80"),
+    ],
+)
+def test_a_port_that_goes_without_saying_makes_no_difference(target: bytes, host: bytes) -> None:
+    assert path_of("GET", target, host) == b"/"
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [(b"http://a:443/", b"a"), (b"https://a:80/", b"a"), (b"http://a/", b"a:8080")],
+)
+def test_any_other_port_does(target: bytes, host: bytes) -> None:
+    with pytest.raises(Refused, match="different authorities"):
+        path_of("GET", target, host)
+
+
+def test_a_trailer_says_nothing_that_must_be_known_before_the_body() -> None:
+    check_trailers([(b"digest", b"x"), (b"x-host", b"a")], LIMITS)
+    for name in (b"host", b"content-length", b"authorization"):
+        with pytest.raises(Refused, match="as a trailer") as refusal:
+            check_trailers([(b"digest", b"x"), (name, b"a")], LIMITS)
+        assert status_of(refusal) == 400
 
 
 @pytest.mark.parametrize(

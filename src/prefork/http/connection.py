@@ -170,7 +170,7 @@ class Connection(Backlog[E]):
         exchange = self._body
         assert exchange is not None
         if self._fields:
-            rules.measure_fields(self._fields, self._limits)
+            rules.check_trailers(self._fields, self._limits)
             self._fields, self._notable = [], []
         exchange.body_complete = True
         self._body = None
@@ -227,7 +227,7 @@ class Connection(Backlog[E]):
                 raise Refused(431, "the header fields are too large")
         elif self._meter is not None:
             rules.measure_fields(self._fields, self._limits)
-            self._meter.fed(fed)
+            self._meter.fed(fed, in_trailers=bool(self._fields))
 
     def _stop(self, error: Exception) -> None:
         """Find out whose fault a failed parse is."""

@@ -7,6 +7,7 @@ emptied when full, because a peer may choose them.
 import re
 from enum import IntEnum
 from http import HTTPStatus
+from ipaddress import AddressValueError, IPv6Address
 from typing import Any
 
 from prefork.http.errors import FramingError, Refused
@@ -30,6 +31,18 @@ NOTABLE = frozenset(
     (
         *(b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade"),
         *(b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"),
+    )
+)
+
+# What decides how a message is framed, routed, authenticated or read must be known before its body:
+# RFC 9110, section 6.5.1. We drop all trailers; who is behind us or before us may not.
+NO_TRAILERS = frozenset(
+    (
+        *(b"content-length", b"transfer-encoding", b"trailer", b"te", b"connection", b"upgrade"),
+        *(b"host", b"max-forwards", b"expect", b"cache-control", b"pragma", b"range", b"if-range"),
+        *(b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"),
+        *(b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"),
+        *(b"content-encoding", b"content-type", b"content-range"),
     )
 )
 
@@ -66,8 +79,8 @@ _KINDS = {
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
 _BREAKING = re.compile(rb"[\r\n\0]")  # RFC 9110, section 5.5
 _HOST = re.compile(  # RFC 9110, section 7.2: uri-host [":" port]; may be empty
-    rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\]|\[[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~:]+\])"
-    rb"(?::[0-9]*)?"
+    rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[(?P<six>[0-9A-Fa-f:.]+)\]"
+    rb"|\[[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~:]+\])(?::[0-9]*)?"
 )
 
 NAMES: dict[bytes, tuple[bytes, Kind]] = {}  # header name → (how its line begins, kind)
@@ -98,9 +111,17 @@ def learn_value(value: Any) -> None:
 
 def learn_host(host: bytes) -> None:
     """Accept a Host value. Raises Refused where it is malformed."""
-    if not _HOST.fullmatch(host):
+    found = _HOST.fullmatch(host)
+    if found is None or not _is_address(found["six"]):
         raise Refused(400, "malformed Host")
     _remember(HOSTS, host)
+
+
+def _is_address(six: bytes | None) -> bool:
+    try:
+        return six is None or bool(IPv6Address(six.decode()))
+    except AddressValueError:
+        return False
 
 
 def _remember(known: set[bytes], value: bytes) -> None:

@@ -24,11 +24,13 @@ class Meter:
         if self._beside is not None:
             self._beside -= size
 
-    def fed(self, size: int) -> None:
+    def fed(self, size: int, *, in_trailers: bool) -> None:
         """So much was fed and parsed. Raises Refused where too little of it was data."""
         if self._beside is None:
             self._beside = 0
             return
         self._beside = max(0, self._beside + size)
         if self._beside > self._limit:
+            if in_trailers:
+                raise Refused(431, "the trailers are too large")
             raise Refused(400, "chunk extensions are too large")

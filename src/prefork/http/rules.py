@@ -3,7 +3,7 @@
 import re
 
 from prefork.http.errors import Refused
-from prefork.http.fields import learn_host
+from prefork.http.fields import NO_TRAILERS, learn_host
 from prefork.http.limits import Limits
 
 Field = tuple[bytes, bytes]  # name in lower case, value
@@ -14,7 +14,8 @@ LENGTH = b"content-length"
 EXPECT = b"expect"
 UPGRADE = b"upgrade"
 NO_FACTS: dict[bytes, bytes] = {}
-_ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"(https?)://([^/?]*)(/[^?]*)?", re.IGNORECASE)
+_PORTS = {b"http": b"80", b"https": b"443"}
 
 
 def facts_of(notable: list[Field], version: str) -> dict[bytes, bytes]:
@@ -45,7 +46,7 @@ def _check_coding(coding: bytes, version: str) -> None:
         raise Refused(400, "Transfer-Encoding with HTTP/1.0")
     if coding == b"chunked":
         return
-    if coding.endswith(b"chunked"):
+    if coding.rpartition(b",")[2].strip(b" \t") == b"chunked":
         raise Refused(501, "transfer coding not implemented")
     raise Refused(400, "the last transfer coding must be chunked")
 
@@ -59,11 +60,18 @@ def path_of(method: str, target: bytes, host: bytes) -> bytes:
     absolute = _ABSOLUTE.match(target)
     if absolute is None:
         raise Refused(400, "malformed target")
-    authority = absolute[1]
+    scheme, authority, path = absolute.groups()
     learn_host(authority)
-    if not authority or (host and host.lower() != authority.lower()):
+    port = _PORTS[scheme.lower()]
+    named = _without(port, authority)
+    if not named or (host and _without(port, host) != named):
         raise Refused(400, "the target and Host name different authorities")
-    return absolute[2] or b"/"
+    return path or b"/"
+
+
+def _without(port: bytes, authority: bytes) -> bytes:
+    """An authority as it is compared, without a port that goes without saying: RFC 9110, 4.2.3."""
+    return authority.lower().removesuffix(b":" + port).removesuffix(b":")
 
 
 def measure_line(method: bytes, target: bytes, limits: Limits) -> None:
@@ -81,6 +89,14 @@ def measure_fields(fields: list[Field], limits: Limits) -> None:
         raise Refused(431, "the header fields are too large")
     if sizes and max(sizes) > limits.header_field:
         raise Refused(431, "a header field is too large")
+
+
+def check_trailers(fields: list[Field], limits: Limits) -> None:
+    """Raise Refused for a trailer section that is too large, or has what no trailer may be."""
+    measure_fields(fields, limits)
+    for name, _ in fields:
+        if name in NO_TRAILERS:
+            raise Refused(400, f"{name.decode()} as a trailer")
 
 
 def verdict(error: Exception) -> Refused:
