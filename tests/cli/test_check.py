@@ -49,7 +49,7 @@ def test_every_problem_is_told_at_once_one_a_line(project: Project) -> None:
         "[profile.p] of prefork.toml: unknown setting 'polcy' (did you mean 'policy'?)",
         "x.env, line 2: must be NAME=VALUE",
         "backlog in prefork.toml must be a whole number (got many)",
-        "--bind must be HOST:PORT, [IPV6]:PORT or unix:PATH (got nonsense)",
+        "--bind must be HOST:PORT, [IPV6]:PORT, unix:PATH or fd://N (got nonsense)",
         "PREFORK_POLICY must be rr, least, hash, shared or reuseport (got best)",
         "workers in prefork.toml must be from 1 to 1024, or max (got 0)",
         "log_config in prefork.toml must be a file that can be read (got gone.json)",

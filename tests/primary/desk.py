@@ -10,7 +10,7 @@ from prefork.policy.schemes import SCHEMES
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.children import Child
 from prefork.primary.listeners import Listener, Listeners
-from prefork.settings.address import Address, TcpAddress
+from prefork.settings.address import Address, Bind, TcpAddress
 from prefork.wire import channel, handover
 from prefork.wire.board import Board, Field
 from prefork.wire.channel import Channel
@@ -19,7 +19,7 @@ LOOPBACK = TcpAddress("127.0.0.1", 0)
 
 
 class Desk:
-    def __init__(self, policy: str, *addresses: Address) -> None:
+    def __init__(self, policy: str, *addresses: Bind) -> None:
         scheme = SCHEMES[policy]
         self.board = Board(16)
         self.selector = selectors.DefaultSelector()
@@ -124,7 +124,7 @@ def connected(target: Address, origin: str = "") -> socket.socket:
 
 
 @contextmanager
-def desk_of(policy: str, *addresses: Address) -> Iterator[Desk]:
+def desk_of(policy: str, *addresses: Bind) -> Iterator[Desk]:
     it = Desk(policy, *addresses)
     try:
         yield it

@@ -1,12 +1,14 @@
 """The acceptor with real sockets: spread, take-back, waiting, the end."""
 
 import os
+import socket
 from collections.abc import Iterator
 
 import pytest
 from tests.primary.desk import Desk, desk_of
 
 from prefork.policy.ledger import STUCK_AFTER, WINDOW
+from prefork.settings.address import InheritedAddress
 from prefork.wire import handover
 from prefork.wire.board import Field
 
@@ -108,6 +110,24 @@ def test_closing_gives_out_the_backlog_beyond_every_window_then_refuses(desk: De
     assert desk.serve(worker) == 100
     with pytest.raises(ConnectionRefusedError):
         desk.connect(1)
+
+
+def test_closing_leaves_what_waits_in_an_inherited_socket_to_whoever_opened_it() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as opened:
+        address = InheritedAddress(os.dup(opened.fileno()))
+        with desk_of("rr", address) as desk:
+            worker = desk.hire()
+            desk.connect(1)
+            desk.turn()
+            desk.connect(3)
+            desk.acceptor.close(desk.now)
+            assert desk.serve(worker) == 1
+            desk.connect(1)
+        opened.setblocking(False)
+        for _ in range(4):
+            opened.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            opened.accept()
 
 
 def test_closing_gives_out_first_what_waited_before(desk: Desk) -> None:

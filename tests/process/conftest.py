@@ -24,6 +24,7 @@ class Serve(Protocol):
         app: str = ...,
         entry: Sequence[str] = ...,
         stdout: int = ...,
+        passed: Sequence[int] = ...,
         waits: bool = ...,
     ) -> Program: ...
 
@@ -38,11 +39,12 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             app: str = "tests.support.apps:app",
             entry: Sequence[str] = PREFORK,
             stdout: int = subprocess.DEVNULL,
+            passed: Sequence[int] = (),
             waits: bool = True,  # until it is ready
         ) -> Program:
             home = tmp_path / str(len(list(tmp_path.iterdir())))
             home.mkdir(mode=0o700)
-            program = Program(app, *options, home=home, entry=entry, stdout=stdout)
+            program = Program(app, *options, home=home, entry=entry, stdout=stdout, passed=passed)
             running.callback(program.close)
             if waits:
                 program.wait_ready()

@@ -1,7 +1,14 @@
 import pytest
 
 from prefork.errors import SettingsError
-from prefork.settings.address import MAX_SOCKET_PATH, Address, TcpAddress, UnixAddress, parse
+from prefork.settings.address import (
+    MAX_SOCKET_PATH,
+    Bind,
+    InheritedAddress,
+    TcpAddress,
+    UnixAddress,
+    parse,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,9 +22,11 @@ from prefork.settings.address import MAX_SOCKET_PATH, Address, TcpAddress, UnixA
         ("[fe80::1%eth0]:8000", TcpAddress("fe80::1%eth0", 8000)),
         ("unix:/run/x.sock", UnixAddress("/run/x.sock")),
         ("unix:relative:odd", UnixAddress("relative:odd")),
+        ("fd://3", InheritedAddress(3)),
+        ("fd://120", InheritedAddress(120)),
     ],
 )
-def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> None:
+def test_an_address_reads_and_writes_the_same(text: str, address: Bind) -> None:
     assert parse(text) == address
     assert str(address) == text
 
@@ -25,7 +34,7 @@ def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> No
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("nonsense", "must be HOST:PORT, [IPV6]:PORT or unix:PATH (got nonsense)"),
+        ("nonsense", "must be HOST:PORT, [IPV6]:PORT, unix:PATH or fd://N (got nonsense)"),
         ("", "(got nothing)"),
         ("8000", "must be HOST:PORT"),
         (":8000", "must name a host; 0.0.0.0:8000 is every IPv4 address (got :8000)"),
@@ -44,6 +53,12 @@ def test_an_address_reads_and_writes_the_same(text: str, address: Address) -> No
         ("unix:", "must name a path after unix:"),
         ("unix:a\0b", "must name a path after unix:"),
         ("unix:/" + "x" * MAX_SOCKET_PATH, f"must have a path of at most {MAX_SOCKET_PATH} bytes"),
+        ("fd://", "must name a descriptor above 2, as in fd://3 (got fd://)"),
+        ("fd://2", "must name a descriptor above 2"),
+        ("fd://-1", "must name a descriptor above 2"),
+        ("fd://03", "must name a descriptor above 2"),
+        ("fd://1234567890", "must name a descriptor above 2"),
+        ("fd://web", "must name a descriptor above 2"),
         ("\x1b[2J", "(got \\x1b[2J)"),
     ],
 )

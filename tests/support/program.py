@@ -69,19 +69,20 @@ class Program:
         home: Path,
         entry: Sequence[str] = PREFORK,
         stdout: int = subprocess.DEVNULL,
+        passed: Sequence[int] = (),
     ) -> None:
         self.home = home
         self.control = home / "prefork" / f"{NAME}.sock"
         self._ready, ready_end = os.pipe()
         ours = ["--app-dir", str(ROOT), "--name", NAME, "--log-format", "json"]
         ours += ["--ready-fd", str(ready_end)]
-        bind = () if "--bind" in options else ("--bind", "127.0.0.1:0")
+        bind = () if "--bind" in options or passed else ("--bind", "127.0.0.1:0")
         self._process = subprocess.Popen(
             [*interpreter(home), *entry, "serve", app, *ours, *bind, *options],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            pass_fds=(ready_end,),
+            pass_fds=(ready_end, *passed),
             start_new_session=True,
             cwd=ROOT,
         )

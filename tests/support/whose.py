@@ -18,3 +18,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     told = {"client": scope["client"], "scheme": scope["scheme"], "server": scope["server"]}
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+
+
+async def variable(request: Request) -> str:
+    """Say what the environment has under the path's name."""
+    return os.getenv(request.path[1:], "nothing")

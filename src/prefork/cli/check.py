@@ -7,7 +7,7 @@ from prefork.cli.options import SettingsCommand
 from prefork.cli.output import say
 from prefork.control.show import table
 from prefork.errors import ExitCode, SettingsError
-from prefork.settings import environment
+from prefork.settings import activation, environment
 from prefork.settings.checks import shown
 from prefork.settings.declaration import spelled
 from prefork.settings.parsing import Text
@@ -32,6 +32,7 @@ def command(explain: bool, **options: Text | bool | None) -> int:
             report(SettingsError(problem))
         return ExitCode.USAGE
     environment.add(resolution.variables)
+    environment.forget(activation.VARIABLES)
     from prefork.cli.trial import tried  # noqa: PLC0415 - a wrong setting can spare it
 
     settings = resolution.settings()

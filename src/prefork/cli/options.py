@@ -15,6 +15,7 @@ WORDS_ELSEWHERE = {  # options of uvicorn and gunicorn that are typed without a 
     "--host": "write --bind HOST:PORT",
     "--port": "write --bind HOST:PORT",
     "--uds": "write --bind unix:PATH",
+    "--fd": "write --bind fd://N",
     "-k": "the interface is found out, or told by --interface",
     "--worker-class": "the interface is found out, or told by --interface",
     "--factory": "write the application with brackets, as in app:make()",

@@ -136,13 +136,17 @@ class Acceptor:
         self.resume(now)
 
     def close(self, now: float) -> None:
-        """Give out all that the kernel has accepted, then refuse new connections for good."""
+        """Give out all that the kernel has accepted, then refuse new connections for good.
+
+        What waits in a socket that somebody else opened is not ours any more: it may be kept for
+        whoever is started next.
+        """
         for recipient in self._recipients.values():
             recipient.account.unlimit()
         self.resume(now)
         self._ignore()
         for listener in self._listeners:
-            while accepted := self._take(listener):
+            while not listener.is_inherited and (accepted := self._take(listener)):
                 self._give(accepted)
             listener.close()
         self._is_closed = True

@@ -1,6 +1,7 @@
 """Listening sockets: bound once, kept for ever."""
 
 import errno
+import os
 import socket
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from prefork.errors import AddressError, SettingsError
 from prefork.policy.schemes import Accepts
-from prefork.settings.address import Address, TcpAddress, UnixAddress
+from prefork.primary import inherited
+from prefork.settings.address import Address, Bind, InheritedAddress, TcpAddress, UnixAddress
 from prefork.wire import named
 
 _REASONS = {
@@ -29,6 +31,7 @@ class Listener:
     address: int  # number of the address that it listens on
     accepts: Accepts
     slot: int = 0  # whose worker accepts, where that is Accepts.SLOT
+    is_inherited: bool = False  # somebody else opened it, and what waits in it may be the next's
 
     def is_for(self, slot: int) -> bool:
         """Whether the slot's worker accepts from it."""
@@ -41,9 +44,13 @@ class Listener:
         )
 
     def close(self) -> None:
-        """Refuse new connections from now on, in whichever process the socket is open too."""
-        with suppress(OSError):  # it never listened
-            self.sock.shutdown(socket.SHUT_RD)
+        """Refuse new connections from now on, in whichever process the socket is open too.
+
+        What is inherited is only let go: it listens on for whoever opened it.
+        """
+        if not self.is_inherited:
+            with suppress(OSError):  # it never listened
+                self.sock.shutdown(socket.SHUT_RD)
         if isinstance(self.sock, named.NamedSocket):
             self.sock.remove()
         self.sock.close()
@@ -57,7 +64,7 @@ class Listeners:
 
     def __init__(
         self,
-        addresses: Sequence[Address],
+        addresses: Sequence[Bind],
         backlog: int,
         accepts: Accepts,
         socket_mode: int | None = None,
@@ -70,14 +77,17 @@ class Listeners:
         umask = None if socket_mode is None else 0o777 & ~socket_mode
         self._backlog = backlog
         self._all: list[Listener] = []
+        # What is inherited comes first: or a number that isn't open could become a socket of ours.
+        order = sorted(enumerate(addresses), key=lambda each: not _is_inherited(each[1]))
         try:
-            for number, address in enumerate(addresses):
+            for number, address in order:
                 self._all.append(
                     _listen(address, backlog, number=number, accepts=accepts, umask=umask)
                 )
         except AddressError:
             self.close()
             raise
+        self._all.sort(key=lambda each: each.address)
         self._firsts = tuple(self._all)  # by address
         self.families = tuple(int(first.sock.family) for first in self._firsts)
         self.bound = [_bound(first.sock) for first in self._firsts]  # with ports for port 0
@@ -109,16 +119,24 @@ def require_balance(accepts: Accepts, platform: str) -> None:
 
 def _bound(sock: socket.socket) -> Address:
     name = sock.getsockname()
-    return UnixAddress(name) if sock.family == socket.AF_UNIX else TcpAddress(*name[:2])
+    if sock.family != socket.AF_UNIX:
+        return TcpAddress(*name[:2])
+    return UnixAddress(os.fsdecode(name).replace("\0", "@"))  # abstract ones begin with a NUL
+
+
+def _is_inherited(address: Bind) -> bool:
+    return isinstance(address, InheritedAddress)
 
 
 def _listen(
-    address: Address, backlog: int, *, number: int, accepts: Accepts, umask: int | None
+    address: Bind, backlog: int, *, number: int, accepts: Accepts, umask: int | None
 ) -> Listener:
+    shared = Accepts.ANY if accepts is Accepts.SLOT else accepts  # where there is but one socket
+    if isinstance(address, InheritedAddress):
+        return Listener(inherited.adopt(address.descriptor), number, shared, is_inherited=True)
     try:
         if isinstance(address, UnixAddress):
             sock: socket.socket = named.listen(Path(address.path), backlog, umask=umask)
-            shared = Accepts.ANY if accepts is Accepts.SLOT else accepts  # a path has one socket
             return Listener(sock, number, shared)
         return Listener(_listen_tcp(address, backlog, accepts), number, accepts)
     except OSError as error:

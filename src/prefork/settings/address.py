@@ -13,7 +13,10 @@ MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # unix(7): sun_path, 
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65535
-_FORMS = "HOST:PORT, [IPV6]:PORT or unix:PATH"
+_FORMS = "HOST:PORT, [IPV6]:PORT, unix:PATH or fd://N"
+_INHERITED = "fd://"
+_DESCRIPTOR = re.compile(r"[1-9][0-9]{0,8}|0")
+_LAST_STANDARD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,24 @@ class UnixAddress:
         return f"unix:{self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class InheritedAddress:
+    """Wherever a socket listens that this process was started with."""
+
+    descriptor: int
+
+    def __str__(self) -> str:
+        return f"{_INHERITED}{self.descriptor}"
+
+
 Address = TcpAddress | UnixAddress
+Bind = Address | InheritedAddress
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> Bind:
     """Read an address as typed. Raises SettingsError, worded to follow the setting's name."""
+    if text.startswith(_INHERITED):
+        return _inherited(text, text.removeprefix(_INHERITED))
     if text.startswith("unix:"):
         return _unix(text, text.removeprefix("unix:"))
     host, colon, port = text.rpartition(":")
@@ -58,6 +74,12 @@ def _unix(text: str, path: str) -> UnixAddress:
     if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise _wrong(text, f"must have a path of at most {MAX_SOCKET_PATH} bytes")
     return UnixAddress(path)
+
+
+def _inherited(text: str, number: str) -> InheritedAddress:
+    if not _DESCRIPTOR.fullmatch(number) or int(number) <= _LAST_STANDARD:
+        raise _wrong(text, f"must name a descriptor above {_LAST_STANDARD}, as in fd://3")
+    return InheritedAddress(int(number))
 
 
 def _host(text: str, host: str) -> str:

@@ -1,7 +1,7 @@
 """What the process's environment says; no other module reads or changes it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _environment = os.environ  # noqa: TID251 - this is the one place
 
@@ -21,6 +21,12 @@ def variables() -> Mapping[str, str]:
 def add(found: Mapping[str, str]) -> None:
     """Add variables that the file or an env file names, for the application."""
     _environment.update(found)
+
+
+def forget(names: Iterable[str]) -> None:
+    """Remove variables that were meant for this process, and not for its children."""
+    for name in names:
+        _environment.pop(name, None)
 
 
 def runtime_directory() -> str | None:

@@ -1,15 +1,16 @@
 """All sources together: the file, the environment with what is added to it, the command line."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefork.errors import SettingsError
-from prefork.settings import env_file, file
+from prefork.settings import activation, env_file, file
 from prefork.settings.checks import readable_file, shown
 from prefork.settings.parsing import Text
 from prefork.settings.schema import Settings
-from prefork.settings.sources import Merged, from_command_line, from_environment, merge
+from prefork.settings.sources import Merged, Source, from_command_line, from_environment, merge
 
 CONFIG, PROFILE = "config", "profile"  # say where settings come from, so they are none themselves
 CONFIG_VARIABLE, PROFILE_VARIABLE = "PREFORK_CONFIG", "PREFORK_PROFILE"
@@ -43,7 +44,8 @@ def resolve(
     """Read every source. *options*: as typed, `config` and `profile` among them.
 
     Each wins over those before it: defaults, file, environment, command line. What `env_file` and
-    the file's `[env]` name counts as environment where that doesn't have it already.
+    the file's `[env]` name counts as environment where that doesn't have it already. Sockets that
+    systemd passed are a default of `bind`.
     """
     typed = {name: text for name, text in options.items() if name not in (CONFIG, PROFILE)}
     profile = _first(options.get(PROFILE), variables.get(PROFILE_VARIABLE))
@@ -55,18 +57,29 @@ def resolve(
     added = _env_file(told, variables) if isinstance(told, str) else env_file.Lines()
     beside = from_environment(added.variables, shown(told))
     is_partial = found is not None and bool(wrong)
-    merged = merge(contents.given, beside, environment, line, is_partial=is_partial)
+    sockets, unfit = _activated(variables)
+    merged = merge(sockets, contents.given, beside, environment, line, is_partial=is_partial)
+    if left := activation.unserved(sockets, merged.values.get("bind")):
+        unfit = [left]
     every = contents.env | added.variables
     missing = {name: value for name, value in every.items() if name not in variables}
     places = dict.fromkeys(contents.env, shown(contents.path))
     places |= dict.fromkeys(added.variables, shown(told))
-    problems = (*wrong, *contents.problems, *added.problems, *merged.problems)
+    problems = (*wrong, *unfit, *contents.problems, *added.problems, *merged.problems)
     return Resolution(replace(merged, problems=problems), missing, places, found, profile)
 
 
 def _first(*texts: object) -> str | None:
     """The first that says something; an empty variable doesn't."""
     return next((text for text in texts if isinstance(text, str) and text), None)
+
+
+def _activated(variables: Mapping[str, str]) -> tuple[Source, list[str]]:
+    """The sockets that systemd passed, and why they can't be told."""
+    try:
+        return activation.passed(variables, os.getpid()), []
+    except SettingsError as error:
+        return {}, [str(error)]
 
 
 def _contents(

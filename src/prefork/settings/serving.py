@@ -62,7 +62,9 @@ class Serving:
         check=checks.addresses,
         metavar="ADDRESS",
         short="-b",
-        help="An address to listen on: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.",
+        help="An address to listen on: HOST:PORT, [IPV6]:PORT, unix:PATH, or fd://N for a "
+        "listening socket that prefork is started with; may be repeated. Sockets that systemd "
+        "passes take the default's place.",
     )
     policy: Literal["rr", "least", "hash", "shared", "reuseport"] = setting(
         "rr",
