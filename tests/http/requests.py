@@ -5,7 +5,7 @@ from typing import Any
 
 from prefork.http.connection import Connection
 from prefork.http.exchange import Exchange
-from prefork.http.limits import Limits
+from prefork.http.limits import Limits, WebSocketLimits
 
 LIMITS = Limits(
     request_line=8192,
@@ -16,6 +16,7 @@ LIMITS = Limits(
     header_timeout=15,
     keepalive_timeout=75,
     send_timeout=60,
+    websocket=WebSocketLimits(message=1 << 24, deflate=True, ping_interval=20, ping_timeout=20),
 )
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from prefork.http.limits import Limits
+from prefork.http.limits import Limits, WebSocketLimits
 from prefork.wire.board import LINE_BYTES, Field
 from prefork.worker.application import Application, Kind
 from prefork.worker.protocol import HttpProtocol
@@ -24,6 +24,7 @@ LIMITS = Limits(
     header_timeout=15,
     keepalive_timeout=75,
     send_timeout=60,
+    websocket=WebSocketLimits(message=1 << 24, deflate=True, ping_interval=20, ping_timeout=20),
 )
 PATIENCE = 5.0  # seconds after which a test that waits for bytes has failed
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -42,15 +42,23 @@ class Backlog(Generic[E]):
             size = max(SLICE, self._announced())
             self.feed(rest[:size])
             rest = rest[size:]
+        if self.ended:
+            self._pass_on(rest)
         waits = bool(rest) and not self.ended
         self.waiting = rest if waits else NOTHING
         self._at_once = -1 if waits else SLICE
 
     def _slice(self, data: bytes | memoryview) -> None:
         """Take what isn't parsed as it comes: it is large, or others wait, or nothing is parsed."""
-        if not self.ended:
-            self.waiting = memoryview(b"".join((self.waiting, data)) if self.waiting else data)
-            self.go_on()
+        if self.ended:
+            self._pass_on(data)
+            return
+        self.waiting = memoryview(b"".join((self.waiting, data)) if self.waiting else data)
+        self.go_on()
+
+    def _pass_on(self, data: bytes | memoryview) -> None:
+        """See what follows the last request."""
+        raise NotImplementedError
 
     def _announced(self) -> int:
         """How many bytes are certain to be of the current body, and make no request."""

@@ -1,15 +1,16 @@
 """Answers that no application gave."""
 
+from prefork.http.errors import Refused
 from prefork.http.fields import STATUS_LINES
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_ERROR = b"%b%b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+_ERROR = b"%b%b%b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
 
 
-def error_answer(status: int, reason: str, date: bytes) -> bytes:
+def error_answer(refusal: Refused, date: bytes) -> bytes:
     """A whole answer that says why it is an error, and that the connection ends."""
-    body = error_body(reason)
-    return _ERROR % (STATUS_LINES[status], date, len(body), body)
+    body = error_body(refusal.reason)
+    return _ERROR % (STATUS_LINES[refusal.status], date, refusal.fields, len(body), body)
 
 
 def error_body(reason: str) -> bytes:

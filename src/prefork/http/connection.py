@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import httptools
 
 from prefork.http import rules
-from prefork.http.backlog import Backlog, E
+from prefork.http.backlog import E
 from prefork.http.errors import Refused
 from prefork.http.fields import HOSTS, METHODS, NOTABLE, learn_host
 from prefork.http.forwarded import Proxy
@@ -18,25 +18,25 @@ from prefork.http.head import Beginning, Head
 from prefork.http.limits import Limits
 from prefork.http.meter import Meter
 from prefork.http.rules import CODING, EXPECT, HOST, LENGTH, NO_FACTS, UPGRADE, Field
+from prefork.http.upgrade import Switch, Upgrading
 
 Make = Callable[[str, str, bytes, bytes, list[Field], str, bool], E]
 
 SLASH, HASH, PERCENT = b"/#%"  # `b"#" in target` costs 0.25 µs on 3.11, `35 in target` 0.05
 
 
-class Connection(Backlog[E]):
+class Connection(Upgrading[E]):
     """The parser's callback object. *make* is the class of its exchanges."""
 
     # fmt: off
     __slots__ = (
-        "_body", "_cheap", "_detached", "_fed", "_fields", "_first", "_length", "_limits", "_make",
-        "_meter", "_most", "_notable", "_parser", "_target", "_unbegun",
-        "in_head", "proxy", "refusal",
+        "_body", "_cheap", "_fed", "_first", "_length", "_limits", "_make", "_meter", "_most",
+        "proxy",
     )
     # fmt: on
 
-    def __init__(self, limits: Limits, make: Make[E]) -> None:
-        super().__init__()
+    def __init__(self, limits: Limits, make: Make[E], switch: Switch[E] | None = None) -> None:
+        super().__init__(switch)
         self._limits = limits
         self._make = make
         # Where no more than this was fed, no limit on a head can be exceeded, and none is measured.
@@ -48,14 +48,7 @@ class Connection(Backlog[E]):
         self._body: E | None = None  # whose body is arriving
         self._length = 0  # of that body, as announced; or
         self._meter: Meter | None = None  # where it is chunked
-        self._detached = b""  # tells a new parser of the body that llhttp skips at an upgrade
-        self._fields: list[Field] = []
-        self._notable: list[Field] = []
-        self._target = b""
         self.proxy: Proxy | None = None  # the peer, where it is trusted to say whose a request is
-        self.refusal: Refused | None = None
-        self._unbegun: E | None = None  # it was refused before anybody began it
-        self.in_head = False  # a byte of a next request is in the parser
 
     @property
     def in_body(self) -> bool:
@@ -95,7 +88,7 @@ class Connection(Backlog[E]):
         except Refused as refusal:
             self._refuse(refusal)
         if rest is not None:
-            self._resume(rest)
+            self._upgrade(rest)
 
     def on_message_begin(self) -> None:
         self.in_head = True
@@ -187,32 +180,12 @@ class Connection(Backlog[E]):
             return
         exchange.expects_continue = EXPECT in facts and exchange.version == "1.1"
         if UPGRADE in facts and self._parser.should_upgrade():
-            self._detached = rules.announcement(facts)
+            self._detach(facts)
 
     def _announced(self) -> int:
         if self._body is None or self._meter is not None:
             return 0
         return self._length - self._body.received
-
-    def _resume(self, rest: memoryview) -> None:
-        """Go on after an upgrade that we ignore, as RFC 9110, section 7.8, allows."""
-        while (rest or self._detached) and not self.ended:
-            try:
-                if self._detached:
-                    self._parser = httptools.HttpRequestParser(self)
-                    self._parser.feed_data(self._detached)
-                self._parser.feed_data(rest)
-                return
-            except httptools.HttpParserUpgrade as pause:
-                rest = rest[pause.args[0] :]
-            except httptools.HttpParserError as error:
-                self._stop(error)
-
-    def _rejoin(self) -> None:
-        """The announcement was parsed; the body of the request before it follows."""
-        self._detached = b""
-        self.in_head = False
-        self._fields, self._notable, self._target = [], [], b""
 
     def _measure(self) -> None:
         """Raise Refused where what is known of the head is over a limit."""

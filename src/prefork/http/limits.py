@@ -4,6 +4,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketLimits:
+    """What a WebSocket may send, and how its presence is asked for."""
+
+    message: int  # inflated
+    deflate: bool  # permessage-deflate is agreed to
+    ping_interval: float  # 0: it is not asked
+    ping_timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Sizes in bytes, times in seconds; the defaults and their precedents are in the settings."""
 
@@ -15,3 +25,4 @@ class Limits:
     header_timeout: float
     keepalive_timeout: float
     send_timeout: float
+    websocket: WebSocketLimits

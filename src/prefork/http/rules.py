@@ -112,9 +112,3 @@ def verdict(error: Exception) -> Refused:
     if reason in ("Invalid HTTP version", "Pause on PRI/Upgrade"):
         return Refused(505, "HTTP version not supported")
     return Refused(400, reason.replace("`", ""))
-
-
-def announcement(facts: dict[bytes, bytes]) -> bytes:
-    """A head that tells a fresh parser of the body that llhttp skips after an upgrade."""
-    name = CODING if CODING in facts else LENGTH
-    return b"POST / HTTP/1.1\r\n%b: %b\r\n\r\n" % (name, facts[name])

@@ -50,4 +50,5 @@ SECTIONS = (  # as the help and the pages have them
     "Hooks",
     "Control",
     "Limits",
+    "WebSocket",
 )

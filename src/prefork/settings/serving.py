@@ -170,3 +170,29 @@ class Serving:
         unit="bytes",
         help="The largest body of a request; 0 is no limit.",
     )
+    ws_max_size: int = setting(
+        16777216,
+        section="WebSocket",
+        check=checks.at_least(1),
+        unit="bytes",
+        help="The largest message that a WebSocket's client may send, inflated.",
+    )
+    ws_per_message_deflate: bool = setting(
+        True,
+        section="WebSocket",
+        help="Agree to compressed messages where a client offers them.",
+    )
+    ws_ping_interval: float = setting(
+        20.0,
+        section="WebSocket",
+        check=checks.seconds(),
+        unit="seconds",
+        help="How often a WebSocket's client is asked whether it is there; 0: never.",
+    )
+    ws_ping_timeout: float = setting(
+        20.0,
+        section="WebSocket",
+        check=checks.seconds(above=0),
+        unit="seconds",
+        help="How long it may take to answer that, before the connection is closed.",
+    )

@@ -10,6 +10,7 @@ from prefork import log
 from prefork.http.exchange import Exchange
 from prefork.http.rules import Field
 from prefork.worker.address import Address
+from prefork.worker.flow import Flow
 from prefork.worker.service import Service
 from prefork.worker.tracebacks import headline, own_traceback
 from prefork.worker.waiters import Waiters
@@ -57,6 +58,7 @@ class Carrier(Protocol):
     def relieve(self) -> None: ...
     def answered(self) -> None: ...
     def failed(self) -> None: ...
+    def hand_to(self, successor: Flow) -> None: ...
 
 
 class Cycle(Exchange):

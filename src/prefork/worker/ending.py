@@ -123,7 +123,7 @@ class Ending(Flow):
         self._linger()
 
     def _tell(self, refusal: Refused) -> None:
-        self.transport.write(error_answer(refusal.status, refusal.reason, self.service.date))
+        self.transport.write(error_answer(refusal, self.service.date))
 
     def _end(self) -> None:
         """The last answer is written. Only a client that asked for it is simply left."""

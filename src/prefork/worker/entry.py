@@ -15,7 +15,7 @@ from setproctitle import setproctitle
 from prefork import log
 from prefork.errors import AppError, ExitCode
 from prefork.http.forwarded import Trust
-from prefork.http.limits import Limits
+from prefork.http.limits import Limits, WebSocketLimits
 from prefork.settings.peers import Peers
 from prefork.settings.schema import Settings
 from prefork.wire import lineage
@@ -217,6 +217,12 @@ def _limits(settings: Settings) -> Limits:
         header_timeout=settings.header_timeout,
         keepalive_timeout=settings.keepalive_timeout,
         send_timeout=settings.send_timeout,
+        websocket=WebSocketLimits(
+            message=settings.ws_max_size,
+            deflate=settings.ws_per_message_deflate,
+            ping_interval=settings.ws_ping_interval,
+            ping_timeout=settings.ws_ping_timeout,
+        ),
     )
 
 

@@ -24,12 +24,13 @@ class Phase(Enum):
     BUSY = auto()  # a request is being answered; no deadline
     IDLE = auto()  # between two requests
     HEAD = auto()  # a part of a later head has arrived
+    PARTING = auto()  # a WebSocket's close frame is written, and the client's is awaited
     ENDING = auto()  # the write side is shut, or will be when all is written
     CLOSED = auto()
 
 
 # An enumeration's members are found through its metaclass: 0.1 µs each.
-OPENING, BUSY, IDLE, HEAD, ENDING, CLOSED = Phase
+OPENING, BUSY, IDLE, HEAD, PARTING, ENDING, CLOSED = Phase
 
 
 class Flow(asyncio.Protocol):
@@ -66,6 +67,13 @@ class Flow(asyncio.Protocol):
         if self.introduction is not None:
             self.client = self.introduction.client
             self.local = self.introduction.local or self.local
+
+    def take_over(self, other: "Flow") -> None:
+        """Be what *other* was to its transport, in whatever state that is."""
+        self.transport = other.transport
+        self.client, self.local, self.scheme = other.client, other.local, other.scheme
+        self.blocked, self.at_eof, self._held = other.blocked, other.at_eof, other._held
+        self.transport.set_protocol(self)
 
     def pause_writing(self) -> None:
         self.blocked = True

@@ -6,7 +6,7 @@ from prefork.http.connection import Connection
 from prefork.http.rules import Field
 from prefork.worker.cycle import Cycle
 from prefork.worker.ending import Ending
-from prefork.worker.flow import BUSY, CLOSED, ENDING, FOREVER, HEAD, HIGH_WATER, IDLE
+from prefork.worker.flow import BUSY, CLOSED, ENDING, FOREVER, HEAD, HIGH_WATER, IDLE, Flow
 from prefork.worker.service import Service
 
 
@@ -93,6 +93,19 @@ class HttpProtocol(Ending):
             self._advance()
         elif self.at_eof:
             self._close()
+
+    def hand_to(self, successor: Flow) -> None:
+        """The latest request changed the protocol: the connection is *successor*'s from now on."""
+        service = self.service
+        service.requests += 1
+        service.in_flight -= 1
+        if service.access_log is not None and self._cycle is not None:
+            service.access_log.note(self._cycle)
+        service.members.discard(self)
+        self._phase = CLOSED
+        self.connection.close()
+        successor.take_over(self)
+        self.resume_writing()
 
     # Deciding what comes next.
 

@@ -7,6 +7,7 @@ from typing import Any
 from prefork.http.connection import Connection
 from prefork.http.forwarded import Trust
 from prefork.http.limits import Limits
+from prefork.http.upgrade import Switch
 from prefork.settings.peers import Peers
 from prefork.wire.board import Line
 from prefork.worker.access_log import AccessLog
@@ -19,6 +20,7 @@ from prefork.worker.logged import LoggedProtocol
 from prefork.worker.preamble import Preambles
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
+from prefork.worker.websocket import WebSocketCycle
 
 DRAIN_WINDOW = (
     0.5  # seconds over which idle connections are closed, so that not all reconnect at once
@@ -41,6 +43,9 @@ class Server:
         self._service = Service(application, limits, line, loop, state or {})
         self._limits = limits
         self._make = CYCLES[application.kind]
+        self._switch: Switch[Cycle] | None = None
+        if application.kind == "asgi":
+            self._switch = lambda request: WebSocketCycle.switched(request, limits.websocket)
 
     def __repr__(self) -> str:
         service = self._service
@@ -87,7 +92,7 @@ class Server:
 
     def protocol(self) -> HttpProtocol:
         """Make the protocol of a new connection, which must have been counted by `taken`."""
-        connection = Connection(self._limits, self._make)
+        connection = Connection(self._limits, self._make, self._switch)
         if self._service.access_log is not None:
             return LoggedProtocol(self._service, connection, self._service.access_log)
         return HttpProtocol(self._service, connection)
