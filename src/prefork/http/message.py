@@ -3,6 +3,7 @@
 import codecs
 
 UTF_8 = codecs.getincrementaldecoder("utf-8")
+SURROGATE, AFTER = b"\xed\xa0", b"\xee"  # no third byte mends it, but Python's decoder waits
 
 
 class TooLarge(Exception):  # noqa: N818 - a fact
@@ -30,6 +31,9 @@ class Message:
         """Look at the next bytes, each once. Raises UnicodeDecodeError at the first wrong one."""
         if self._decoder is not None:
             self._decoder.decode(data)
+            begun, _ = self._decoder.getstate()
+            if SURROGATE <= begun < AFTER:
+                begun.decode()
 
     def add(self, data: bytes) -> None:
         """Keep bytes that were checked. Raises TooLarge."""
