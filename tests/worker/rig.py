@@ -14,6 +14,7 @@ from prefork.wire.board import LINE_BYTES, Field
 from prefork.worker.application import Application, Kind
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.server import Server
+from prefork.worker.service import Member
 
 LIMITS = Limits(
     request_line=8192,
@@ -153,6 +154,11 @@ class Rig:
         protocol = self.server.protocol()
         self.protocols.append(protocol)
         return protocol
+
+    @property
+    def members(self) -> set[Member]:
+        """The server's connections."""
+        return self.server._service.members
 
     def tick(self, later: float) -> None:
         """Let *later* seconds pass for the server."""

@@ -53,6 +53,8 @@ class Dialogue(Flow):
         if self.service.draining:
             self.drain(0.0)
         self.data_received(received)
+        if self.at_eof:
+            self.eof_received()
 
     def take(self) -> str | bytes | None:
         """The next message, if it is here."""

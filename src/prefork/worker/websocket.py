@@ -126,6 +126,11 @@ class WebSocketCycle(Cycle):
             self.fault = error
             raise
 
+    def disconnect(self) -> None:
+        """A client that has finished sending is gone: half a WebSocket is none."""
+        self.gone = True
+        super().disconnect()
+
     def fail(self, error: BaseException) -> None:
         super().fail(error)
         if self.dialogue is not None:
