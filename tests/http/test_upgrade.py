@@ -45,10 +45,13 @@ def outcome(*pieces: bytes, by: Switch[Exchange] | None = switch) -> Outcome:
     made = Connection(LIMITS, Exchange, by)
     for piece in pieces:
         made.feed(piece)
-    paths = [each.path for each in made.ready]
-    last = made.ready[-1] if made.ready else None
-    is_switched = isinstance(last, Switched)
-    received = last.take() if last is not None and is_switched else b""
+    begun: list[Exchange] = []
+    while made.ready:
+        begun.append(made.ready.pop(0))
+        made.go_on()
+    paths = [each.path for each in begun]
+    is_switched = bool(begun) and isinstance(begun[-1], Switched)
+    received = begun[-1].take() if is_switched else b""
     return Outcome(paths, is_switched, received, made.refusal.status if made.refusal else 0)
 
 
@@ -114,3 +117,10 @@ def test_with_http_1_0_the_upgrade_is_ignored() -> None:
 def test_a_thousand_ignored_upgrades_before_a_handshake_are_no_recursion() -> None:
     found = outcome(ASKING.replace(b"websocket", b"h2c") * 1000 + ASKING + FRAMES)
     assert (len(found.paths), found.switched, found.received) == (1001, True, FRAMES)
+
+
+def test_however_much_comes_with_a_handshake_nothing_is_lost() -> None:
+    frames = bytes(range(256)) * 400
+    assert outcome(ASKING + frames, frames) == Outcome(["/ws"], True, frames * 2, 0)
+    found = outcome(GET * 300 + ASKING + frames, frames)
+    assert (len(found.paths), found.switched, found.received) == (301, True, frames * 2)

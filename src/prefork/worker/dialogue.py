@@ -16,8 +16,8 @@ class Dialogue(Flow):
 
     # fmt: off
     __slots__ = (
-        "_awaits", "_cycle", "_is_deaf", "_is_due", "_message", "_next_ping", "_socket", "_unread",
-        "code", "reason",
+        "_awaits", "_cycle", "_is_deaf", "_is_due", "_message", "_next_ping", "_socket", "code",
+        "reason",
     )
     # fmt: on
 
@@ -30,7 +30,6 @@ class Dialogue(Flow):
         self._is_due = False  # it is to be closed when its deadline comes
         self._awaits = False  # a sign of life was asked for
         self._next_ping = 0.0
-        self._unread = -1  # bytes that the client hadn't read when it was last looked at
         self.code = ABNORMAL  # with which it ended, and
         self.reason = ""
 
@@ -41,6 +40,15 @@ class Dialogue(Flow):
     def is_open(self) -> bool:
         """Whether neither side has closed it."""
         return self._phase is BUSY
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether the deadline is for the client's presence."""
+        return self._phase is BUSY and not self._is_due
+
+    async def writable(self) -> None:
+        """Wait until the client reads again, or is gone."""
+        await self._room()
 
     # What the application's cycle calls.
 
@@ -108,10 +116,15 @@ class Dialogue(Flow):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._hold()  # or pings would be answered without end
+        if self._may_wait:
+            self._unsent = self.transport.get_write_buffer_size()
+            self.deadline = self.service.now + self.service.limits.send_timeout
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._unread = -1
+        if self._may_wait:  # what the client takes shows that it is there
+            self._awaits = False
+            self._wait_for_ping()
         self._pump()
 
     # What the service calls.
@@ -208,18 +221,18 @@ class Dialogue(Flow):
     def _look_for_life(self) -> None:
         """Ask, or see that there is no answer."""
         now, limits = self.service.now, self.service.limits.websocket
-        unread = self.transport.get_write_buffer_size() if self.blocked else -1
-        if self.blocked and unread == self._unread:
-            self._abort()
-        elif self._awaits and not self._held:
+        if self.blocked:
+            if not self._is_taking():
+                self._abort()
+        elif self._held:  # by the application, which doesn't receive: no answer could be seen
+            self.deadline = now + limits.ping_timeout
+        elif self._awaits:
             self.transport.write(self._socket.fail(*UNHEARD))
             self._close()
-            self._patient = True
+            self._unsent = 0
             self.deadline = now + LINGER
         else:
-            if not self._held:  # else an answer could not be seen
-                self.transport.write(self._socket.ping())
-                self._awaits = True
-                self._next_ping = now + limits.ping_interval
-            self._unread = unread
+            self.transport.write(self._socket.ping())
+            self._awaits = True
+            self._next_ping = now + limits.ping_interval
             self.deadline = now + limits.ping_timeout

@@ -88,12 +88,15 @@ class Flow(asyncio.Protocol):
         if self._phase is BUSY:
             self.deadline = self.service.now + self.service.limits.send_timeout
             self._unsent = self.transport.get_write_buffer_size()
+        await self._room()
+        if self._phase is BUSY:
+            self.deadline = self._unsent = FOREVER
+
+    async def _room(self) -> None:
         while self.blocked and self._phase is not CLOSED:
             if self._writers is None:
                 self._writers = Waiters(self.service.loop)
             await self._writers.wait()
-        if self._phase is BUSY:
-            self.deadline = self._unsent = FOREVER
 
     def _hold(self) -> None:
         """Stop reading while a request is queued, or the application doesn't take the body."""

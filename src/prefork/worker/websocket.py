@@ -57,7 +57,7 @@ class WebSocketCycle(Cycle):
             request.version,
             False,  # an answer ends the connection: what follows was taken as it is
         )
-        made.target = request.target
+        made.target, made.forwarded = request.target, request.forwarded
         made.body_complete = True
         made.socket = WebSocket(request.fields, limits)
         return made
@@ -69,13 +69,14 @@ class WebSocketCycle(Cycle):
         self.dialogue = None
         carrier = self.carrier
         service = carrier.service
+        client, scheme = self.forwarded or (carrier.client, carrier.scheme)
         scope: dict[str, Any] = {
             "type": "websocket",
             "asgi": VERSIONS,
             "http_version": self.version,
             "server": carrier.local,
-            "client": carrier.client,
-            "scheme": SCHEMES[carrier.scheme],
+            "client": client,
+            "scheme": SCHEMES[scheme],
             "root_path": service.root_path,
             "path": service.root_path + self.path,
             "raw_path": service.raw_root + self.raw_path,
