@@ -4,6 +4,7 @@ PROCESS = "tests/process"
 RELOADING = f"{PROCESS}/test_dev_reload.py"
 PROXIES = f"{PROCESS}/test_proxies.py"
 HOOKS = f"{PROCESS}/test_hooks.py"
+WEBSOCKET = f"{PROCESS}/test_websocket.py"
 EFFECT = f"{PROCESS}/test_settings_take_effect.py"
 
 SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
@@ -50,6 +51,13 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "when_ready": HOOKS,
     "worker_connections": f"{EFFECT}::test_a_connection_above_worker_connections_waits",
     "worker_exit": HOOKS,
+    "ws_max_size": f"{WEBSOCKET}::test_a_message_over_ws_max_size_closes_with_1009",
+    "ws_per_message_deflate": f"{WEBSOCKET}"
+    "::test_without_ws_per_message_deflate_nothing_is_compressed",
+    "ws_ping_interval": f"{WEBSOCKET}"
+    "::test_a_client_is_asked_every_ws_ping_interval_and_has_ws_ping_timeout",
+    "ws_ping_timeout": f"{WEBSOCKET}"
+    "::test_a_client_is_asked_every_ws_ping_interval_and_has_ws_ping_timeout",
     "workers": f"{PROCESS}/test_spread.py"
     "::test_400_connections_one_after_another_are_100_for_each_worker",
 }

@@ -27,7 +27,11 @@ REFUSALS = ("No", "Not yet")
 FILES = ("shop.env", "shop.toml", "logging.json", "logging.toml", "logging.ini")
 ROWS = [row for page in PAGES for row in rows(page)]
 EXAMPLES = sorted({row.example for row in ROWS if row.example})
-SETTINGS = {option: each.name or "" for each in serve.params for option in each.opts}
+SETTINGS = {
+    option: each.name or ""
+    for each in serve.params
+    for option in (*each.opts, *each.secondary_opts)
+}
 
 
 def resolved(words: list[str], directory: Path) -> Resolution:
