@@ -28,7 +28,10 @@ def heard(
     """What header lines say that PROXY sent."""
     proxy = Trust(Peers(trusted), headers).proxy(PROXY, scheme)
     assert proxy is not None
-    return proxy.forwarded([(name.lower().encode(), text.encode()) for name, text in lines])
+    fields = [(name.lower().encode(), text.encode()) for name, text in lines]
+    told = proxy.forwarded(fields)
+    assert proxy.forwarded(fields) == told, "what was learned changes nothing"
+    return told
 
 
 def client(*values: str, trusted: list[str] = TRUSTED) -> Address | None:

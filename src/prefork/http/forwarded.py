@@ -123,32 +123,39 @@ class Proxy:
 
     def forwarded(self, notable: list[Field]) -> Forwarded | None:
         """What a request's headers say; None: nothing. Raises Refused where that is malformed."""
-        wanted = (STANDARD,) if self._trust.reads_standard else (FOR, PROTO)
-        told = [field for field in notable if field[0] in wanted]
-        if not told:
+        if self._trust.reads_standard:
+            lines = [value for name, value in notable if name == STANDARD]
+            return self._standard(lines) if lines else None
+        addresses = [value for name, value in notable if name == FOR]
+        schemes = [value for name, value in notable if name == PROTO]
+        if not addresses and not schemes:
             return None
-        return self._standard(told) if self._trust.reads_standard else self._customary(told)
+        return Forwarded(self._client_of(addresses), self._scheme_of(schemes))
 
-    def _customary(self, told: list[Field]) -> Forwarded:
-        client = self._client
+    def _client_of(self, lines: list[bytes]) -> Address | None:
         hops = self._trust.hops
-        for written in _from_the_right([value for name, value in told if name == FOR]):
+        if len(lines) == 1 and lines[0] in hops:  # nearly always; and a third of the time
+            return hops[lines[0]].client
+        client = self._client
+        for written in _from_the_right(lines):
             client, is_trusted = hops[written]
             if not is_trusted:
                 break
-        schemes = {
-            scheme.lower()
-            for scheme in _from_the_right([value for name, value in told if name == PROTO])
-        }
+        return client
+
+    def _scheme_of(self, lines: list[bytes]) -> str:
+        if len(lines) == 1 and lines[0] in _SCHEMES:  # likewise
+            return _SCHEMES[lines[0]]
+        schemes = {scheme.lower() for scheme in _from_the_right(lines)}
         if len(schemes) > 1:
             raise Refused(400, "contradictory X-Forwarded-Proto")
-        return Forwarded(client, _scheme(schemes.pop()) if schemes else self._scheme)
+        return _scheme(schemes.pop()) if schemes else self._scheme
 
-    def _standard(self, told: list[Field]) -> Forwarded:
+    def _standard(self, lines: list[bytes]) -> Forwarded:
         """RFC 7239. Line by line, so that a quote that a client left open ends with its line."""
         client, scheme = self._client, self._scheme
         hops = self._trust.hops
-        for _, line in reversed(told):
+        for line in reversed(lines):
             for element in reversed(_elements(line)):
                 proto = element.get(b"proto")
                 scheme = self._scheme if proto is None else _scheme(proto.lower())
