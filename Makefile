@@ -43,6 +43,7 @@ check: $(STAMP) ## lint, formatting, types, import contracts, generated pages; u
 
 docs-generate: $(STAMP) ## write the reference pages that are made from the code
 	$(BIN)/python -m prefork.cli.reference docs/reference
+	$(BIN)/python -m tests.docs.refusals
 
 # What pages link to must lie beside them as it does here, or no link could be checked.
 DOCS_TREE := README.md CONTRIBUTING.md CHANGELOG.md LICENSE docs examples benchmarks/results

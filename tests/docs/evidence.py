@@ -22,6 +22,7 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "::test_an_endless_request_ends_at_the_graceful_timeout",
     "interface": f"{EFFECT}::test_an_interface_that_cannot_be_found_out_is_told",
     "keepalive_timeout": f"{EFFECT}::test_an_idle_connection_is_closed_after_the_keepalive_timeout",
+    "limit_concurrency": f"{EFFECT}::test_a_request_above_the_concurrency_is_declined",
     "log_config": f"{PROCESS}/test_app_logging.py",
     "log_format": f"{EFFECT}::test_the_log_has_the_level_and_the_format_that_were_asked_for",
     "log_level": f"{EFFECT}::test_the_log_has_the_level_and_the_format_that_were_asked_for",

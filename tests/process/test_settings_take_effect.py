@@ -161,6 +161,36 @@ def test_a_head_that_is_late_is_refused(serve: Serve) -> None:
 # Limits
 
 
+def test_a_request_above_the_concurrency_is_declined(serve: Serve) -> None:
+    limited, unlimited = serve("--limit-concurrency", "1"), serve()
+    for program, status in ((limited, 503), (unlimited, 200)):
+        with callers(program, program) as (first, second):
+            first.send("/begun")
+            assert is_readable(first, 5000)
+            reply = second.ask("/")
+            assert reply.status == status
+            assert reply.headers.get("retry-after") == ("1" if status == 503 else None)
+            assert second.ask("/").status == status
+
+
+def test_the_last_request_of_a_connection_closes_it(serve: Serve) -> None:
+    limited, unlimited = serve("--keepalive-requests", "2"), serve()
+    with callers(limited, unlimited) as (short, long):
+        assert "connection" not in short.ask("/").headers
+        assert short.ask("/").headers["connection"] == "close"
+        assert "connection" not in [long.ask("/").headers for _ in range(3)][-1]
+
+
+def test_a_body_that_does_not_come_is_given_up_after_the_grace(serve: Serve) -> None:
+    request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+    with callers(serve(), serve("--min-body-rate", "0")) as (hurried, patient):
+        for each in (hurried, patient):
+            each.socket.sendall(request.encode())
+        assert is_readable(hurried, 10_000)
+        assert hurried.socket.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert not is_readable(patient, MOMENT)
+
+
 LIMITED = {  # by option: its value, a request that is filled beyond it, the answer's status
     "--max-request-line": ("100", "GET /{} HTTP/1.1\r\n\r\n", "414"),
     "--max-header-field": ("100", "GET / HTTP/1.1\r\nX-Tea: {}\r\n\r\n", "431"),

@@ -25,7 +25,6 @@ WORDS_ELSEWHERE = {  # options of uvicorn and gunicorn that are typed without a 
     "--timeout-graceful-shutdown": "write --graceful-timeout",
     "--timeout-keep-alive": "write --keepalive-timeout",
     "--keep-alive": "write --keepalive-timeout",
-    "--limit-concurrency": "write --worker-connections",
     "--limit-max-requests": "it is not there yet",
     "--max-requests": "it is not there yet",
     "--proxy-headers": "they are heeded from peers of --forwarded-allow-ips",

@@ -14,6 +14,7 @@ class Refused(RemoteError):  # noqa: N818 - a fact, like the messages of the cor
 
 
 TOO_LATE = Refused(408, "the request did not arrive in time")
+TOO_SLOW = Refused(408, "the body arrived too slowly")
 STOPPING = Refused(503, "the server is stopping")
 
 

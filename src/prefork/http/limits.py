@@ -22,6 +22,9 @@ class Limits:
     headers_size: int
     headers: int  # how many header lines
     body: int  # 0: unlimited
+    body_rate: int  # bytes per second; 0: any
+    concurrency: int  # requests in flight, of one worker; 0: unlimited
+    keepalive_requests: int  # of one connection; 0: unlimited
     header_timeout: float
     keepalive_timeout: float
     send_timeout: float

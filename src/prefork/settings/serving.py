@@ -135,6 +135,22 @@ class Serving:
         unit="seconds",
         help="How long a client may take nothing of an answer that waits for it.",
     )
+    keepalive_requests: int = setting(
+        0,  # nginx closes after 1000; Node's maxRequestsPerSocket is 0: each costs a new handshake
+        section="Limits",
+        check=checks.at_least(0),
+        unit="requests",
+        help="How many requests a connection may have; the answer to the last one closes it, and "
+        "the next connection may get another worker. 0 is no limit.",
+    )
+    limit_concurrency: int = setting(
+        0,  # as in uvicorn, which counts connections too
+        section="Limits",
+        check=checks.at_least(0),
+        unit="requests",
+        help="How many requests one worker may be answering at a time; others are answered by 503 "
+        "with Retry-After. 0 is no limit.",
+    )
     max_request_line: int = setting(
         8192,
         section="Limits",
@@ -154,14 +170,15 @@ class Serving:
         section="Limits",
         check=checks.at_least(64),
         unit="bytes",
-        help="The most bytes of header fields in one request.",
+        help="The most bytes of header fields in one request; also of a chunked body's trailers, "
+        "and of its chunk extensions.",
     )
     max_headers: int = setting(
         128,
         section="Limits",
         check=checks.at_least(1),
         unit="fields",
-        help="The most header fields in one request.",
+        help="The most header fields in one request; also the most trailers.",
     )
     max_body: int = setting(
         0,
@@ -169,6 +186,14 @@ class Serving:
         check=checks.at_least(0),
         unit="bytes",
         help="The largest body of a request; 0 is no limit.",
+    )
+    min_body_rate: int = setting(
+        240,  # with 5 s for the first bytes, as Kestrel's MinRequestBodyDataRate
+        section="Limits",
+        check=checks.at_least(0),
+        unit="bytes/s",
+        help="How fast a body must arrive while the application waits for it, after 5 s of grace; "
+        "else the answer is 408. What came before buys up to 60 s of silence. 0 is no limit.",
     )
     ws_max_size: int = setting(
         16777216,

@@ -40,6 +40,10 @@ else:
         return asyncio.Task(run, loop=service.loop, name="request", context=service.context.copy())
 
 
+# One second is what such bursts last, and the shortest that can be said.
+_LATER = ((b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1"))
+
+
 class Carrier(Protocol):
     """What brings a cycle's answer to the client, as far as a cycle must know it."""
 
@@ -75,19 +79,33 @@ class Cycle(Exchange):
     gone: bool  # nothing can be written to it any more
     waiters: Waiters | None  # for the body, or for the end
 
-    def begin(self, carrier: Carrier, eager: bool) -> None:
-        """Start the application's task."""
+    def begin(self, carrier: Carrier, work: Coroutine[Any, Any, None], eager: bool) -> None:
+        """Start the task that sees to the answer."""
         self.carrier = carrier
         if carrier.service.is_timed:
             self.began = monotonic()
         self.disconnected = self.gone = False
         self.waiters = None
         self.task = None
-        self.task = make_task(self.run(), carrier.service, eager)
+        self.task = make_task(work, carrier.service, eager)
 
     async def run(self) -> None:
         """Call the application and see the answer through."""
         raise NotImplementedError
+
+    async def decline(self) -> None:
+        """Answer in the application's place that it has too much to do: RFC 9110, 15.6.4."""
+        carrier = self.carrier
+        if carrier.blocked:
+            await carrier.writable()
+        if self.gone:
+            return
+        log.debug("request_declined", reason="too many requests in flight", client=carrier.client)
+        if carrier.service.draining and carrier.is_last():
+            self.keep_alive = False
+        self.start(503, _LATER, carrier.service.date)
+        carrier.transport.write(self.write(b"too many requests at a time\n", more=False))
+        carrier.answered()
 
     def wake(self) -> None:
         """Something changed: body arrived, the client left, the answer is complete."""

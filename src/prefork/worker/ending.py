@@ -3,22 +3,24 @@
 from prefork import log
 from prefork.http.canned import error_answer
 from prefork.http.connection import Connection
-from prefork.http.errors import STOPPING, TOO_LATE, Refused
+from prefork.http.errors import STOPPING, TOO_LATE, TOO_SLOW, Refused
 from prefork.http.exchange import Framing
 from prefork.worker.cycle import Cycle
-from prefork.worker.flow import BUSY, IDLE, Flow, Phase
+from prefork.worker.flow import BUSY, FOREVER, IDLE, Flow, Phase
+from prefork.worker.pace import Pace
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
 
 
 class Ending(Flow):
     """The part of a connection that says no, or goodbye."""
 
-    __slots__ = ("_cycle", "connection")
+    __slots__ = ("_cycle", "_pace", "connection")
 
     def __init__(self, service: Service, connection: Connection[Cycle]) -> None:
         super().__init__(service)
         self.connection = connection
         self._cycle: Cycle | None = None  # the latest; while BUSY, the one being answered
+        self._pace: Pace | None = None  # of the latest body that was waited for
 
     def is_last(self) -> bool:
         """Whether nothing is queued and no byte of a next request is here."""
@@ -56,8 +58,10 @@ class Ending(Flow):
                 self._linger()
             case Phase.IDLE:
                 return  # its time begins when the answer is read
-            case Phase.BUSY:
+            case Phase.BUSY if self.blocked:
                 self._cut_short()
+            case Phase.BUSY:
+                self._hurry()
             case Phase.HEAD:
                 self._refuse_next(TOO_LATE)
             case Phase.OPENING if self.connection.in_head:
@@ -75,6 +79,46 @@ class Ending(Flow):
             log.debug("answer_cut", reason="the client does not read", client=self.client)
             self._over(cycle)
             self._reset()
+
+    def _await_body(self, cycle: Cycle) -> None:
+        """The application waits for a body, which has to come at some pace."""
+        rate = self.service.limits.body_rate
+        if not rate:
+            return
+        pace = self._pace
+        if pace is None or pace.of is not cycle:
+            pace = self._pace = Pace(cycle, rate)
+        pace.start(self.service.now)
+        if not self.blocked:
+            self.deadline = pace.due
+
+    def _advance_body(self) -> None:
+        """Something of a body arrived."""
+        assert self._pace is not None
+        self._pace.stop(self.service.now)
+        if not self.blocked:
+            self.deadline = FOREVER
+        if self._pace.of.body_complete:
+            self._pace = None
+
+    def _due(self) -> float:
+        pace = self._pace
+        return FOREVER if pace is None or pace.of is not self._cycle else pace.due
+
+    def _hurry(self) -> None:
+        """The application has waited for too long for a body."""
+        self.deadline = self._due()
+        if self.deadline <= self.service.now:
+            assert self._cycle is not None
+            self._break_off(self._cycle, TOO_SLOW)
+
+    def _break_off(self, cycle: Cycle, refusal: Refused) -> None:
+        """The body of a request that was begun is not to be had."""
+        self._over(cycle, refusal)
+        if cycle.sent:
+            self._abort()
+        else:
+            self._refuse(refusal)
 
     def drain(self, delay: float) -> None:
         """Be closed when idle for DRAIN_IDLE and *delay*, or after the next answer."""
@@ -127,8 +171,9 @@ class Ending(Flow):
 
     def _end(self) -> None:
         """The last answer is written. Only a client that asked for it is simply left."""
-        connection = self.connection
-        if connection.ended and connection.refusal is None and not self.service.draining:
+        connection, service = self.connection, self.service
+        is_ours = service.draining or service.limits.keepalive_requests > 0
+        if connection.ended and connection.refusal is None and not is_ours:
             self._close()
         else:
             self._linger()

@@ -90,13 +90,18 @@ class Flow(asyncio.Protocol):
             self._unsent = self.transport.get_write_buffer_size()
         await self._room()
         if self._phase is BUSY:
-            self.deadline = self._unsent = FOREVER
+            self._unsent = FOREVER
+            self.deadline = self._due()
 
     async def _room(self) -> None:
         while self.blocked and self._phase is not CLOSED:
             if self._writers is None:
                 self._writers = Waiters(self.service.loop)
             await self._writers.wait()
+
+    def _due(self) -> float:
+        """When the client has to have done something else, while a request is being answered."""
+        return FOREVER
 
     def _hold(self) -> None:
         """Stop reading while a request is queued, or the application doesn't take the body."""

@@ -65,9 +65,12 @@ class HttpProtocol(Ending):
     # What a cycle calls.
 
     def relieve(self) -> None:
-        """The application took what was there of the body: read on."""
+        """The application took what was there of the body, and waits: read on."""
         if not self.connection.ready:
             self._release()
+        cycle = self._cycle
+        if cycle is not None and not cycle.body_complete and self._phase is BUSY:
+            self._await_body(cycle)
 
     def answered(self) -> None:
         """The answer is complete: go on with the next request, or wait for one, or end."""
@@ -85,8 +88,8 @@ class HttpProtocol(Ending):
         self._phase = IDLE
         self.deadline = service.now + service.idle_timeout
         connection = self.connection
-        if self._held:
-            self.relieve()
+        if self._held and not connection.ready:
+            self._release()
         if not cycle.keep_alive:
             self._end()
         elif connection.ready or connection.ended or connection.in_head:
@@ -136,12 +139,14 @@ class HttpProtocol(Ending):
         self._cycle = cycle
         self._phase = BUSY
         self.deadline = FOREVER
-        self.service.in_flight += 1
+        service = self.service
+        service.in_flight += 1
         if self.connection.ready or len(cycle.buffer) > HIGH_WATER:
             self._hold()
         elif self._held:
             self._release()
-        cycle.begin(self, eager)
+        work = cycle.run() if service.in_flight <= service.concurrency else cycle.decline()
+        cycle.begin(self, work, eager)
         if self._cycle is not cycle:  # it was answered while it was being started
             self._keep(cycle)
         if self.at_eof and not cycle.body_complete:
@@ -153,12 +158,10 @@ class HttpProtocol(Ending):
         assert cycle is not None
         refusal = self.connection.refusal
         if refusal is not None and not cycle.body_complete:
-            self._over(cycle, refusal)
-            if cycle.sent:
-                self._abort()
-            else:
-                self._refuse(refusal)
+            self._break_off(cycle, refusal)
             return
+        if self._pace is not None:
+            self._advance_body()
         cycle.wake()
         if self.connection.ready or len(cycle.buffer) > HIGH_WATER:
             self._hold()

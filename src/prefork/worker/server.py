@@ -7,6 +7,7 @@ from typing import Any
 from prefork.http.connection import Connection
 from prefork.http.forwarded import Trust
 from prefork.http.limits import Limits
+from prefork.http.quota import Quota
 from prefork.http.upgrade import Switch
 from prefork.settings.peers import Peers
 from prefork.wire.board import Line
@@ -92,7 +93,9 @@ class Server:
 
     def protocol(self) -> HttpProtocol:
         """Make the protocol of a new connection, which must have been counted by `taken`."""
-        connection = Connection(self._limits, self._make, self._switch)
+        most = self._limits.keepalive_requests
+        make = Quota(self._make, most) if most else self._make
+        connection = Connection(self._limits, make, self._switch)
         if self._service.access_log is not None:
             return LoggedProtocol(self._service, connection, self._service.access_log)
         return HttpProtocol(self._service, connection)

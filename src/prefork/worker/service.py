@@ -1,6 +1,7 @@
 """What all connections of one worker share: the application, the limits, the time, the counters."""
 
 import asyncio
+import sys
 from contextvars import copy_context
 from typing import Any, Protocol
 
@@ -32,9 +33,9 @@ class Service:
 
     # fmt: off
     __slots__ = (
-        "accepted", "access_log", "call", "connections", "context", "date", "drained", "draining",
-        "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop", "members", "now",
-        "raw_root", "requests", "root_path", "state", "trailing", "trust",
+        "accepted", "access_log", "call", "concurrency", "connections", "context", "date",
+        "drained", "draining", "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop",
+        "members", "now", "raw_root", "requests", "root_path", "state", "trailing", "trust",
     )
     # fmt: on
 
@@ -56,6 +57,7 @@ class Service:
         self.context = copy_context()  # each request gets a copy: none sees another's variables
         self.now = loop.time()
         self.date = date_line()
+        self.concurrency = limits.concurrency or sys.maxsize
         self.idle_timeout = limits.keepalive_timeout
         self.access_log: AccessLog | None = None
         self.trust: Trust | None = None  # in what proxies say
