@@ -15,6 +15,10 @@ from prefork.worker.pace import GRACE, MOST
 
 RATE = 240
 UPLOAD = POST + b"Content-Length: 1000000\r\n\r\n"
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 async def length(request: Request) -> str:
@@ -292,5 +296,27 @@ def test_what_is_pipelined_after_the_last_does_not_destroy_its_answer(run: Run) 
             answer = await client.answer()
             assert (answer.body, answer.closes) == (b"/2", True)
             assert await client.rest() == b""
+
+    run(scenario())
+
+
+def test_a_websocket_above_the_concurrency_is_declined(run: Run) -> None:
+    holds = asyncio.Event()
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await holds.wait()
+        await hello(scope, receive, send)
+
+    async def scenario() -> None:
+        async with rig(app, concurrency=1) as made:
+            first, second = [await made.connect() for _ in range(2)]
+            await first.send(GET)
+            await begun(made)
+            answer = await second.get(HANDSHAKE)
+            assert (answer.status, answer.closes) == (503, True)
+            assert await second.rest() == b""
+            holds.set()
+            assert (await first.answer()).status == 200
 
     run(scenario())
