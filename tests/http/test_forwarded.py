@@ -10,7 +10,15 @@ from tests.http.requests import LIMITS
 from prefork.http.connection import Connection
 from prefork.http.errors import Refused
 from prefork.http.exchange import Exchange
-from prefork.http.forwarded import LEARNED, LEARNED_BYTES, Address, Forwarded, Headers, Trust
+from prefork.http.forwarded import (
+    LEARNED,
+    LEARNED_BYTES,
+    MOST_HOPS,
+    Address,
+    Forwarded,
+    Headers,
+    Trust,
+)
 from prefork.settings.peers import Peers
 
 PROXY = ("127.0.0.1", 50000)
@@ -154,6 +162,15 @@ def test_nothing_that_a_client_sends_makes_it_another(made_up: str, own_line: bo
     assert standard(*lines) == (CLIENT, "https")
     with suppress(Refused):  # as where it has left a quote open
         assert standard(", ".join(lines)) == (CLIENT, "https")
+
+
+def test_a_way_over_very_many_hops_is_not_gone() -> None:
+    hops = ["10.0.0.1"] * (MOST_HOPS - 1)
+    assert client(", ".join(["made up"] * 5000 + ["192.0.2.7", *hops])) == CLIENT
+    assert refusal(("X-Forwarded-For", ", ".join(["192.0.2.7", *hops, *hops])))
+    elements = [f"for={hop}" for hop in ("192.0.2.7", *hops)]
+    assert standard(", ".join(elements)) == (CLIENT, "http")
+    assert refusal(("Forwarded", ", ".join(["for=_x", *elements])), headers="forwarded")
 
 
 # X-Forwarded-Proto
