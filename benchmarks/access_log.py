@@ -3,26 +3,21 @@
 python -m benchmarks.access_log [ROUNDS]
 """
 
-import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import report
+from benchmarks.load import CLIENTS, Load, wrk
 from benchmarks.ratios import ratio, spread
 from benchmarks.servers import EXAMPLES, HERE, Server, prefork
-from benchmarks.trial import PATIENCE, Trial
-from tests.support import processes
-from tests.support.asking import ask
-from tests.support.pacing import beats
+from benchmarks.trial import Trial
 
 ROUNDS = 15
 SECONDS = 1
-CLIENTS = 32
 SERVER_CORE, LOAD_CORE = 0, 1
 APPS = {  # by name: the application, and where it is
     "handler": ("hello:handler", EXAMPLES),
@@ -37,6 +32,7 @@ HEADERS = {
     "Accept-Encoding": "gzip, deflate, br",
     "Referer": "http://127.0.0.1/index.html",
 }
+LOAD = Load("/pid", HEADERS)
 METHOD = f"""\
 `wrk -t1 -c{CLIENTS} -d{SECONDS}s` on kept-alive connections, with five headers as a browser sends
 them, against one worker: `examples/hello.py`, and an ASGI application that answers its pid. The
@@ -45,7 +41,7 @@ taken from the requests. All servers run all the time, and each round measures e
 turn, so that what the machine does to one it does to the other; ratios and differences are taken
 round by round, and given as median with quartiles. The log is a file.
 
-*µs/request* is the processor time of the worker, user and system, over the requests of the run;
+*µs/request* is the processor time of the server, user and system, over the requests of the run;
 *µs/line* is what the log adds to it, and *of none* the throughput beside that without a log."""
 
 
@@ -67,39 +63,10 @@ def servers(folder: Path) -> list[Server]:
     return made
 
 
-def wrk(port: int, seconds: int) -> tuple[float, int, int]:
-    """Requests per second, requests, failures."""
-    headers = [word for name, value in HEADERS.items() for word in ("-H", f"{name}: {value}")]
-    load = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", *headers, f"http://127.0.0.1:{port}/pid"]
-    pinned = ["taskset", "-c", str(LOAD_CORE), *load]
-    out = subprocess.run(pinned, capture_output=True, text=True, check=True).stdout
-    rate = re.search(r"Requests/sec: +([\d.]+)", out)
-    count = re.search(r"(\d+) requests in", out)
-    assert rate, out
-    assert count, out
-    errors = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
-    other = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
-    failed = [*(errors.groups() if errors else ()), *(other.groups() if other else ())]
-    return float(rate[1]), int(count[1]), sum(map(int, failed))
-
-
 def run(trial: Trial) -> Run:
-    before = processor_seconds(trial.pid)
-    rate, count, failed = wrk(trial.port, SECONDS)
-    return Run(rate, (processor_seconds(trial.pid) - before) / count * 1e6, failed)
-
-
-def until_answered(port: int) -> None:
-    for _ in beats(0.02, PATIENCE):
-        with suppress(ConnectionRefusedError):
-            ask(port, "/")
-            return
-
-
-def processor_seconds(primary: int) -> float:
-    """Of everything below the primary, of which the worker alone has something to do."""
-    below = processes.descendants(primary)
-    return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in below) / 1e9
+    before = trial.cpu_seconds()
+    seen = wrk(trial.port, LOAD, seconds=SECONDS, core=LOAD_CORE)
+    return Run(seen.rate, (trial.cpu_seconds() - before) / seen.count * 1e6, seen.failed)
 
 
 def measure(compared: Sequence[Server], rounds: int) -> dict[str, list[Run]]:
@@ -109,8 +76,8 @@ def measure(compared: Sequence[Server], rounds: int) -> dict[str, list[Run]]:
             each.name: running.enter_context(Trial(each, core=SERVER_CORE)) for each in compared
         }
         for trial in trials.values():
-            until_answered(trial.port)
-            wrk(trial.port, 1)
+            trial.until_answered()
+            wrk(trial.port, LOAD, seconds=1, core=LOAD_CORE)
         for number in range(rounds):
             for name, trial in trials.items():
                 runs[name].append(run(trial))

@@ -3,14 +3,13 @@
 python -m benchmarks.connections [ROUNDS] [NAME…]
 """
 
-import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from benchmarks import report
+from benchmarks.load import CLIENTS, Load, Seen, wrk
 from benchmarks.ratios import ratio, spread
 from benchmarks.servers import HERE, Server, node, prefork, uvicorn
 from benchmarks.trial import Trial
@@ -19,7 +18,7 @@ APP = "pid_app:app"
 WORKERS = 2
 ROUNDS = 9
 SECONDS = 3
-CLIENTS = 32
+LOAD = Load("/pid", {"Connection": "close"})
 SERVER_CORE, LOAD_CORE = 0, 1
 Cores = tuple[int | None, int | None]  # the server's and the load's; None: where the kernel likes
 LAYOUTS: dict[str, Cores] = {  # by name
@@ -52,37 +51,15 @@ Every server had a second of load before it was measured. Connections that faile
 the last column."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    rate: float  # connections per second
-    failed: int
-
-
-def pinned(core: int | None) -> list[str]:
-    return [] if core is None else ["taskset", "-c", str(core)]
-
-
-def wrk(port: int, seconds: int, core: int | None) -> Run:
-    url = f"http://127.0.0.1:{port}/pid"
-    load = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "-H", "Connection: close", url]
-    done = subprocess.run([*pinned(core), *load], capture_output=True, text=True, check=True)
-    rate = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
-    assert rate, done.stdout
-    failed = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", done.stdout)
-    other = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
-    counts = [*(failed.groups() if failed else ()), *(other.groups() if other else ())]
-    return Run(float(rate[1]), sum(map(int, counts)))
-
-
-def run(server: Server, cores: Cores) -> Run:
+def run(server: Server, cores: Cores) -> Seen:
     with Trial(server, core=cores[0]) as trial:
         trial.until_serving(WORKERS)
-        wrk(trial.port, 1, cores[1])
-        return wrk(trial.port, SECONDS, cores[1])
+        wrk(trial.port, LOAD, seconds=1, core=cores[1])
+        return wrk(trial.port, LOAD, seconds=SECONDS, core=cores[1])
 
 
-def measure(servers: Sequence[Server], rounds: int, cores: Cores) -> dict[str, list[Run]]:
-    runs: dict[str, list[Run]] = {server.name: [] for server in servers}  # by server
+def measure(servers: Sequence[Server], rounds: int, cores: Cores) -> dict[str, list[Seen]]:
+    runs: dict[str, list[Seen]] = {server.name: [] for server in servers}  # by server
     for number in range(rounds):
         for server in servers:
             runs[server.name].append(run(server, cores))
@@ -91,7 +68,7 @@ def measure(servers: Sequence[Server], rounds: int, cores: Cores) -> dict[str, l
     return runs
 
 
-def table(layout: str, runs: dict[str, list[Run]]) -> report.Table:
+def table(layout: str, runs: dict[str, list[Seen]]) -> report.Table:
     rates = {name: [run.rate for run in each] for name, each in runs.items()}
     rows = [
         [name, f"{spread(rates[name]).middle:.0f}", str(sum(run.failed for run in each))]

@@ -36,18 +36,18 @@ def uvicorn(app: str, home: Path, *options: str) -> Server:
     return Server("uvicorn", command)
 
 
-def gunicorn(name: str, app: str, home: Path, *options: str) -> Server:
+def gunicorn(name: str, app: str, home: Path, *options: str, worker: str = "asgi") -> Server:
     def command(port: int) -> list[str]:
         where = ["--chdir", str(home), "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
-        return [f"{BIN}/gunicorn", app, *where, "--worker-class", "asgi", *options]
+        return [f"{BIN}/gunicorn", app, *where, "--worker-class", worker, *options]
 
     return Server(f"gunicorn {name}".strip(), command)
 
 
-def granian(app: str, home: Path, *options: str) -> Server:
+def granian(app: str, home: Path, *options: str, interface: str = "asgi") -> Server:
     def command(port: int) -> list[str]:
         where = ["--working-dir", str(home), "--port", str(port), "--log-level", "warning"]
-        return [f"{BIN}/granian", app, *where, "--interface", "asgi", *options]
+        return [f"{BIN}/granian", app, *where, "--interface", interface, *options]
 
     return Server("granian", command)
 
@@ -65,3 +65,12 @@ def node(workers: int) -> Server:
         return ["node", str(HERE / "cluster.js"), str(port), str(workers)]
 
     return Server("node cluster", command)
+
+
+def node_http() -> Server:
+    return Server("node http", lambda port: ["node", str(HERE / "hello.js"), str(port)])
+
+
+def bare_limit() -> Server:
+    module = [sys.executable, "-m", "benchmarks.bare_limit"]
+    return Server("bare limit", lambda port: [*module, str(port)])

@@ -14,7 +14,8 @@ from typing import Self
 
 from benchmarks.servers import Server
 from tests.support import processes
-from tests.support.pacing import think
+from tests.support.asking import ask
+from tests.support.pacing import beats, think
 
 REQUEST = b"GET /pid HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 BURST = 16  # connections at once: peers' kernels give many in a row to one worker
@@ -72,6 +73,13 @@ class Trial:
         """Ask until *workers* different processes have answered; return their pids."""
         return asyncio.run(self._gather(workers, known=()))
 
+    def until_answered(self) -> None:
+        """Ask until there is an answer, whatever it says."""
+        for _ in beats(0.02, PATIENCE):
+            with suppress(ConnectionRefusedError):
+                ask(self.port, "/")
+                return
+
     def until_replaced(self, known: Sequence[int]) -> int:
         """Ask until somebody answers who is not *known*; return that pid."""
         (pid, *_) = asyncio.run(self._gather(1, known=known))
@@ -110,6 +118,10 @@ class Trial:
     def pss(self) -> int:
         """Return the bytes of memory of the whole tree, shared pages counted once in all."""
         return sum(map(processes.pss, [self.pid, *processes.descendants(self.pid)]))
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the whole tree has used, user and system, all threads."""
+        return sum(map(processes.cpu_seconds, [self.pid, *processes.descendants(self.pid)]))
 
     async def _gather(self, count: int, known: Sequence[int]) -> set[int]:
         seen: set[int] = set()

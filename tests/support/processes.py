@@ -66,10 +66,10 @@ def descriptors(pid: int) -> dict[int, str]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time that *pid* has used, in nanoseconds' steps where they are known."""
-    schedstat = _text(PROC / str(pid) / "schedstat").split()
-    if schedstat:
-        return int(schedstat[0]) / 1e9
+    """Return the processor time of *pid*'s threads, in nanoseconds' steps where they are known."""
+    used = [_text(each) for each in (PROC / str(pid) / "task").glob("*/schedstat")]
+    if any(used):
+        return sum(int(each.split()[0]) for each in used if each) / 1e9
     ticks = _stat(pid)[11:13]
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 

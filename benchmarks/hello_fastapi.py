@@ -1,0 +1,10 @@
+"""FastAPI's smallest application."""
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/")
+async def hello() -> dict[str, str]:
+    return {"message": "Hello, world!"}
