@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from benchmarks.servers import HERE, Server, prefork, uvicorn
+from benchmarks.servers import HERE, Server, bare_limit, prefork, uvicorn
 from benchmarks.trial import PATIENCE, free_port
 from tests.support.pacing import beats
 
@@ -22,16 +22,12 @@ FEW, MANY = 1000, 3000  # requests: what is done once is in both
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n"
 END = b"Hello, world!"
 # Only what libuv calls is counted: no import, and no waiting for other processes.
-VALGRIND = (
-    "valgrind",
-    "--tool=callgrind",
-    "--callgrind-out-file=/dev/null",
-    "--toggle-collect=uv_run",
-)
+COUNTING = ("--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=uv_run")
 SERVERS = (
     prefork("asgi", "hello_app:app", HERE, "--workers", "1"),
     prefork("handler", "hello_app:handler", HERE, "--workers", "1"),
     uvicorn("hello_app:app", HERE),
+    bare_limit(),
 )
 
 
@@ -63,11 +59,12 @@ def ask(port: int, times: int) -> None:
 def collected(server: Server, requests: int) -> int:
     """Return the instructions of the process that answered: of all, it did most."""
     port = free_port()
-    command = server.command(port)
+    program, *arguments = server.command(port)
+    script = [] if program == sys.executable else [program]  # valgrind runs no scripts
     environment = os.environ | {"PYTHONHASHSEED": "0"}  # noqa: TID251 - of the measured process
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [*VALGRIND, sys.executable, *command],
+            ["valgrind", *COUNTING, sys.executable, *script, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
