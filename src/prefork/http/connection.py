@@ -5,14 +5,13 @@ how the bytes were split. llhttp does the tokens; what it lets through is checke
 """
 
 from collections.abc import Callable
-from urllib.parse import unquote
 
 import httptools
 
 from prefork.http import rules
 from prefork.http.backlog import E
 from prefork.http.errors import Refused
-from prefork.http.fields import HOSTS, METHODS, NOTABLE, learn_host
+from prefork.http.fields import HASH, HOSTS, METHODS, NOTABLE, PATHS, SLASH, learn_host, learn_path
 from prefork.http.forwarded import Proxy
 from prefork.http.head import Beginning, Head
 from prefork.http.limits import Limits
@@ -21,8 +20,6 @@ from prefork.http.rules import CODING, EXPECT, HOST, LENGTH, NO_FACTS, UPGRADE, 
 from prefork.http.upgrade import Switch, Upgrading
 
 Make = Callable[[str, str, bytes, bytes, list[Field], str, bool], E]
-
-SLASH, HASH, PERCENT = b"/#%"  # `b"#" in target` costs 0.25 µs on 3.11, `35 in target` 0.05
 
 
 class Connection(Upgrading[E]):
@@ -129,11 +126,11 @@ class Connection(Upgrading[E]):
         raw_path, _, query = target.partition(b"?")
         if target[0] != SLASH:
             raw_path = rules.path_of(method, target, host)
-        if HASH in target:
+        path = PATHS.get(raw_path)
+        if path is None:
+            path = learn_path(raw_path)
+        if query and HASH in query:
             raise Refused(400, "a fragment in the target")
-        path = raw_path.decode("ascii")
-        if PERCENT in raw_path:
-            path = unquote(path)
         exchange = self._make(method, path, raw_path, query, self._fields, version, keep_alive)
         exchange.target = target
         exchange.forwarded = forwarded

@@ -10,6 +10,7 @@ from prefork.http.forwarded import Forwarded
 from prefork.http.pieces import as_bytes, chunk
 
 BODILESS = (204, 304)
+END = b"\r\n\r\n"
 
 
 class Framing(IntEnum):
@@ -124,10 +125,9 @@ class Exchange:
                 prefix, kind = learn_name(name)
             if value not in VALUES:
                 learn_value(value)
-            if kind and not self._heed(kind, value, status, parts):
-                continue
-            parts.append(prefix)
-            parts.append(value)
+            if not kind or self._heed(kind, value, status, parts):
+                parts.append(prefix)
+                parts.append(value)
         self.status = status
         self.parts = parts
 
@@ -186,7 +186,7 @@ class Exchange:
             self.keep_alive = False
         if self.expects_continue and not self.body_complete:
             self.keep_alive = False  # nobody knows whether the body will still come
-        parts.append(self.closing())
+        parts.append(END if self.keep_alive and self.version == "1.1" else self.closing())
         parts.append(body)
         self.parts = None
         self.sent = True
@@ -207,7 +207,7 @@ class Exchange:
         """The end of the head, which says whether the connection stays open."""
         if not self.keep_alive:
             return b"\r\nconnection: close\r\n\r\n"
-        return b"\r\n\r\n" if self.version == "1.1" else b"\r\nconnection: keep-alive\r\n\r\n"
+        return END if self.version == "1.1" else b"\r\nconnection: keep-alive\r\n\r\n"
 
     def _account(self, size: int, more: bool) -> None:
         assert self.left is not None

@@ -1,6 +1,6 @@
-"""The small vocabularies of HTTP/1.1: status lines, methods, header names and values, hosts.
+"""The small vocabularies of HTTP/1.1: status lines, methods, header names and values, hosts, paths.
 
-Names, values and hosts are learned: looked up, and checked on a miss. All three are bounded and
+Names, values, hosts and paths are learned: looked up, and checked on a miss. All are bounded and
 emptied when full, because a peer may choose them.
 """
 
@@ -9,8 +9,11 @@ from enum import IntEnum
 from http import HTTPStatus
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any
+from urllib.parse import unquote
 
 from prefork.http.errors import FramingError, Refused
+
+SLASH, HASH, PERCENT = b"/#%"  # `b"#" in target` costs 0.25 µs on 3.11, `35 in target` 0.05
 
 LEARNED = 1024  # entries; an application has some dozens of names and values that repeat
 LEARNED_BYTES = 64  # of one value or host; longer ones (cookies, tokens) seldom repeat
@@ -86,6 +89,7 @@ _HOST = re.compile(  # RFC 9110, section 7.2: uri-host [":" port]; may be empty
 NAMES: dict[bytes, tuple[bytes, Kind]] = {}  # header name → (how its line begins, kind)
 VALUES: set[bytes] = set()  # header values found harmless
 HOSTS: set[bytes] = set()  # Host values found well-formed
+PATHS: dict[bytes, str] = {}  # path as received → decoded; looking up costs half of decoding
 
 
 def learn_name(name: Any) -> tuple[bytes, Kind]:
@@ -122,6 +126,20 @@ def _is_address(six: bytes | None) -> bool:
         return six is None or bool(IPv6Address(six.decode()))
     except AddressValueError:
         return False
+
+
+def learn_path(raw: bytes) -> str:
+    """Decode a path (RFC 3986, section 2.1). Raises Refused where it has a fragment."""
+    if HASH in raw:
+        raise Refused(400, "a fragment in the target")
+    path = raw.decode("ascii")
+    if PERCENT in raw:
+        path = unquote(path)
+    if len(raw) <= LEARNED_BYTES:
+        if len(PATHS) >= LEARNED:
+            PATHS.clear()
+        PATHS[raw] = path
+    return path
 
 
 def _remember(known: set[bytes], value: bytes) -> None:
