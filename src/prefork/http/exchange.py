@@ -233,7 +233,7 @@ class Exchange:
             date,
             content_type,
             self.size,
-            self.closing(),
+            END if self.keep_alive and self.version == "1.1" else self.closing(),
             body,
         )
 

@@ -10,7 +10,7 @@ import msgspec
 from prefork.http.rules import Field
 from prefork.worker.address import Address
 from prefork.worker.cycle import Cycle
-from prefork.worker.response import TEXT, WHOLE, Headings, encode, fields_of, parts_of
+from prefork.worker.response import PLAIN, TEXT, WHOLE, Headings, encode, fields_of, parts_of
 from prefork.worker.tracebacks import ANYTHING
 
 
@@ -50,24 +50,25 @@ class Request(Cycle):
     is the exchange itself, since a second object would cost 0.2 µs.
     """
 
+    # Empty until they are asked for: to fill them costs 0.1 µs.
     __slots__ = ("_headers", "_query", "_state", "_whole")
 
-    _headers: Headers | None
-    _query: dict[str, str] | None
-    _state: dict[str, Any] | None
-    _whole: bytes | None
+    _headers: Headers
+    _query: dict[str, str]
+    _state: dict[str, Any]
+    _whole: bytes
 
     @property
     def headers(self) -> Headers:
         """The headers by name, in any case."""
-        if self._headers is None:
+        if not hasattr(self, "_headers"):
             self._headers = Headers(self.fields)
         return self._headers
 
     @property
     def query(self) -> dict[str, str]:
         """The query's parameters, decoded; of several with one name, the last."""
-        if self._query is None:
+        if not hasattr(self, "_query"):
             pairs = parse_qsl(self.query_string.decode("ascii"), keep_blank_values=True)
             self._query = dict(pairs)
         return self._query
@@ -88,13 +89,13 @@ class Request(Cycle):
     @property
     def state(self) -> dict[str, Any]:
         """A dictionary of this request's own."""
-        if self._state is None:
+        if not hasattr(self, "_state"):
             self._state = self.carrier.service.state.copy()
         return self._state
 
     async def body(self) -> bytes:
         """The whole body. Call it as often as you like."""
-        if self._whole is None:
+        if not hasattr(self, "_whole"):
             self._whole = b"".join([piece async for piece in self])
         return self._whole
 
@@ -127,13 +128,21 @@ class HandlerCycle(Request):
 
     async def run(self) -> None:
         carrier = self.carrier
-        self._headers = self._query = self._state = self._whole = None
+        service = carrier.service
         try:
-            status, headers, body = parts_of(await carrier.service.call(self))
-            if not isinstance(body, WHOLE) and hasattr(body, "__aiter__"):
-                await self._stream(status, headers, body)
-                return
-            written = self._render(status, headers, body)
+            returned = await service.call(self)
+            plain = PLAIN.get(type(returned))
+            if plain is not None:
+                content_type, encoder = plain
+                if service.draining and carrier.is_last():
+                    self.keep_alive = False
+                written = self.whole(200, content_type, encoder(returned), service.date)
+            else:
+                status, headers, body = parts_of(returned)
+                if not isinstance(body, WHOLE) and hasattr(body, "__aiter__"):
+                    await self._stream(status, headers, body)
+                    return
+                written = self._render(status, headers, body)
             if carrier.blocked:
                 await carrier.writable()
             self._finish(written)

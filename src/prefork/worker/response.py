@@ -1,6 +1,6 @@
 """What a handler answers with, and what else it may return instead."""
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,11 @@ TEXT = b"text/plain; charset=utf-8"
 BYTES = b"application/octet-stream"
 JSON = b"application/json"
 WHOLE = (str, bytes, dict)  # bodies that come in one piece
+PLAIN: dict[type, tuple[bytes, Callable[[Any], bytes]]] = {  # exact type → content type, encoder
+    str: (TEXT, str.encode),
+    bytes: (BYTES, bytes),
+    dict: (JSON, msgspec.json.encode),
+}
 
 
 class Response:
