@@ -132,20 +132,18 @@ class HandlerCycle(Request):
         try:
             returned = await service.call(self)
             plain = PLAIN.get(type(returned))
-            if plain is not None:
-                content_type, encoder = plain
-                if service.draining and carrier.is_last():
-                    self.keep_alive = False
-                written = self.whole(200, content_type, encoder(returned), service.date)
-            else:
-                status, headers, body = parts_of(returned)
-                if not isinstance(body, WHOLE) and hasattr(body, "__aiter__"):
-                    await self._stream(status, headers, body)
-                    return
-                written = self._render(status, headers, body)
+            if plain is None:
+                await self._answer(*parts_of(returned))
+                return
+            content_type, encoder = plain
+            if service.draining and carrier.is_last():
+                self.keep_alive = False
+            written = self.whole(200, content_type, encoder(returned), service.date)
             if carrier.blocked:
                 await carrier.writable()
-            self._finish(written)
+            if not self.gone:
+                carrier.transport.write(written)
+                carrier.answered()
         except MalformedBody as error:
             if self.sent:
                 self.fail(error)
@@ -153,6 +151,22 @@ class HandlerCycle(Request):
                 self._finish(self._render(400, (), f"{error}\n"))
         except ANYTHING as error:
             self.fail(error)
+
+    async def _answer(self, status: int, headers: Headings, body: Any) -> None:
+        """Send an answer that is more than a body."""
+        carrier = self.carrier
+        if not isinstance(body, WHOLE) and hasattr(body, "__aiter__"):
+            await self._stream(status, headers, body)
+            return
+        written = self._render(status, headers, body)
+        if carrier.blocked:
+            await carrier.writable()
+        self._finish(written)
+
+    def _finish(self, written: bytes) -> None:
+        if not self.gone:
+            self.carrier.transport.write(written)
+            self.carrier.answered()
 
     def _render(self, status: int, headers: Headings, body: Any) -> bytes:
         """A whole answer as bytes."""
@@ -164,11 +178,6 @@ class HandlerCycle(Request):
             self.start(status, fields_of(headers, content_type), service.date)
             return self.write(data, more=False)
         return self.whole(status, content_type, data, service.date)
-
-    def _finish(self, written: bytes) -> None:
-        if not self.gone:
-            self.carrier.transport.write(written)
-            self.carrier.answered()
 
     async def _stream(self, status: int, headers: Headings, pieces: Any) -> None:
         carrier = self.carrier

@@ -134,7 +134,7 @@ class HttpProtocol(Ending):
 
     def _begin(self, cycle: Cycle, eager: bool) -> None:
         previous = self._cycle
-        if previous is not None and (previous.task is None or not previous.task.done()):
+        if previous is not None and previous.task is not None:
             self._keep(previous)
         self._cycle = cycle
         self._phase = BUSY

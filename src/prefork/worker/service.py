@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from contextvars import copy_context
 from typing import Any, Protocol
 
 from prefork.http.forwarded import Trust
@@ -11,6 +10,7 @@ from prefork.wire.board import Field, Line
 from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
 from prefork.worker.clock import date_line
+from prefork.worker.tasks import Tasks
 
 DRAIN_IDLE = 1.0  # seconds; closing at once failed 3,620 of 27k POSTs, after 0.1 or 1 s none
 
@@ -33,9 +33,9 @@ class Service:
 
     # fmt: off
     __slots__ = (
-        "accepted", "access_log", "call", "concurrency", "connections", "context", "date",
-        "drained", "draining", "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop",
-        "members", "now", "raw_root", "requests", "root_path", "state", "trailing", "trust",
+        "accepted", "access_log", "call", "concurrency", "connections", "date", "drained",
+        "draining", "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop", "members",
+        "now", "raw_root", "requests", "root_path", "state", "tasks", "trailing", "trust",
     )
     # fmt: on
 
@@ -54,7 +54,7 @@ class Service:
         self.line = line
         self.loop = loop
         self.state = state  # of the lifespan; each request gets a shallow copy
-        self.context = copy_context()  # each request gets a copy: none sees another's variables
+        self.tasks = Tasks(loop)
         self.now = loop.time()
         self.date = date_line()
         self.concurrency = limits.concurrency or sys.maxsize
