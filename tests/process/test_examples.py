@@ -4,7 +4,9 @@ import hashlib
 import http.client
 import json
 import os
+import socket
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
@@ -104,6 +106,71 @@ def test_two_downloads_and_an_upload_share_one_connection(serve: Serve) -> None:
             answer = connection.getresponse()
             assert (answer.status, bool(answer.read())) == (200, True)
             assert connection.sock is opened
+
+
+TEAS = ("flask_app:app", "django_app:asgi", "django_app:wsgi", "litestar_app:app")
+FORM = "application/x-www-form-urlencoded"
+PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n%b\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize("app", TEAS)
+def test_the_tea_shop_of_each_framework_answers(serve: Serve, app: str) -> None:
+    """Flask, Django by both its interfaces, and Litestar: JSON, a form, an upload, a stream."""
+    port = serve("--app-dir", str(ROOT / "examples"), app=app).port
+    assert json.loads(ask(port, "/teas/green").body) == {"name": "green", "minutes": 2}
+    assert ask(port, "/teas/none").status == 404
+    added = ask(port, "/teas", method="POST", body=b"name=white&minutes=4", kind=FORM)
+    assert (added.status, json.loads(added.body)) == (201, {"name": "white", "minutes": 4})
+    assert json.loads(ask(port, "/teas/white").body)["minutes"] == 4
+    contents = os.urandom(1_000_000)
+    kind = "multipart/form-data; boundary=b"
+    taken = ask(port, "/form", method="POST", body=PART % contents, kind=kind)
+    assert json.loads(taken.body) == {
+        "sha256": hashlib.sha256(contents).hexdigest(),
+        "size": len(contents),
+    }
+    stream = ask(port, "/countdown/3")
+    assert stream.headers["transfer-encoding"] == "chunked"
+    assert stream.body == b"3\n2\n1\nlift-off\n"
+
+
+@pytest.mark.parametrize("app", TEAS)
+def test_no_framework_leaves_a_thread_that_would_hinder_the_fork(serve: Serve, app: str) -> None:
+    program = serve("--app-dir", str(ROOT / "examples"), app=app)
+    assert program.journal.entries("preload_declined") == []
+
+
+def test_flask_takes_an_upload_of_5_mb_in_chunks(serve: Serve) -> None:
+    port = started(serve, "flask_app:app").port
+    body = os.urandom(FIVE_MEGABYTES)
+    pieces = [body[start : start + 99_999] for start in range(0, len(body), 99_999)]
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", "/upload", iter(pieces), encode_chunked=True)
+        answer = json.loads(connection.getresponse().read())
+    assert answer == {"sha256": hashlib.sha256(body).hexdigest(), "size": FIVE_MEGABYTES}
+
+
+FIRST_ASKED = {  # by example: what it is asked for, and what is in the answer
+    "hello:handler": ("/tea", b"you asked for /tea"),
+    "fastapi_app:app": ("/notes/welcome", b"served by prefork"),
+    "starlette_app:app": ("/download", bytes(range(256))),
+    **dict.fromkeys(TEAS, ("/teas/green", b"green")),
+}
+
+
+@pytest.mark.parametrize("app", FIRST_ASKED)
+def test_every_example_answers_over_a_unix_socket(serve: Serve, app: str, tmp_path: Path) -> None:
+    place = tmp_path / "http.sock"
+    serve("--app-dir", str(ROOT / "examples"), "--bind", f"unix:{place}", app=app)
+    path, expected = FIRST_ASKED[app]
+    with closing(http.client.HTTPConnection("localhost")) as connection:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
+        connection.sock.connect(str(place))
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert expected in answer.read()
 
 
 def test_the_heavy_application_calculates(serve: Serve) -> None:

@@ -4,7 +4,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -184,13 +184,14 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    app: Callable[..., Awaitable[Any]],
+    app: Callable[..., Any],
     kind: Kind = "asgi",
     state: dict[str, Any] | None = None,
     root_path: str = "",
+    threads: int = 1,
     **limits: Any,
 ) -> AsyncIterator[Rig]:
-    application = Application("tests:app", kind, app, root_path)
+    application = Application("tests:app", kind, app, root_path, threads)
     made = Rig(application, replace(LIMITS, **limits), state or {})
     try:
         yield made
@@ -200,6 +201,7 @@ async def rig(
         made.server.cut()
         async with asyncio.timeout(PATIENCE):
             await made.server.drained
+        made.server.leave(PATIENCE)
 
 
 def _pair(family: int, options: dict[str, int]) -> tuple[socket.socket, socket.socket]:

@@ -27,6 +27,13 @@ class Running:
         unit="connections",
         help="How many connections one worker may have open.",
     )
+    threads: int = setting(
+        10,  # as many as uvicorn's --interface wsgi has
+        section="Processes",
+        check=checks.between(1, 1000),
+        help="How many requests one worker gives to a WSGI application at a time, each in a thread "
+        "of its own; others wait.",
+    )
     start_timeout: float = setting(
         60.0,
         section="Processes",

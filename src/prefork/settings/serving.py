@@ -25,10 +25,11 @@ class Serving:
         is_path=True,
         help="The directory that modules of the application are imported from.",
     )
-    interface: Literal["auto", "asgi", "handler"] = setting(
+    interface: Literal["auto", "asgi", "wsgi", "handler"] = setting(
         "auto",
         section="Application",
-        help="How the application is called: as ASGI 3, or as `async def handler(request)`.",
+        help="How the application is called: as ASGI 3, as WSGI, or as `async def "
+        "handler(request)`.",
     )
     preload: Literal["auto", "on", "off"] = setting(
         "auto",

@@ -13,8 +13,9 @@ from prefork.errors import AppError
 from prefork.worker.freshness import import_what_is_written
 from prefork.worker.tracebacks import headline, own_traceback
 
-Kind = Literal["asgi", "handler"]
-KINDS: dict[int, Kind] = {3: "asgi", 1: "handler"}  # required positional parameters → kind
+Kind = Literal["asgi", "wsgi", "handler"]
+KINDS: dict[int, Kind] = {3: "asgi", 2: "wsgi", 1: "handler"}  # required parameters → kind
+WSGI_CLASSES = {("flask.app", "Flask"), ("django.core.handlers.wsgi", "WSGIHandler")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,10 @@ class Application:
     kind: Kind
     callable: Callable[..., Any]
     root_path: str = ""  # below which a proxy offers it, and which that takes away
+    threads: int = 1  # that call it at the same time, where it is WSGI
 
 
-def load(spec: str, app_dir: str, interface: Literal["auto", "asgi", "handler"]) -> Application:
+def load(spec: str, app_dir: str, interface: Literal["auto"] | Kind) -> Application:
     """Import what *spec* names: `MODULE`, `MODULE:NAME`, or `MODULE:NAME()` for a factory.
 
     Raises AppError, with the application's own traceback where it is the one that failed.
@@ -130,17 +132,23 @@ def recognise(found: Callable[..., Any], spec: str) -> Kind:
             f"{spec} is a class: ASGI 2 is not served; for an instance of it write {spec}()"
         )
     count = _required(found)
-    if count == 2:  # noqa: PLR2004
-        raise AppError(f"{spec} takes (environ, start_response): WSGI is not served yet")
     kind = KINDS.get(count)
-    if kind is None:
+    if kind in (None, "handler") and _is_known_wsgi(found):
+        return "wsgi"
+    if kind is None or (kind == "wsgi" and _is_async(found)):
         raise AppError(
-            f"{spec} is neither ASGI (scope, receive, send) nor a handler (request); "
+            f"{spec} is neither ASGI (scope, receive, send), nor WSGI (environ, start_response), "
+            "nor a handler (request); "
             + ("a factory? write it with ()" if count == 0 else "--interface says what it is")
         )
     if kind == "handler" and not _is_async(found):
         raise AppError(f"the handler {spec} must be async: write `async def`")
     return kind
+
+
+def _is_known_wsgi(found: Any) -> bool:
+    """Whether a framework made it, whose `__call__` may be wrapped in something that tells less."""
+    return any((each.__module__, each.__qualname__) in WSGI_CLASSES for each in type(found).__mro__)
 
 
 def _required(found: Callable[..., Any]) -> int:

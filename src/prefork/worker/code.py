@@ -22,7 +22,9 @@ class Code:
         """Configure `logging`, then import. Raises AppError."""
         app_logging.configure(settings)
         application = replace(
-            load(settings.app, settings.app_dir, settings.interface), root_path=settings.root_path
+            load(settings.app, settings.app_dir, settings.interface),
+            root_path=settings.root_path,
+            threads=settings.threads,
         )
         return cls(
             application,

@@ -43,7 +43,7 @@ except ImportError:  # a platform that uvloop isn't built for
 LONGEST_REASON = 2000  # characters of a message that the primary is told; the beginning
 LONGEST_DETAIL = 32 * 1024  # characters of a traceback; the end. At most four bytes each
 LAST_LINES = 2.0  # seconds that a slow reader of the access log gets, within the deadline
-FLUSH = 0.1  # seconds for the last answers after the deadline
+FLUSH = 0.1  # seconds for the last answers after the deadline, and for threads to end
 
 
 def main(birth: WorkerBirth, code: Code | None = None) -> int:
@@ -101,7 +101,7 @@ class Worker:
         link.say(LeftRotation())
         server.start_drain()
         code = await _drain(server, link, loop)
-        server.flush()
+        server.leave(FLUSH)
         code = await _shut_down(lifespan, link, code)
         await self._call(self._code.worker_exit, link)
         server.finish(min(LAST_LINES, link.stop_by - loop.time()))

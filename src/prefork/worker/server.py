@@ -21,13 +21,16 @@ from prefork.worker.logged import LoggedProtocol
 from prefork.worker.preamble import Preambles
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.service import COARSE, DRAIN_IDLE, Service
+from prefork.worker.threads import Threads
 from prefork.worker.websocket import WebSocketCycle
+from prefork.worker.wsgi import WsgiCycle
+from prefork.worker.wsgi_environ import common
 
 DRAIN_WINDOW = (
     0.5  # seconds over which idle connections are closed, so that not all reconnect at once
 )
 
-CYCLES: dict[str, type[Cycle]] = {"asgi": AsgiCycle, "handler": HandlerCycle}
+CYCLES: dict[str, type[Cycle]] = {"asgi": AsgiCycle, "handler": HandlerCycle, "wsgi": WsgiCycle}
 
 
 class Server:
@@ -47,6 +50,9 @@ class Server:
         self._switch: Switch[Cycle] | None = None
         if application.kind == "asgi":
             self._switch = lambda request: WebSocketCycle.switched(request, limits.websocket)
+        elif application.kind == "wsgi":
+            self._service.threads = Threads(application.threads)
+            self._service.environ = common(application.root_path, application.threads)
 
     def __repr__(self) -> str:
         service = self._service
@@ -81,8 +87,10 @@ class Server:
         """Give what connections wait in that have to begin with a PROXY header."""
         return Preambles(self._service, self.protocol, allowed)
 
-    def flush(self) -> None:
-        """Write what the access log has, as far as there is room for it."""
+    def leave(self, seconds: float) -> None:
+        """After the drain: end the threads, waiting at most so long; write what the log has."""
+        if self._service.threads is not None:
+            self._service.threads.end(seconds)
         if self._service.access_log is not None:
             self._service.access_log.flush()
 

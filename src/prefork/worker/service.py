@@ -11,6 +11,7 @@ from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
 from prefork.worker.clock import date_line
 from prefork.worker.tasks import Tasks
+from prefork.worker.threads import Threads
 
 DRAIN_IDLE = 1.0  # seconds; closing at once failed 3,620 of 27k POSTs, after 0.1 or 1 s none
 
@@ -34,8 +35,9 @@ class Service:
     # fmt: off
     __slots__ = (
         "accepted", "access_log", "call", "concurrency", "connections", "date", "drained",
-        "draining", "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop", "members",
-        "now", "raw_root", "requests", "root_path", "state", "tasks", "trailing", "trust",
+        "draining", "environ", "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop",
+        "members", "now", "raw_root", "requests", "root_path", "state", "tasks", "threads",
+        "trailing", "trust",
     )
     # fmt: on
 
@@ -61,6 +63,8 @@ class Service:
         self.idle_timeout = limits.keepalive_timeout
         self.access_log: AccessLog | None = None
         self.trust: Trust | None = None  # in what proxies say
+        self.threads: Threads | None = None  # that call a WSGI application, each with a copy of
+        self.environ: dict[str, Any] = {}
         self.is_timed = False  # the access log tells how long requests took
         self.draining = False
         self.drained: asyncio.Future[None] = loop.create_future()
