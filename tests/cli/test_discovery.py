@@ -27,7 +27,8 @@ def package(folder: Path) -> None:
         ("handler = 1\napp = 2", "app"),
         ("import os\na = app = 2", "app"),
         ("app: ASGI", None),
-        ("def app(environ, start_response): ...", None),
+        ("def app(environ, start_response): ...", "app"),
+        ("def app(config): ...", None),
         ("if debug:\n    app = 1", None),
         ("def make():\n    app = 1", None),
         ("shop.app = 1", None),
@@ -41,6 +42,31 @@ def test_an_application_is_what_a_module_gives_one_of_the_names_to(
     write(tmp_path, main=source)
     found = find(tmp_path)
     assert (found.app if found else None) == (f"main:{attribute}" if attribute else None)
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "app"),
+    [
+        ("wsgi", "application = get_wsgi_application()", "wsgi:application"),
+        ("mysite__wsgi", "application = get_wsgi_application()", "mysite.wsgi:application"),
+        ("app", "def create_app(config=None, *, debug=False): ...", "app:create_app()"),
+        ("flaskr____init__", "def create_app(test_config=None): ...", "flaskr:create_app()"),
+        ("flaskr____init__", "app = Flask(__name__)", "flaskr:app"),
+        ("main", "def make_app(): ...\napp = make_app()", "main:app"),
+        ("app", "def create_app(config): ...", None),
+        ("app", "def create_app(*, config): ...", None),
+        ("app", "def build(): ...", None),
+        ("__init__", "app = 1", None),
+    ],
+)
+def test_what_flask_and_django_make_is_found(
+    tmp_path: Path, file: str, source: str, app: str | None
+) -> None:
+    for folder in ("mysite", "flaskr"):
+        package(tmp_path / folder)
+    write(tmp_path, **{file: source})
+    found = find(tmp_path)
+    assert (found.app if found else None) == app
 
 
 def test_nothing_is_imported(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "::test_the_file_of_a_unix_socket_has_the_mode_that_was_asked_for",
     "start_timeout": f"{PROCESS}/test_reload_failures.py"
     "::test_code_that_never_serves_is_not_noticed_by_clients",
+    "threads": f"{PROCESS}/test_wsgi.py"
+    "::test_as_many_requests_are_answered_at_a_time_as_there_are_threads",
     "when_ready": HOOKS,
     "worker_connections": f"{EFFECT}::test_a_connection_above_worker_connections_waits",
     "worker_exit": HOOKS,

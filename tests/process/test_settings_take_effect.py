@@ -81,7 +81,7 @@ def test_fastapis_documentation_is_complete_behind_such_a_proxy(serve: Serve) ->
     assert set(schema["paths"]) == {"/tea", "/shelf/tea"}
 
 
-@pytest.mark.parametrize("interface", ["asgi", "handler"])
+@pytest.mark.parametrize("interface", ["asgi", "wsgi", "handler"])
 def test_an_interface_that_cannot_be_found_out_is_told(serve: Serve, interface: str) -> None:
     program = serve("--interface", interface, app="tests.support.told:anything")
     assert ask(program.port, "/").body.decode() == interface

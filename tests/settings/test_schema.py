@@ -39,7 +39,7 @@ def test_what_names_no_application_is_refused(app: str) -> None:
         ({"workers": 0}, "--workers must be from 1 to 1024, or max (got 0)"),
         ({"workers": "min"}, "--workers must be from 1 to 1024, or max (got min)"),
         ({"policy": "best"}, "--policy must be rr, least, hash, shared or reuseport (got best)"),
-        ({"interface": "wsgi"}, "--interface must be auto, asgi or handler (got wsgi)"),
+        ({"interface": "cgi"}, "--interface must be auto, asgi, wsgi or handler (got cgi)"),
         ({"bind": ()}, "--bind must be given 1 to 64 times (got 0)"),
         ({"bind": ("a:0",) * 65}, "--bind must be given 1 to 64 times (got 65)"),
         ({"bind": ("nonsense",)}, "(got nonsense)"),

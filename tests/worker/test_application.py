@@ -34,6 +34,7 @@ MODULE = """
     async def handler(request): ...
     def sync_handler(request): ...
     def wsgi(environ, start_response): ...
+    async def async_wsgi(environ, start_response): ...
     def make(): return app
     def make_handler(): return handler
     def make_nothing(): return 5
@@ -53,6 +54,12 @@ MODULE = """
 
     decorated = passes_through(handler)
     decorated_asgi = passes_through(asgi)
+    decorated_wsgi = passes_through(wsgi)
+
+    class Gateway:
+        def __call__(self, environ, start_response): ...
+
+    wsgi_object = Gateway()
 """
 
 
@@ -99,6 +106,9 @@ def detail(folder: Path, spec: str) -> str:
         ("decorated_asgi", "asgi"),
         ("nested.app", "asgi"),
         ("make()", "asgi"),
+        ("wsgi", "wsgi"),
+        ("wsgi_object", "wsgi"),
+        ("decorated_wsgi", "wsgi"),
         ("handler", "handler"),
         ("one", "handler"),
         ("partial_handler", "handler"),
@@ -108,6 +118,46 @@ def detail(folder: Path, spec: str) -> str:
 )
 def test_the_interface_is_recognised(folder: Path, name: str, kind: str) -> None:
     assert loaded(folder, f"sample:{name}").kind == kind
+
+
+FRAMEWORKS = """
+    import flask
+    from django.core.handlers.asgi import ASGIHandler
+    from django.core.handlers.wsgi import WSGIHandler
+
+    class Traced(flask.Flask):
+        def __call__(self, *args, **kwargs): ...
+
+    class Both(flask.Flask):
+        async def __call__(self, scope, receive, send): ...
+
+    class Handler(WSGIHandler):
+        def __init__(self): ...
+        __call__ = lambda self, *args: None
+
+    class Asgi(ASGIHandler):
+        def __init__(self): ...
+
+    plain, traced, both = flask.Flask("a"), Traced("a"), Both("a")
+    django, asgi = Handler(), Asgi()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("plain", "wsgi"),
+        ("traced", "wsgi"),
+        ("both", "asgi"),
+        ("django", "wsgi"),
+        ("asgi", "asgi"),
+    ],
+)
+def test_a_framework_is_recognised_whatever_its_signature(
+    folder: Path, name: str, kind: str
+) -> None:
+    write(folder / "frameworks.py", FRAMEWORKS)
+    assert loaded(folder, f"frameworks:{name}").kind == kind
 
 
 def test_the_name_is_app_unless_it_is_said(folder: Path) -> None:
@@ -230,16 +280,22 @@ def test_a_missing_attribute_is_named(folder: Path, spec: str, message: str) -> 
             "App",
             "sample:App is a class: ASGI 2 is not served; for an instance of it write sample:App()",
         ),
-        ("wsgi", "sample:wsgi takes (environ, start_response): WSGI is not served yet"),
         ("sync_handler", "the handler sample:sync_handler must be async: write `async def`"),
         (
             "make",
-            "sample:make is neither ASGI (scope, receive, send) nor a handler (request); "
+            "sample:make is neither ASGI (scope, receive, send), nor WSGI (environ, "
+            "start_response), nor a handler (request); "
             "a factory? write it with ()",
         ),
         (
+            "async_wsgi",
+            "sample:async_wsgi is neither ASGI (scope, receive, send), nor WSGI (environ, "
+            "start_response), nor a handler (request); --interface says what it is",
+        ),
+        (
             "shy",
-            "sample:shy is neither ASGI (scope, receive, send) nor a handler (request); "
+            "sample:shy is neither ASGI (scope, receive, send), nor WSGI (environ, "
+            "start_response), nor a handler (request); "
             "--interface says what it is",
         ),
     ],

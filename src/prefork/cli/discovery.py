@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MODULES = ("main", "app", "api", "asgi")  # as fastapi, uvicorn and Django name them
+PACKAGE = "__init__"
+MODULES = ("main", "app", "api", "asgi", "wsgi", PACKAGE)  # as fastapi, Flask and Django have them
 NAMES = ("app", "application", "handler")
+FACTORIES = ("create_app", "make_app")  # as Flask names them
 ELSEWHERE = frozenset({"test", "tests", "docs", "examples", "benchmarks"})
 SOURCE = "src"
+WSGI = 2  # arguments: environ, start_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,8 @@ def _every(folder: Path) -> Iterator[Found]:
         for package in ("", *_packages(folder / app_dir)):
             for module in MODULES:
                 file = folder / app_dir / package / f"{module}.py"
-                if attribute := _attribute(file):
-                    name = ".".join(filter(None, (package, module)))
+                name = ".".join(part for part in (package, module) if part not in ("", PACKAGE))
+                if name and (attribute := _attribute(file)):
                     yield Found(f"{name}:{attribute}", app_dir, file)
 
 
@@ -42,13 +45,15 @@ def _packages(folder: Path) -> list[str]:
 
 
 def _attribute(file: Path) -> str | None:
-    """The name, in order of preference, that the module gives something to."""
+    """The name, in order of preference, that the module gives something to, or a factory's call."""
     try:
         module = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None  # nothing that could be served as it is
     assigned = {name for statement in module.body for name in _assigned(statement)}
-    return next((name for name in NAMES if name in assigned), None)
+    made = {name for statement in module.body for name in _factory(statement)}
+    found = [name for name in NAMES if name in assigned]
+    return next(iter(found + [f"{name}()" for name in FACTORIES if name in made]), None)
 
 
 def _assigned(statement: ast.stmt) -> list[str]:
@@ -60,5 +65,22 @@ def _assigned(statement: ast.stmt) -> list[str]:
             return [name]
         case ast.AsyncFunctionDef(name=name):
             return [name]
+        case ast.FunctionDef(name=name, args=args) if _required(args) == WSGI:
+            return [name]
         case _:
             return []
+
+
+def _factory(statement: ast.stmt) -> list[str]:
+    """The function that it defines, where that can be called without an argument."""
+    match statement:
+        case ast.FunctionDef(name=name, args=args) if _required(args) == 0:
+            return [name]
+        case _:
+            return []
+
+
+def _required(args: ast.arguments) -> int:
+    """How many arguments must be given."""
+    by_position = len(args.posonlyargs) + len(args.args) - len(args.defaults)
+    return by_position + args.kw_defaults.count(None)

@@ -34,7 +34,6 @@ WORDS_ELSEWHERE = {  # options of uvicorn and gunicorn that are typed without a 
     "--ws": "WebSockets are served without an option",
     "--ws-max-queue": "one message waits for the application, and then the client does",
     "--websocket-max-message-size": "write --ws-max-size",
-    "--threads": "a worker has one event loop; write more --workers",
     "--certfile": "put a proxy in front that ends TLS",
     "--ssl-certfile": "put a proxy in front that ends TLS",
     "--access-logfile": "write --access-log",
