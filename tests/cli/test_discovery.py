@@ -48,10 +48,10 @@ def test_an_application_is_what_a_module_gives_one_of_the_names_to(
     ("file", "source", "app"),
     [
         ("wsgi", "application = get_wsgi_application()", "wsgi:application"),
-        ("mysite__wsgi", "application = get_wsgi_application()", "mysite.wsgi:application"),
+        ("mysite/wsgi", "application = get_wsgi_application()", "mysite.wsgi:application"),
         ("app", "def create_app(config=None, *, debug=False): ...", "app:create_app()"),
-        ("flaskr____init__", "def create_app(test_config=None): ...", "flaskr:create_app()"),
-        ("flaskr____init__", "app = Flask(__name__)", "flaskr:app"),
+        ("flaskr/__init__", "def create_app(test_config=None): ...", "flaskr:create_app()"),
+        ("flaskr/__init__", "app = Flask(__name__)", "flaskr:app"),
         ("main", "def make_app(): ...\napp = make_app()", "main:app"),
         ("app", "def create_app(config): ...", None),
         ("app", "def create_app(*, config): ...", None),
@@ -64,7 +64,7 @@ def test_what_flask_and_django_make_is_found(
 ) -> None:
     for folder in ("mysite", "flaskr"):
         package(tmp_path / folder)
-    write(tmp_path, **{file: source})
+    (tmp_path / f"{file}.py").write_text(source)
     found = find(tmp_path)
     assert (found.app if found else None) == app
 

@@ -25,8 +25,8 @@ HERE = Path()
 def command(app: str | None, force: bool, schema: bool) -> int:
     """Write a prefork.toml that has every setting, with its default, as a comment.
 
-    APP is MODULE:ATTRIBUTE. Where it is left out, `app`, `application`, `handler`, `create_app()` or
-    `make_app()` is looked for in main.py, app.py, api.py, asgi.py and wsgi.py, here, in packages
+    APP is MODULE:ATTRIBUTE. Where it is left out, `app`, `application`, `handler`, `create_app()`
+    or `make_app()` is looked for in main.py, app.py, api.py, asgi.py and wsgi.py, here, in packages
     and in src.
     """
     if schema:
