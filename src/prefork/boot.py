@@ -17,7 +17,7 @@ from prefork.control.server import ControlServer
 from prefork.control.verbs import Verbs
 from prefork.core.fleet import Fleet
 from prefork.core.plan import Plan
-from prefork.errors import AppError, ExitCode
+from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.policy.schemes import SCHEMES
 from prefork.primary import priority
 from prefork.primary.acceptor import Acceptor
@@ -52,7 +52,7 @@ def serve(settings: Settings) -> int:
     """Run a fleet until it is told to stop. Returns the exit code.
 
     Raises AddressError where an address or the name is taken, before anything is forked, and
-    AppError where nothing ever served.
+    AppError or SettingsError where nothing ever served.
     """
     _configure_log(settings)
     descriptors.fill_standard()  # first: or the pipe of the signals were standard output
@@ -149,10 +149,13 @@ def _say_started(estate: Estate) -> None:
 
 
 def _explain(code: int, fleet: Fleet) -> None:
-    """Raise AppError, with what the application said, where it is why nothing ever served."""
+    """Raise SettingsError, or AppError with what the application said, where nothing ever served
+    because of these."""
+    failure = fleet.generation.failure
+    if code == ExitCode.USAGE and failure is not None:
+        raise SettingsError(failure.reason)
     if code not in (ExitCode.APP_IMPORT, ExitCode.APP_START):
         return
-    failure = fleet.generation.failure
     if failure is None:
         reason = "it died, or did not become ready within --start-timeout, three times"
     else:

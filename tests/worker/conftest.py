@@ -7,8 +7,12 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
+from tests.support import certificates
+from tests.worker.rig import SECRETS, Secrets
 
 from prefork import log
+from prefork.settings.schema import Settings
+from prefork.worker import credentials
 
 uvloop = pytest.importorskip("uvloop")
 
@@ -24,6 +28,30 @@ def run(request: pytest.FixtureRequest) -> Run:
             runner.run(scenario)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Secrets:
+    """The contexts of a server and of a client that trusts it."""
+    files = certificates.write(tmp_path_factory.mktemp("certificates"))
+    settings = Settings(app="a:b", certfile=str(files.certfile), keyfile=str(files.keyfile))
+    server = credentials.context(settings)
+    assert server is not None
+    return Secrets(server, certificates.client_context())
+
+
+@pytest.fixture(params=["plain", "tls"])
+def wire(request: pytest.FixtureRequest, secrets: Secrets) -> Iterator[str]:
+    """Run the scenario without TLS and with it: the rules are the same."""
+    token = SECRETS.set(secrets if request.param == "tls" else None)
+    yield request.param
+    SECRETS.reset(token)
+
+
+@pytest.fixture
+def scheme(wire: str) -> str:
+    """How its requests were asked for."""
+    return "https" if wire == "tls" else "http"
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,14 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any
+
+from tests.support.certificates import HOST
 
 from prefork.http.limits import Limits, WebSocketLimits
 from prefork.wire.board import LINE_BYTES, Field
@@ -15,6 +19,7 @@ from prefork.worker.application import Application, Kind
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.server import Server
 from prefork.worker.service import Member
+from prefork.worker.tls import Tls
 
 LIMITS = Limits(
     request_line=8192,
@@ -122,14 +127,97 @@ class Client:
         return b"".join(pieces)
 
     async def _more(self) -> bool:
-        async with asyncio.timeout(PATIENCE):
-            data = await self._loop.sock_recv(self.sock, 1 << 18)
+        data = await self._receive()
         self.seen += data
         return bool(data)
+
+    async def _receive(self) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return await self._loop.sock_recv(self.sock, 1 << 18)
 
     def _take(self, count: int) -> bytes:
         data, self.seen = self.seen[:count], self.seen[count:]
         return data
+
+
+class TlsClient(Client):
+    """One that speaks TLS; what it sends and reads is what TLS carries."""
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        super().__init__(sock)
+        self._there, self._back = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.session = context.wrap_bio(self._back, self._there, server_hostname=HOST)
+        self.said_goodbye = False  # the server did, in TLS
+
+    async def shake_hands(self) -> None:
+        while True:
+            try:
+                self.session.do_handshake()
+            except ssl.SSLWantReadError:
+                await self.flush()
+                data = await self._receive()
+                assert data, "EOF in the handshake"
+                self._back.write(data)
+            else:
+                await self.flush()
+                return
+
+    async def send(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.session.write(rest) :]
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Send what the session has said."""
+        await super().send(self._there.read())
+
+    async def is_open(self) -> bool:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        with suppress(BlockingIOError):
+            while data := self.sock.recv(1 << 18):
+                self._decrypt(data)
+            return False
+        return not self.seen and not self.said_goodbye
+
+    def shut(self) -> None:
+        """Say goodbye, and nothing more."""
+        with suppress(ssl.SSLWantReadError):
+            self.session.unwrap()
+        self.sock.send(self._there.read())
+
+    async def _more(self) -> bool:
+        before = len(self.seen)
+        while len(self.seen) == before:
+            data = await self._receive()
+            self._decrypt(data)
+            if not data or self.said_goodbye:
+                return len(self.seen) > before
+        return True
+
+    def _decrypt(self, data: bytes) -> None:
+        self._back.write(data)
+        try:
+            while self._back.pending and not self.said_goodbye:
+                piece = self.session.read(1 << 14)
+                self.seen += piece
+                self.said_goodbye = not piece
+        except ssl.SSLWantReadError:
+            return
+        except ssl.SSLZeroReturnError:
+            self.said_goodbye = True
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What both ends need to speak TLS."""
+
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+SECRETS: ContextVar[Secrets | None] = ContextVar("SECRETS", default=None)  # of every new connection
 
 
 class Rig:
@@ -149,14 +237,24 @@ class Rig:
         self.server.taken(1)
         near.setblocking(False)
         await self.loop.connect_accepted_socket(self._protocol, near)
-        client = Client(far)
+        client = self._client(far)
         self._clients.append(client)
+        if isinstance(client, TlsClient):
+            await client.shake_hands()
+            session = self.protocols[-1].transport.get_extra_info("ssl_object")
+            await self.turn(lambda: _has_shaken_hands(session))
         return client
 
-    def _protocol(self) -> HttpProtocol:
+    def _protocol(self) -> HttpProtocol | Tls:
         protocol = self.server.protocol()
         self.protocols.append(protocol)
-        return protocol
+        secrets = SECRETS.get()
+        return protocol if secrets is None else Tls(secrets.server, protocol)
+
+    @staticmethod
+    def _client(sock: socket.socket) -> Client:
+        secrets = SECRETS.get()
+        return Client(sock) if secrets is None else TlsClient(sock, secrets.client)
 
     @property
     def members(self) -> set[Member]:
@@ -202,6 +300,14 @@ async def rig(
         async with asyncio.timeout(PATIENCE):
             await made.server.drained
         made.server.leave(PATIENCE)
+
+
+def _has_shaken_hands(session: ssl.SSLObject) -> bool:
+    """Whether the handshake is over on the server's side too: its end is sent by the client."""
+    with suppress(ValueError):
+        session.getpeercert()
+        return True
+    return False
 
 
 def _pair(family: int, options: dict[str, int]) -> tuple[socket.socket, socket.socket]:

@@ -13,6 +13,8 @@ from prefork.http.errors import FramingError
 from prefork.http.forwarded import Trust
 from prefork.settings.peers import Peers
 
+pytestmark = pytest.mark.usefixtures("wire")
+
 START = {"type": "http.response.start", "status": 200, "headers": []}
 END = {"type": "http.response.body", "body": b""}
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -23,7 +25,7 @@ async def respond(send: Any, body: bytes = b"") -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def test_the_scope_is_complete(run: Run) -> None:
+def test_the_scope_is_complete(run: Run, scheme: str) -> None:
     scopes: list[Message] = []
 
     async def app(scope: Message, receive: Any, send: Any) -> None:
@@ -42,7 +44,7 @@ def test_the_scope_is_complete(run: Run) -> None:
                 "type": "http",
                 "asgi": {"version": "3.0", "spec_version": "2.3"},
                 "http_version": "1.1",
-                "scheme": "http",
+                "scheme": scheme,
                 "root_path": "",
                 "method": "GET",
                 "path": "/a b",
@@ -509,7 +511,7 @@ def test_what_runs_on_after_the_answer_is_waited_for(run: Run) -> None:
     run(scenario())
 
 
-def test_the_client_and_the_scheme_are_what_a_trusted_proxy_says(run: Run) -> None:
+def test_the_client_and_the_scheme_are_what_a_trusted_proxy_says(run: Run, scheme: str) -> None:
     async def app(scope: Message, receive: Any, send: Any) -> None:
         await respond(send, repr((scope["client"], scope["scheme"])).encode())
 
@@ -519,8 +521,8 @@ def test_the_client_and_the_scheme_are_what_a_trusted_proxy_says(run: Run) -> No
             client, stranger = await made.connect(socket.AF_INET), await made.connect()
             forwarded = GET[:-2] + b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n\r\n"
             assert (await client.get(forwarded)).body == b"(('192.0.2.7', 0), 'https')"
-            own = (client.sock.getsockname(), "http")
+            own = (client.sock.getsockname(), scheme)
             assert (await client.get()).body == repr(own).encode()
-            assert (await stranger.get(forwarded)).body == b"(None, 'http')"
+            assert (await stranger.get(forwarded)).body == repr((None, scheme)).encode()
 
     run(scenario())

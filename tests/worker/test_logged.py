@@ -19,6 +19,8 @@ from prefork.worker.access_log import AccessLog
 from prefork.worker.access_target import Path
 from prefork.worker.application import Kind
 
+pytestmark = pytest.mark.usefixtures("wire")
+
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 START = {"type": "http.response.start", "status": 201, "headers": []}
 

@@ -11,6 +11,7 @@ from tests.worker.rig import GET, LIMITS, Message, echo, hello, rig
 from prefork import Request, Response
 from prefork.worker.flow import HIGH_WATER, LINGER, LINGER_BYTES
 
+pytestmark = pytest.mark.usefixtures("wire")
 START = {"type": "http.response.start", "status": 200, "headers": []}
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 

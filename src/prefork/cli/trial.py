@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from prefork.errors import AppError
+from prefork.errors import AppError, SettingsError
 from prefork.settings import environment
 from prefork.settings.schema import Settings
 from prefork.wire import boundary, lineage, signalling
@@ -30,11 +30,16 @@ class Child:
 
 
 def tried(settings: Settings) -> str:
-    """Load it, with its hooks; return how it would be served. Raises AppError where it can't be."""
+    """Load it, with its hooks; return how it would be served.
+
+    Raises AppError where it can't be, SettingsError where what they name can't be used.
+    """
     with _child(settings) as child:
         found = json.loads(_read(child.report, settings) or b"{}")
     if not found:
         raise AppError(f"importing {settings.app} ended the process{_how(child.status)}")
+    if "wrong" in found:
+        raise SettingsError(found["wrong"])
     if "reason" in found:
         raise AppError(found["reason"], found["detail"])
     return _sentence(found["kind"], found["left"], settings.preload)
@@ -124,16 +129,20 @@ def _close(descriptor: int) -> None:
 
 
 def _found(settings: Settings) -> dict[str, Any]:
-    from prefork.worker.code import Code  # noqa: PLC0415 - the child's alone
+    from prefork.worker import credentials  # noqa: PLC0415 - the child's alone
+    from prefork.worker.code import Code  # noqa: PLC0415
     from prefork.worker.hooks import Hook  # noqa: PLC0415
 
     environment.limit_blas_threads(1)  # as `serve` does, or their pools were taken for threads
     before = remains.open_descriptors()
     try:
+        credentials.context(settings)
         code = Code.load(settings)
         left = remains.left_behind(before)
         for moment in _BESIDE:
             Hook.load(moment, getattr(settings, moment), settings.app_dir)
+    except SettingsError as error:
+        return {"wrong": str(error)}
     except AppError as error:
         return {"reason": str(error), "detail": error.detail}
     return {"kind": code.application.kind, "left": left}

@@ -33,6 +33,10 @@ from prefork.core.supply import Supply
 from prefork.errors import ExitCode
 
 FIRST_START_TRIES = 3  # then a fleet that never served gives up
+FINAL = {  # where the first start fails here, another would as well
+    Stage.SETTINGS: ExitCode.USAGE,
+    Stage.IMPORT: ExitCode.APP_IMPORT,
+}
 
 
 class Fleet:
@@ -211,14 +215,14 @@ class Fleet:
     def _on_loss(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
         is_first_start = not self.roster.has_served
-        is_import = lost.failure is not None and lost.failure.stage is Stage.IMPORT
+        final = FINAL.get(lost.failure.stage) if lost.failure else None
         is_in_vain = lost.failure is not None or self.generation.tries >= FIRST_START_TRIES
         if self._reload.is_refuted_by(lost):
             yield from self._reload.fail(lost, exited, now)
         elif is_first_start and is_in_vain and self._plan.waits_for_code:
             yield from self._wait_for_code()
-        elif is_first_start and is_import:
-            yield from self._stop(0.0, now, ExitCode.APP_IMPORT)
+        elif is_first_start and final is not None:
+            yield from self._stop(0.0, now, final)
         elif is_first_start and self.generation.tries >= FIRST_START_TRIES:
             yield Note("error", "giving_up", (("tries", self.generation.tries),))
             yield from self._stop(0.0, now, ExitCode.APP_START)

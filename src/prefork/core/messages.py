@@ -10,6 +10,7 @@ Level = Literal["debug", "info", "warning", "error"]
 class Stage(Enum):
     """How far an application came before it failed."""
 
+    SETTINGS = "settings"  # what they name can't be used, and the application wasn't looked at
     IMPORT = "import"
     STARTUP = "startup"
 

@@ -39,7 +39,7 @@ class Greeting:
 
     def _rows(self) -> list[tuple[str, str]]:
         settings = self.estate.settings
-        rows = [("address", _link(each)) for each in self.estate.bind]
+        rows = [("address", self._link(each)) for each in self.estate.bind]
         rows.append(("workers", f"{self._workers()}; policy {settings.policy}"))
         rows.append(("interface", self._interface()))
         rows.append(("preload", self.preload))
@@ -61,7 +61,8 @@ class Greeting:
     def _name(self) -> str:
         return self.estate.settings.control or self.estate.name
 
-
-def _link(address: str) -> str:
-    """What a terminal lets its user click, where it is one."""
-    return f"http://{address}" if isinstance(parse(address), TcpAddress) else address
+    def _link(self, address: str) -> str:
+        """What a terminal lets its user click, where it is one."""
+        scheme = "https" if self.estate.settings.certfile else "http"
+        is_linked = isinstance(parse(address), TcpAddress)
+        return f"{scheme}://{address}" if is_linked else address

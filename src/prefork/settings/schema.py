@@ -1,4 +1,4 @@
-"""Every setting, declared once, in `serving` and `running`.
+"""Every setting, declared once, in `serving`, `encryption` and `running`.
 
 The command line, the environment, the file, the checks and the reference page are all made from
 the fields of `Settings`; a value that is wrong is named there and nowhere else.
@@ -10,12 +10,13 @@ from functools import cache
 
 from prefork.errors import SettingsError
 from prefork.settings.declaration import Described
+from prefork.settings.encryption import Encryption
 from prefork.settings.running import Running
 from prefork.settings.serving import Serving
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Running, Serving):
+class Settings(Running, Encryption, Serving):
     """What `prefork serve` was asked for. Raises SettingsError that names every problem at once."""
 
     def __post_init__(self) -> None:
@@ -36,14 +37,24 @@ def problems(values: Mapping[str, object], labels: Mapping[str, str] | None = No
     wrong = []
     for each in described():
         verdict = each.wrong(values[each.name]) if each.name in values else None
+        verdict = verdict or _lacking(each, values)
         if verdict:
             wrong.append(f"{(labels or {}).get(each.name, each.label)} {verdict}")
     return wrong
 
 
+def _lacking(each: Described, values: Mapping[str, object]) -> str | None:
+    """Say which setting would have to be given as well."""
+    is_idle = values.get(each.name, each.default) == each.default
+    if is_idle or not each.doc.needs or values.get(each.doc.needs) is not None:
+        return None
+    return f"does nothing without --{each.doc.needs.replace('_', '-')}"
+
+
 SECTIONS = (  # as the help and the pages have them
     "Application",
     "Network",
+    "TLS",
     "Processes",
     "Development",
     "Logging",

@@ -5,6 +5,7 @@ import gc
 import os
 import select
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any
 from setproctitle import setproctitle
 
 from prefork import log
-from prefork.errors import AppError, ExitCode
+from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.http.forwarded import Trust
 from prefork.http.limits import Limits, WebSocketLimits
 from prefork.settings.peers import Peers
@@ -23,7 +24,7 @@ from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
 from prefork.wire.outlet import Outlet
-from prefork.worker import heartbeat
+from prefork.worker import credentials, heartbeat
 from prefork.worker.access_log import open_access_log
 from prefork.worker.code import Code
 from prefork.worker.heartbeat import Heartbeat
@@ -46,8 +47,11 @@ LAST_LINES = 2.0  # seconds that a slow reader of the access log gets, within th
 FLUSH = 0.1  # seconds for the last answers after the deadline, and for threads to end
 
 
-def main(birth: WorkerBirth, code: Code | None = None) -> int:
-    """Serve until told to stop. Returns the exit code. *code*: as the template has it."""
+def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | None = None) -> int:
+    """Serve until told to stop. Returns the exit code. *code* and *tls*: as the template has them.
+
+    Without a template each worker makes its own: a TLS session then goes on at that worker alone.
+    """
     settings = birth.estate.settings
     lineage.die_with(birth.estate.primary)
     gc.enable()
@@ -59,8 +63,9 @@ def main(birth: WorkerBirth, code: Code | None = None) -> int:
     outlet.open()
     heartbeat.watch(channel, line, outlet)
     try:
+        tls = tls or credentials.context(settings)
         code = code or Code.load(settings)
-    except AppError as error:
+    except (AppError, SettingsError) as error:
         report(channel, "import", error)
         return error.exit_code
     try:
@@ -69,14 +74,17 @@ def main(birth: WorkerBirth, code: Code | None = None) -> int:
         report(channel, "startup", error)
         return ExitCode.APP_START
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(Worker(birth, channel, code).live())
+        return runner.run(Worker(birth, channel, code, tls).live())
 
 
 class Worker:
-    def __init__(self, birth: WorkerBirth, channel: Channel, code: Code) -> None:
+    def __init__(
+        self, birth: WorkerBirth, channel: Channel, code: Code, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._birth = birth
         self._channel = channel
         self._code = code
+        self._tls = tls
 
     async def live(self) -> int:
         """Start up, serve, drain, shut down."""
@@ -122,6 +130,8 @@ class Worker:
         server.log_to(open_access_log(settings, birth.estate.stdout))
         Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)
+        if self._tls is not None:
+            intake.speak_tls(self._tls)
         if proxies := Peers(settings.proxy_protocol_allow_ips):
             intake.await_headers(server.preambles(proxies))
         intake.receive_from(birth.handover, birth.estate.families)
@@ -175,10 +185,13 @@ def _info(birth: WorkerBirth) -> WorkerInfo:
     return WorkerInfo(birth.slot, birth.generation, os.getpid())
 
 
-def report(channel: Channel, stage: str, error: AppError) -> None:
-    """Tell the primary why the application failed, before we exit."""
-    reason = _encodable(str(error))[:LONGEST_REASON]
-    detail = _encodable(error.detail)[-LONGEST_DETAIL:]
+def report(channel: Channel, stage: str, error: AppError | SettingsError) -> None:
+    """Tell the primary why the application failed, before we exit; or that settings are why."""
+    reason, detail = _encodable(str(error))[:LONGEST_REASON], ""
+    if isinstance(error, AppError):
+        detail = _encodable(error.detail)[-LONGEST_DETAIL:]
+    else:
+        stage = "settings"
     channel.send(Failed(stage, reason, detail))
     while not channel.flush():
         select.select([], [channel], [])

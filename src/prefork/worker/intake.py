@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
@@ -16,6 +17,7 @@ from prefork.wire.messages import Nudge
 from prefork.worker.link import Link
 from prefork.worker.preamble import Make, Preambles
 from prefork.worker.server import Server
+from prefork.worker.tls import Tls
 
 LOOK_AGAIN = 0.01  # seconds; only while this worker is full
 ACCEPT_BATCH = 4  # per turn; asyncio takes 100, so that a burst lands on one worker
@@ -38,11 +40,16 @@ class Intake:
         self._loop = loop
         self._listeners: Sequence[socket.socket] = ()
         self._preambles: Preambles | None = None
+        self._tls: ssl.SSLContext | None = None
         self._is_stopped = False
 
     def await_headers(self, preambles: Preambles) -> None:
         """Attach connections only when they have said whose they are."""
         self._preambles = preambles
+
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        """Encrypt all connections that come from now on; a PROXY header comes before that."""
+        self._tls = context
 
     def receive_from(self, sock: socket.socket, families: Sequence[int]) -> None:
         """Take what the primary hands over. *families*: of the addresses, by number."""
@@ -113,7 +120,8 @@ class Intake:
 
     def _attach(self, sock: socket.socket, make: Make) -> None:
         """Drive the coroutine by hand: 11 µs instead of 15 with a task that has one step."""
-        attaching = self._loop.connect_accepted_socket(make, sock)
+        protocol = make if self._tls is None else partial(self._encrypted, self._tls, make)
+        attaching = self._loop.connect_accepted_socket(protocol, sock)
         try:
             waiter = attaching.send(None)
         except StopIteration:
@@ -122,6 +130,10 @@ class Intake:
             self._give_up(error)
         else:
             waiter.add_done_callback(partial(self._attached, attaching))
+
+    @staticmethod
+    def _encrypted(context: ssl.SSLContext, make: Make) -> Tls:
+        return Tls(context, make())
 
     def _attached(self, attaching: Coroutine[Any, Any, Any], _: Any) -> None:
         with suppress(StopIteration):

@@ -4,20 +4,21 @@ import gc
 import os
 import select
 import signal
+import ssl
 from contextlib import ExitStack, suppress
 from functools import partial
 
 from setproctitle import setproctitle
 
 from prefork import log
-from prefork.errors import AppError, RemoteError
+from prefork.errors import AppError, RemoteError, SettingsError
 from prefork.wire import boundary, lineage, signalling, stream
 from prefork.wire.channel import Channel
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import TemplateBirth, WorkerBirth
 from prefork.wire.messages import Declined, Forked, Ready, SpawnWorker, Stop
 from prefork.wire.outlet import Outlet
-from prefork.worker import entry, remains
+from prefork.worker import credentials, entry, remains
 from prefork.worker.code import Code
 
 _PID_BYTES = 8
@@ -30,34 +31,41 @@ def main(birth: TemplateBirth) -> int:
     setproctitle(f"prefork: template g{birth.generation} [{settings.app}]")
     channel = Channel(birth.channel)
     Outlet(birth.estate.output, f"t{birth.generation}").open()
-    code = None
-    if birth.loaded:
-        gc.disable()  # a collection during the import would only move what is frozen below
-        before = remains.open_descriptors()
-        try:
+    code, before = None, remains.open_descriptors()
+    try:
+        tls = credentials.context(settings)
+        if birth.loaded:
+            gc.disable()  # a collection during the import would only move what is frozen below
             code = Code.load(settings)
-        except AppError as error:
-            entry.report(channel, "import", error)
-            return error.exit_code
-        left = remains.left_behind(before)
-        if left and settings.preload == "auto":
-            channel.send(Declined(left))
-            return 0
+    except (AppError, SettingsError) as error:
+        entry.report(channel, "import", error)
+        return error.exit_code
+    left = remains.left_behind(before) if code else []
+    if left and settings.preload == "auto":
+        channel.send(Declined(left))
+        return 0
     gc.collect()
     gc.freeze()  # what is never collected is never written to: 12 MB per worker instead of 43
     signalling.disregard(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     lineage.outlive()
     channel.send(Ready(os.getpid(), code.application.kind if code else ""))
-    return Template(birth, channel, code).run()
+    return Template(birth, channel, code, tls).run()
 
 
 class Template:
     """Serves spawn requests, and buries the workers if the primary dies before it said Stop."""
 
-    def __init__(self, birth: TemplateBirth, channel: Channel, code: Code | None) -> None:
+    def __init__(
+        self,
+        birth: TemplateBirth,
+        channel: Channel,
+        code: Code | None,
+        tls: ssl.SSLContext | None,
+    ) -> None:
         self._birth = birth
         self._channel = channel
         self._code = code
+        self._tls = tls
         self._workers: dict[int, int] = {}  # pid by pidfd
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
@@ -132,7 +140,7 @@ class Template:
         os.setpgid(0, 0)
         close_others([*given, *self._birth.estate.kept])
         entry.wait_for_adoption(middle)
-        return entry.main(self._worker_birth(order, given), self._code)
+        return entry.main(self._worker_birth(order, given), self._code, self._tls)
 
     def _worker_birth(self, order: SpawnWorker, given: list[int]) -> WorkerBirth:
         estate = self._birth.estate
