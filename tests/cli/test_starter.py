@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support import certificates
 
 from prefork.cli.main import main
 from prefork.cli.starter import WIDTH, starter, toml
@@ -29,6 +30,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "hooks.py").write_text("".join(f"def {name}(*_): ...\n" for name in HOOKS))
     (tmp_path / ".env").write_text("COLOUR=red\n")
     (tmp_path / "logging.json").write_text('{"version": 1}')
+    certificates.write(tmp_path)
+    certificates.write_authority(tmp_path, "clients.pem")
     return tmp_path
 
 

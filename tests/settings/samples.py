@@ -28,6 +28,7 @@ def of_checks(place: Path) -> dict[Callable[[Any], str | None], Made]:
         checks.directory: directories(place),
         checks.directories: directories(place),
         checks.readable_file: files(place),
+        checks.cipher_list: ["ECDHE+AESGCM", "HIGH:!aNULL", "AES256-SHA"],
         checks.log_path: [str(place / name) for name in ("one.log", "two.log", "three.log")],
         checks.socket_path: ["/run/one.sock", "/run/two.sock", "/run/three.sock"],
     }

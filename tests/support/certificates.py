@@ -44,9 +44,9 @@ def write(
     return files
 
 
-def write_authority(place: Path) -> Path:
+def write_authority(place: Path, name: str = "ca.pem") -> Path:
     """Write the certificate that all others are signed by."""
-    path = place / "ca.pem"
+    path = place / name
     authority().cert_pem.write_to_path(str(path))
     return path
 

@@ -17,6 +17,7 @@ Check = Callable[[Any], str | None]  # worded to follow the setting's name
 
 INSTANCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STDERR = 2
+_CIPHERS = re.compile(r"[A-Za-z0-9:+!@=_.-]+")
 _MODE = re.compile(r"0?[0-7]{3}")
 MOST_WORKERS = 1024  # the board has lines for three processes to each
 MOST_ADDRESSES = 64  # a spawn carries a descriptor for each; a message takes 253
@@ -178,6 +179,13 @@ def readable_file(value: str | None) -> str | None:
     if value is None or (os.path.isfile(value) and os.access(value, os.R_OK)):
         return None
     return got("must be a file that can be read", value)
+
+
+def cipher_list(value: str | None) -> str | None:
+    """Accept what may be one in OpenSSL's form; which it has, only the workers know."""
+    if value is None or _CIPHERS.fullmatch(value):
+        return None
+    return got("must be names with colons between them, as in ECDHE+AESGCM", value)
 
 
 def log_path(value: str | None) -> str | None:

@@ -19,7 +19,6 @@ class Doc:
     metavar: str = ""  # what stands for the value in the help, where the type says too little
     short: str = ""  # a second, short option, where gunicorn's users know one
     with_reload: Any = None  # the default under --reload, where that is another
-    needs: str = ""  # another setting, without which this one does nothing
     is_path: bool = False  # relative to the file that gives it
     example: Any = None  # what `init` writes where the default is nothing that can be written
 

@@ -29,7 +29,6 @@ class Encryption:
         metavar="FILE",
         unset="the file of --certfile",
         is_path=True,
-        needs="certfile",
         example="key.pem",
         help="The certificate's private key in PEM form, not encrypted.",
     )
@@ -40,23 +39,21 @@ class Encryption:
         metavar="FILE",
         unset="clients are asked for none",
         is_path=True,
-        needs="certfile",
         example="clients.pem",
         help="Certificates in PEM form by one of which a client's certificate must be signed.",
     )
     client_certs: Literal["required", "optional"] = setting(
         "required",
         section="TLS",
-        needs="ca_certs",
         help="Whether a client that shows no certificate is turned away; one whose certificate is "
         "not signed by one of --ca-certs always is.",
     )
     ciphers: str | None = setting(
         None,
         section="TLS",
+        check=checks.cipher_list,
         metavar="CIPHERS",
         unset="as Python has them",
-        needs="certfile",
         example="ECDHE+AESGCM",
         help="The ciphers of TLS 1.2, as OpenSSL writes them; those of TLS 1.3 stay the same.",
     )

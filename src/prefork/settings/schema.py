@@ -37,18 +37,9 @@ def problems(values: Mapping[str, object], labels: Mapping[str, str] | None = No
     wrong = []
     for each in described():
         verdict = each.wrong(values[each.name]) if each.name in values else None
-        verdict = verdict or _lacking(each, values)
         if verdict:
             wrong.append(f"{(labels or {}).get(each.name, each.label)} {verdict}")
     return wrong
-
-
-def _lacking(each: Described, values: Mapping[str, object]) -> str | None:
-    """Say which setting would have to be given as well."""
-    is_idle = values.get(each.name, each.default) == each.default
-    if is_idle or not each.doc.needs or values.get(each.doc.needs) is not None:
-        return None
-    return f"does nothing without --{each.doc.needs.replace('_', '-')}"
 
 
 SECTIONS = (  # as the help and the pages have them

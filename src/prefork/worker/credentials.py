@@ -27,6 +27,7 @@ def context(settings: Settings) -> ssl.SSLContext | None:
     Raises SettingsError. An expired certificate is a warning: clients decide whether they mind.
     """
     if settings.certfile is None:
+        _refuse_what_would_do_nothing(settings)
         return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -39,6 +40,12 @@ def context(settings: Settings) -> ssl.SSLContext | None:
     if settings.ca_certs is not None:
         _demand(made, settings.ca_certs, REQUIREMENTS[settings.client_certs])
     return made
+
+
+def _refuse_what_would_do_nothing(settings: Settings) -> None:
+    for name in ("keyfile", "ca_certs", "ciphers"):
+        if getattr(settings, name) is not None:
+            raise SettingsError(f"--{name.replace('_', '-')} does nothing without --certfile")
 
 
 def _show(made: ssl.SSLContext, certfile: str, keyfile: str | None) -> None:
