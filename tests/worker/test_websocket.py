@@ -16,6 +16,8 @@ from prefork import Request
 from prefork.http.errors import FramingError
 from prefork.worker.websocket import Disconnected
 
+pytestmark = pytest.mark.usefixtures("wire")
+
 CLOSING = {"type": "websocket.close"}
 DENIAL = {"type": "websocket.http.response.start", "status": 401, "headers": [(b"x-y", b"z")]}
 BODY = {"type": "websocket.http.response.body", "body": b"no entry"}
@@ -40,7 +42,7 @@ async def asked(made: Rig) -> tuple[int, bytes, bool]:
     return answer.status, answer.body, answer.closes
 
 
-def test_the_scope_is_complete(run: Run) -> None:
+def test_the_scope_is_complete(run: Run, scheme: str) -> None:
     collector = Collector()
 
     async def scenario() -> None:
@@ -55,7 +57,7 @@ def test_the_scope_is_complete(run: Run) -> None:
                 "type": "websocket",
                 "asgi": {"version": "3.0", "spec_version": "2.4"},
                 "http_version": "1.1",
-                "scheme": "ws",
+                "scheme": {"http": "ws", "https": "wss"}[scheme],
                 "root_path": "/root",
                 "path": "/root/a b",
                 "raw_path": b"/root/a%20b",

@@ -118,6 +118,10 @@ class Tls(asyncio.Protocol, asyncio.Transport):
     def resume_reading(self) -> None:
         self._transport.resume_reading()
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Take who follows: a WebSocket."""
+        self._connection = cast(Flow, protocol)
+
     def get_write_buffer_size(self) -> int:
         return self._transport.get_write_buffer_size()
 
