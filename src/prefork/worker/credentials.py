@@ -69,9 +69,17 @@ def _show(made: ssl.SSLContext, certfile: str, keyfile: str | None) -> None:
         if getattr(error, "reason", None) in MISMATCHES:
             wrong = f"{where} holds a key that does not belong to the certificate"
             raise SettingsError(f"{wrong} in {shown(certfile)}" if keyfile else wrong) from None
-        raise SettingsError(
-            f"--certfile {shown(certfile)} can't be used: {_reason(error)}"
-        ) from None
+        culprit = where if _is_sound(certfile) else f"--certfile {shown(certfile)}"
+        raise SettingsError(f"{culprit} can't be used: {_reason(error)}") from None
+
+
+def _is_sound(certfile: str) -> bool:
+    """Whether what can't be used is the key."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certfile)
+    except OSError:
+        return False
+    return True
 
 
 def _holds(path: str, label: str, marks: tuple[bytes, ...]) -> bool:
@@ -134,5 +142,6 @@ def _advance(end: ssl.SSLObject) -> None:
 
 def _reason(error: OSError) -> str:
     """In OpenSSL's words, without the place in its source; or in the system's."""
-    said = getattr(error, "reason", None) or error.strerror or str(error)
-    return said.lower().replace("_", " ")
+    if not isinstance(error, ssl.SSLError):
+        return error.strerror or str(error)
+    return (error.reason or "it can't be decoded").lower().replace("_", " ")
