@@ -51,6 +51,15 @@ def write_authority(place: Path, name: str = "ca.pem") -> Path:
     return path
 
 
+def write_stranger(place: Path) -> Files:
+    """Make a certificate that an authority has signed whom nobody knows."""
+    issued = trustme.CA().issue_cert(HOST)
+    files = Files(place / "stranger.pem", place / "stranger.key")
+    files.certfile.write_bytes(issued.cert_chain_pems[0].bytes())
+    files.keyfile.write_bytes(issued.private_key_pem.bytes())
+    return files
+
+
 def client_context(files: Files | None = None) -> ssl.SSLContext:
     """What a client needs that trusts the authority; *files*: what it shows, if anything."""
     made = ssl.create_default_context()

@@ -149,7 +149,8 @@ class TlsClient(Client):
         self.session = context.wrap_bio(self._back, self._there, server_hostname=HOST)
         self.said_goodbye = False  # the server did, in TLS
 
-    async def shake_hands(self) -> None:
+    async def shake_hands(self, last: bytes = b"") -> None:
+        """Do it, and send *last* together with its end."""
         while True:
             try:
                 self.session.do_handshake()
@@ -159,7 +160,7 @@ class TlsClient(Client):
                 assert data, "EOF in the handshake"
                 self._back.write(data)
             else:
-                await self.flush()
+                await self.send(last)
                 return
 
     async def send(self, data: bytes) -> None:
@@ -170,7 +171,18 @@ class TlsClient(Client):
 
     async def flush(self) -> None:
         """Send what the session has said."""
-        await super().send(self._there.read())
+        await super().send(self.said())
+
+    def said(self) -> bytes:
+        """What the session has said since this was last asked."""
+        return self._there.read()
+
+    async def undeciphered(self) -> bytes:
+        """Everything up to the server's EOF, as it comes."""
+        seen = b""
+        while data := await self._receive():
+            seen += data
+        return seen
 
     async def is_open(self) -> bool:
         for _ in range(3):
@@ -185,7 +197,7 @@ class TlsClient(Client):
         """Say goodbye, and nothing more."""
         with suppress(ssl.SSLWantReadError):
             self.session.unwrap()
-        self.sock.send(self._there.read())
+        self.sock.send(self.said())
 
     async def _more(self) -> bool:
         before = len(self.seen)
@@ -231,7 +243,9 @@ class Rig:
         self.protocols: list[HttpProtocol] = []
         self._clients: list[Client] = []
 
-    async def connect(self, family: int = socket.AF_UNIX, **options: int) -> Client:
+    async def connect(
+        self, family: int = socket.AF_UNIX, *, shakes_hands: bool = True, **options: int
+    ) -> Client:
         """A new connection, taken as a worker takes it."""
         near, far = _pair(family, options)
         self.server.taken(1)
@@ -239,7 +253,7 @@ class Rig:
         await self.loop.connect_accepted_socket(self._protocol, near)
         client = self._client(far)
         self._clients.append(client)
-        if isinstance(client, TlsClient):
+        if isinstance(client, TlsClient) and shakes_hands:
             await client.shake_hands()
             session = self.protocols[-1].transport.get_extra_info("ssl_object")
             await self.turn(lambda: _has_shaken_hands(session))
