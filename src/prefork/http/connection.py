@@ -134,7 +134,7 @@ class Connection(Upgrading[E]):
         exchange = self._make(method, path, raw_path, query, self._fields, version, keep_alive)
         exchange.target = target
         exchange.forwarded = forwarded
-        if LENGTH in facts or CODING in facts:
+        if facts and (LENGTH in facts or CODING in facts):
             self._frame(exchange, facts)
         self._fields, self._notable, self._target = [], [], b""  # of trailers, then of a head
         self.in_head = False
