@@ -1,6 +1,6 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check docs-generate bench-memory bench-connections \
+.PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
 	bench-bad-reloads bench-slow-import bench-access-log docs dist clean
 
 PYTHON ?= python3
@@ -63,6 +63,10 @@ $(PEERS_STAMP): benchmarks/peers.txt pyproject.toml
 	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
 	$(PEERS)/bin/python -m pip install --quiet --editable . --requirement benchmarks/peers.txt
 	@touch $@
+
+bench: $(PEERS_STAMP) ## requests per second and instructions per request beside every peer; 10 min
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
+	$(PEERS)/bin/python -m benchmarks.throughput
 
 bench-memory: $(PEERS_STAMP) ## memory, start and respawn beside uvicorn and gunicorn
 	$(PEERS)/bin/python -m benchmarks.memory
