@@ -88,15 +88,20 @@ class AsgiCycle(Cycle):
             self.fault = error
             raise
         carrier.transport.write(data)
-        if self.finished:
-            carrier.answered()
+        if not self.finished:
+            await self.turn(data)
+            return
+        carrier.answered()
 
     async def _in_vain(self) -> None:
-        """Let others run, and cancel an application that goes on and on after the end.
+        """Let others run, and end an application that goes on and on after the end.
 
         Neither call waits for anything then: a loop around one would never let go of the worker.
+        Raises FramingError where somebody may still wait for an answer.
         """
         self.vain = getattr(self, "vain", 0) + 1
-        if self.vain > IN_VAIN and self.task is not None:
+        if self.vain > IN_VAIN and self.gone and self.task is not None:
             self.task.cancel()
         await asyncio.sleep(0)
+        if self.vain > IN_VAIN:
+            raise FramingError("the application goes on receiving after the disconnect")

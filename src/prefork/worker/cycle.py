@@ -14,6 +14,8 @@ from prefork.worker.tasks import Work
 from prefork.worker.tracebacks import headline, own_traceback
 from prefork.worker.waiters import Waiters
 
+TURN = 262144  # bytes of an answer; as much as uvloop reads at once
+
 # One second is what such bursts last, and the shortest that can be said.
 _LATER = ((b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1"))
 
@@ -113,10 +115,21 @@ class Cycle(Exchange):
             self.waiters = Waiters(self.carrier.service.loop)
         await self.waiters.wait()
 
+    async def turn(self, data: bytes) -> None:
+        """Let others run after a TURN's bytes, or none: an answer may be longer than patience.
+
+        A piece that the kernel takes makes nobody wait, so an application that only sends would
+        never let go, nor be told that its client is gone.
+        """
+        if self.carrier.blocked:
+            return  # the next piece waits
+        if not data or self.size % TURN < len(data):
+            await asyncio.sleep(0)
+
     def fail(self, error: BaseException) -> None:
         """The application raised, or broke the rules: log it, and tell the client if possible."""
-        if self.gone and isinstance(error, asyncio.CancelledError):
-            return
+        if self.gone and isinstance(error, asyncio.CancelledError | GeneratorExit):
+            return  # it was ended, not by its own doing
         level = log.warning if self.gone else log.error
         level(
             "request_failed",

@@ -200,4 +200,7 @@ class HandlerCycle(Request):
             raise asyncio.CancelledError
         if carrier.service.draining and not self.sent and carrier.is_last():
             self.keep_alive = False
-        carrier.transport.write(self.write(data, more))
+        written = self.write(data, more)
+        carrier.transport.write(written)
+        if more:
+            await self.turn(written)

@@ -1,12 +1,11 @@
 """The application's own traceback: without our frames, and without importlib's."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException
 
-# What code of the application may end with by its own doing; GeneratorExit is the loop's.
-ANYTHING = (Exception, asyncio.CancelledError, SystemExit)
+# What code of the application may end with: whatever it is must not end the event loop.
+ANYTHING = BaseException
 OURS = str(Path(__file__).parent.parent)
 
 
