@@ -111,6 +111,21 @@ def test_an_application_that_does_not_receive_pauses_the_socket(run: Run) -> Non
     run(scenario())
 
 
+def test_a_ping_is_answered_while_messages_wait_for_the_application(run: Run) -> None:
+    async def scenario() -> None:
+        lazy = Lazy()
+        async with rig(lazy) as made:
+            talker = await talk(made)
+            await talker.say(*(frame(TEXT, b"%d" % number) for number in range(100)))
+            await talker.say(frame(PING, b"there?"))
+            assert await talker.hear() == (PONG, b"there?")
+            lazy.go.set()
+            await made.turn(lambda: len(lazy.received) == 101)
+            assert [each.get("text") for each in lazy.received[1:]] == [str(n) for n in range(100)]
+
+    run(scenario())
+
+
 def test_what_comes_before_the_acceptance_is_held_within_bounds(run: Run) -> None:
     async def scenario() -> None:
         go = asyncio.Event()
@@ -277,6 +292,27 @@ def test_the_clients_answer_to_the_close_ends_the_connection(run: Run) -> None:
         async with rig(app) as made:
             talker = await talk(made)
             await talker.say(frame(TEXT, b"late") * 1000)
+            assert await talker.closed() == 1000
+            assert await talker.client.rest() == b""
+            await made.turn(lambda: made.server.connections == 0)
+
+    run(scenario())
+
+
+def test_an_application_that_closes_what_it_never_received_sees_the_answer(run: Run) -> None:
+    async def scenario() -> None:
+        go = asyncio.Event()
+
+        async def app(scope: Message, receive: Any, send: Any) -> None:
+            await send(ACCEPT)
+            await go.wait()
+
+        async with rig(app) as made:
+            talker = await talk(made)
+            sending = asyncio.ensure_future(talker.say(frame(BINARY, bytes(1000)) * 2000))
+            await made.turn(lambda: dialogue(made)._held)
+            go.set()
+            await sending
             assert await talker.closed() == 1000
             assert await talker.client.rest() == b""
             await made.turn(lambda: made.server.connections == 0)

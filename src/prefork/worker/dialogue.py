@@ -6,18 +6,22 @@ from prefork.worker.flow import BUSY, CLOSED, ENDING, FOREVER, HIGH_WATER, LINGE
 from prefork.worker.service import Service
 
 CLOSE_TIMEOUT = 10.0  # seconds for the client's word that it closes too; as websockets
+OBJECT = 128  # bytes that a message takes beside its own, and its share of being handled
 ABNORMAL = 1006  # RFC 6455, section 7.4.1: no close frame came
 RESTART = (1012, "service restart")
 UNHEARD = (1011, "keepalive ping timeout")
 
 
 class Dialogue(Flow):
-    """What a connection is from its handshake on. It has at most one message ready."""
+    """What a connection is from its handshake on.
+
+    It parses ahead of the application, or a ping would wait behind a message; but not far.
+    """
 
     # fmt: off
     __slots__ = (
-        "_awaits", "_cycle", "_is_deaf", "_is_due", "_message", "_next_ping", "_socket", "code",
-        "reason",
+        "_awaits", "_cycle", "_is_deaf", "_is_due", "_kept", "_messages", "_next_ping", "_socket",
+        "code", "reason",
     )
     # fmt: on
 
@@ -25,7 +29,8 @@ class Dialogue(Flow):
         super().__init__(service)
         self._cycle: Cycle | None = cycle
         self._socket = socket
-        self._message: str | bytes | None = None  # the application is to take
+        self._messages: list[str | bytes] = []  # for the application to take
+        self._kept = 0  # bytes of these, with what an object has more
         self._is_deaf = False  # the application closed: it takes nothing more
         self._is_due = False  # it is to be closed when its deadline comes
         self._awaits = False  # a sign of life was asked for
@@ -66,8 +71,11 @@ class Dialogue(Flow):
 
     def take(self) -> str | bytes | None:
         """The next message, if it is here."""
-        message, self._message = self._message, None
-        if message is not None:
+        if not self._messages:
+            return None
+        message = self._messages.pop(0)
+        self._kept -= len(message) + OBJECT
+        if self._held or self._socket.unparsed:
             self._pump()
         return message
 
@@ -80,7 +88,8 @@ class Dialogue(Flow):
         if self._phase is BUSY:
             self._part(code, reason)
             self._is_deaf = True
-            self._message = None
+            self._messages.clear()
+            self._kept = 0
             self._pump()
 
     # What the event loop calls.
@@ -162,9 +171,9 @@ class Dialogue(Flow):
         return int(is_running)
 
     def _pump(self) -> None:
-        """Parse until a message waits to be taken, or nothing more is here."""
+        """Parse until enough waits to be taken, or nothing more is here."""
         socket = self._socket
-        while self._message is None and not self.blocked:
+        while self._kept < HIGH_WATER and not self.blocked:
             event = socket.event()
             if isinstance(event, Closed):
                 self._end(event)
@@ -172,7 +181,8 @@ class Dialogue(Flow):
             if event is None:
                 break
             if not self._is_deaf:
-                self._message = event
+                self._messages.append(event)
+                self._kept += len(event) + OBJECT
         if self._phase is BUSY or self._phase is PARTING:
             self._go_on(socket)
 
@@ -182,11 +192,11 @@ class Dialogue(Flow):
             self.transport.write(answers)
         if socket.is_interrupted:
             self.service.loop.call_soon(self._pump)
-        if self.blocked or (self._message is not None and socket.unparsed > HIGH_WATER):
+        if self.blocked or (self._kept >= HIGH_WATER and socket.unparsed > HIGH_WATER):
             self._hold()
         else:
             self._release()
-        if self._message is not None and self._cycle is not None:
+        if self._messages and self._cycle is not None:
             self._cycle.wake()
 
     def _part(self, code: int, reason: str) -> None:
