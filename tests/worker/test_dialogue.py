@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.http.frames import BINARY, CLOSE, PING, PONG, TEXT, close, frame
 from tests.worker.conftest import Run
-from tests.worker.rig import LIMITS, Message, Rig, rig
+from tests.worker.rig import GET, LIMITS, Message, Rig, hello, rig
 from tests.worker.talking import ACCEPT, Collector, Talker, asking, echo, fragments, talk
 from tests.worker.test_logged import logged
 
@@ -215,19 +215,50 @@ def test_what_came_before_the_client_left_is_received_first(run: Run) -> None:
     run(scenario())
 
 
-# By TLS the goodbye comes with the rest, so that nothing is accepted any more.
-@pytest.mark.parametrize("wire", ["plain"], indirect=True)
-def test_a_client_that_has_left_before_its_turn_is_told_of_in_order(run: Run) -> None:
+def test_what_came_while_the_client_did_not_read_is_received_too(run: Run) -> None:
+    received: list[Message] = []
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await Speaker()(scope, receive, send)
+        while not received or received[-1]["type"] != "websocket.disconnect":
+            received.append(await receive())
+
+    async def scenario() -> None:
+        async with rig(app) as made:
+            talker = await talk(made)
+            await made.turn(lambda: dialogue(made).blocked)
+            await talker.say(frame(TEXT, b"last words"))
+            await made.turn(lambda: dialogue(made)._socket.unparsed > 0)
+            talker.client.close()
+            await made.turn(lambda: len(received) == 3)
+            assert received[1]["text"] == "last words"
+
+    run(scenario())
+
+
+def test_a_client_that_left_before_its_turn_is_told_of_when_that_comes(run: Run) -> None:
     collector = Collector()
 
     async def scenario() -> None:
-        async with rig(collector) as made:
+        go = asyncio.Event()
+
+        async def app(scope: Message, receive: Any, send: Any) -> None:
+            if scope["type"] == "websocket":
+                await collector(scope, receive, send)
+                return
+            await go.wait()
+            await hello(scope, receive, send)
+
+        async with rig(app) as made:
             client = await made.connect()
-            await client.send(asking() + frame(TEXT, b"last words"))
+            await client.send(GET + asking() + frame(TEXT, b"last words"))
             client.shut()
+            await made.turn(lambda: made.protocols[0]._held)
+            go.set()
             await made.turn(lambda: collector.is_done)
+            assert collector.received[1]["text"] == "last words"
+            assert collector.disconnect == (1006, "")
             await made.turn(lambda: made.server.connections == 0)
-            assert collector.received[-1]["code"] == 1006
 
     run(scenario())
 

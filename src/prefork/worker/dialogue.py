@@ -66,8 +66,6 @@ class Dialogue(Flow):
         if self.service.draining:
             self.drain(0.0)
         self.data_received(received)
-        if self.at_eof:
-            self.eof_received()
 
     def take(self) -> str | bytes | None:
         """The next message, if it is here."""
@@ -124,7 +122,6 @@ class Dialogue(Flow):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._hold()  # or pings would be answered without end
         if self._may_wait:
             self._unsent = self.transport.get_write_buffer_size()
             self.deadline = self.service.now + self.service.limits.send_timeout
@@ -187,7 +184,7 @@ class Dialogue(Flow):
             self._go_on(socket)
 
     def _go_on(self, socket: WebSocket) -> None:
-        """Write what the client is answered; read on where there is room."""
+        """Write what the client is answered; read on where there is room, for that too."""
         if answers := socket.output():
             self.transport.write(answers)
         if socket.is_interrupted:
