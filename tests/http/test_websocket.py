@@ -276,6 +276,7 @@ def test_nothing_is_heard_after_a_close() -> None:
 def test_a_close_within_a_message_is_a_close() -> None:
     made = heard(frame(TEXT, b"a", fin=False), close(1001))
     assert made.events == [Closed(1001, "", True)]
+    assert made.answers == [(CLOSE, b"\x03\xe9")]
 
 
 def test_after_our_close_the_clients_is_awaited() -> None:

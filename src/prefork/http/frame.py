@@ -32,6 +32,10 @@ class FrameHead(NamedTuple):
         return bool(self.data[0] & 0x08)
 
     @property
+    def is_close(self) -> bool:
+        return self.data[0] & 0x0F == 8  # noqa: PLR2004
+
+    @property
     def is_text(self) -> bool:
         return self.data[0] & 0x0F == 1
 

@@ -152,6 +152,8 @@ class WebSocket:
             if head is None or self._is_over:
                 return False
             del self._raw[: len(head.data)]
+            if head.is_close:  # may come between fragments (section 5.4), which the library denies
+                self._protocol.current_size = None
             self._protocol.receive_data(head.data)
             if self._protocol.parser_exc is not None:
                 return True
