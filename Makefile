@@ -1,7 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import bench-access-log docs dist clean
+	bench-bad-reloads bench-slow-import bench-access-log docs dist fuzz clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -84,6 +84,9 @@ bench-slow-import: $(PEERS_STAMP) ## requests per second while code is loaded th
 bench-access-log: $(STAMP) ## throughput with and without an access log
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.access_log
+
+fuzz: $(STAMP) ## feed the HTTP parser mutants of the tests' requests: SECONDS=300, SEED=any
+	$(BIN)/python -m tests.http.fuzz $(or $(SECONDS),300) $(SEED)
 
 clean: ## remove the environments, builds and caches that make made
 	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
