@@ -18,7 +18,7 @@ from prefork.control.verbs import Verbs
 from prefork.core.fleet import Fleet
 from prefork.core.plan import Plan
 from prefork.errors import AppError, ExitCode, SettingsError
-from prefork.policy.schemes import SCHEMES
+from prefork.policy.schemes import SCHEMES, Accepts
 from prefork.primary import priority
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
@@ -72,7 +72,9 @@ def serve(settings: Settings) -> int:
         if not aides.run_first("on_starting", signals):
             return ExitCode.OK
         selector = selectors.DefaultSelector()
-        acceptor = Acceptor(listeners, SCHEMES[settings.policy].policy(), estate.board, selector)
+        scheme = SCHEMES[settings.policy]
+        most = settings.max_connections if scheme.accepts is Accepts.PRIMARY else 0
+        acceptor = Acceptor(listeners, scheme.policy(), estate.board, selector, most)
         return _run(PosixHost(estate, aides, signals, selector, acceptor), control)
 
 

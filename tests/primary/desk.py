@@ -19,12 +19,13 @@ LOOPBACK = TcpAddress("127.0.0.1", 0)
 
 
 class Desk:
-    def __init__(self, policy: str, *addresses: Bind) -> None:
+    def __init__(self, policy: str, *addresses: Bind, most: int = 0) -> None:
         scheme = SCHEMES[policy]
         self.board = Board(16)
         self.selector = selectors.DefaultSelector()
         self.listeners = Listeners(addresses or [LOOPBACK], 512, scheme.accepts)
-        self.acceptor = Acceptor(self.listeners, scheme.policy(), self.board, self.selector)
+        policy_of = scheme.policy()
+        self.acceptor = Acceptor(self.listeners, policy_of, self.board, self.selector, most)
         self.children: list[Child] = []
         self.clients: list[socket.socket] = []
         self.now = 0.0
@@ -85,6 +86,10 @@ class Desk:
         self.board.line(child.line)[Field.RECEIVED] += count
         return count
 
+    def holds(self, child: Child, connections: int) -> None:
+        """So many of what the worker took are open."""
+        self.board.line(child.line)[Field.CONNECTIONS] = connections
+
     def accept(self, child: Child) -> int:
         """Accept all that waits at the worker's own listeners, and answer each."""
         count = 0
@@ -124,8 +129,8 @@ def connected(target: Address, origin: str = "") -> socket.socket:
 
 
 @contextmanager
-def desk_of(policy: str, *addresses: Bind) -> Iterator[Desk]:
-    it = Desk(policy, *addresses)
+def desk_of(policy: str, *addresses: Bind, most: int = 0) -> Iterator[Desk]:
+    it = Desk(policy, *addresses, most=most)
     try:
         yield it
     finally:

@@ -8,6 +8,7 @@ import pytest
 from tests.primary.desk import Desk, desk_of
 
 from prefork.policy.ledger import STUCK_AFTER, WINDOW
+from prefork.primary.acceptor import LOOK_AGAIN
 from prefork.settings.address import InheritedAddress
 from prefork.wire import handover
 from prefork.wire.board import Field
@@ -188,3 +189,57 @@ def test_an_idle_acceptor_asks_for_no_look(desk: Desk) -> None:
     desk.now = STUCK_AFTER
     desk.turn()
     assert desk.acceptor.next_check() is None
+
+
+# Connections in all
+
+
+@pytest.mark.parametrize("policy", ["rr", "least", "hash"])
+def test_connections_above_all_that_may_be_wait_in_the_kernel(policy: str) -> None:
+    with desk_of(policy, most=5) as desk:
+        workers = [desk.hire() for _ in range(2)]
+        desk.connect(9)
+        desk.turn()
+        assert not desk.selector.get_map()
+        taken = {worker.id: desk.serve(worker) for worker in workers}
+        assert sum(taken.values()) == 5
+        for worker in workers:
+            desk.holds(worker, taken[worker.id])
+        look_again(desk)
+        assert [desk.serve(worker) for worker in workers] == [0, 0]
+        closing = max(workers, key=lambda worker: taken[worker.id])
+        desk.holds(closing, taken[closing.id] - 2)
+        look_again(desk)
+        assert sum(desk.serve(worker) for worker in workers) == 2
+
+
+def test_what_a_worker_that_leaves_still_has_counts_until_it_is_dead() -> None:
+    with desk_of("rr", most=2) as desk:
+        old, new = desk.hire(), desk.hire()
+        desk.connect(4)
+        desk.turn()
+        assert [desk.serve(old), desk.serve(new)] == [1, 1]
+        desk.holds(old, 1)
+        desk.holds(new, 1)
+        desk.acceptor.leave(old, desk.now)
+        look_again(desk)
+        assert desk.serve(new) == 0
+        desk.acceptor.bury(old, desk.now)
+        desk.turn()
+        assert desk.serve(new) == 1
+
+
+def test_at_the_end_what_the_kernel_has_is_given_out_all_the_same() -> None:
+    with desk_of("rr", most=1) as desk:
+        worker = desk.hire()
+        desk.connect(3)
+        desk.turn()
+        desk.acceptor.close(desk.now)
+        assert desk.serve(worker) == 3
+
+
+def look_again(desk: Desk) -> None:
+    """Let the acceptor see that there is room, and take what waits then."""
+    desk.now += LOOK_AGAIN
+    desk.turn()
+    desk.turn()

@@ -142,6 +142,17 @@ def test_a_connection_above_worker_connections_waits(serve: Serve) -> None:
         assert third.reply().status == 200
 
 
+@pytest.mark.parametrize("policy", ["rr", "shared"])
+def test_a_connection_above_those_of_all_workers_waits(serve: Serve, policy: str) -> None:
+    program = serve("--max-connections", "2", "--workers", "2", "--policy", policy)
+    with callers(*[program] * 3) as (first, second, third):
+        assert first.ask("/").status == second.ask("/").status == 200
+        third.send("/")
+        assert not is_readable(third, MOMENT)
+        first.close()
+        assert third.reply().status == 200
+
+
 def test_an_idle_connection_is_closed_after_the_keepalive_timeout(serve: Serve) -> None:
     hasty, patient = serve("--keepalive-timeout", "0"), serve()
     with callers(hasty, patient) as (left, kept):

@@ -34,13 +34,16 @@ class Acceptor:
         policy: Policy,
         board: Board,
         selector: selectors.BaseSelector,
+        most: int = 0,
     ) -> None:
+        """*most*: connections of all workers together, where all come from here; 0: any number."""
         self._listeners = listeners
         self._policy = policy
         self._board = board
         self._own_line = board.line(0)
         self._selector = selector
         self._watched: set[Listener] = set()
+        self._most = most
         self._is_closed = False
         self._recipients: dict[int, Recipient] = {}  # by id; also those told to stop
         self._slots: dict[int, int] = {}  # by id, of those in rotation
@@ -93,7 +96,9 @@ class Acceptor:
     def accept(self, listener: Listener, now: float) -> tuple[()]:
         """Take a batch from a listener and give it out. No fact for the core comes of it."""
         self._now = now
-        self._give(self._take(listener))
+        self._give(self._take(listener, self._room()))
+        if not self._room():
+            self._wait()
         return ()
 
     def resume(self, now: float) -> None:
@@ -106,6 +111,8 @@ class Acceptor:
                 self._dismiss()
         elif not len(self._policy):
             self._ignore()
+        elif not self._room():
+            self._wait()
         elif not self._waiting:
             self._listen()
 
@@ -146,8 +153,8 @@ class Acceptor:
         self.resume(now)
         self._ignore()
         for listener in self._listeners:
-            while not listener.is_inherited and (accepted := self._take(listener)):
-                self._give(accepted)
+            while not listener.is_inherited and (rest := self._take(listener, ACCEPT_BATCH)):
+                self._give(rest)
             listener.close()
         self._is_closed = True
 
@@ -162,10 +169,20 @@ class Acceptor:
 
     # -- giving --------------------------------------------------------------
 
-    def _take(self, listener: Listener) -> list[Connection]:
+    def _room(self) -> int:
+        """How many more connections may be accepted in this turn."""
+        if not self._most:
+            return ACCEPT_BATCH
+        taken = len(self._waiting)
+        for recipient in self._recipients.values():
+            recipient.look(self._now)
+            taken += recipient.account.load
+        return min(ACCEPT_BATCH, max(0, self._most - taken))
+
+    def _take(self, listener: Listener, most: int) -> list[Connection]:
         accepted: list[Connection] = []
         try:
-            while len(accepted) < ACCEPT_BATCH:
+            while len(accepted) < most:
                 # accept() would wrap each descriptor in an object that we only unwrap again
                 descriptor, name = listener.sock._accept()  # type: ignore[attr-defined]
                 accepted.append(Connection(listener.address, descriptor, client_of(name)))

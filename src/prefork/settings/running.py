@@ -27,6 +27,15 @@ class Running:
         unit="connections",
         help="How many connections one worker may have open.",
     )
+    max_connections: int = setting(
+        0,  # as HAProxy's maxconn of a frontend, above which connections wait in the kernel
+        section="Processes",
+        check=checks.at_least(0),
+        unit="connections",
+        help="How many connections all workers together may have open; others wait in the kernel. "
+        "With the policies shared and reuseport each worker may have its share, of as many workers "
+        "as --workers says. 0 is no limit.",
+    )
     threads: int = setting(
         10,  # as many as uvicorn's --interface wsgi has
         section="Processes",

@@ -128,7 +128,7 @@ class Worker:
         server = Server(self._code.application, _limits(settings), line, loop, lifespan.state)
         server.trust(Trust(Peers(settings.forwarded_allow_ips), settings.forwarded_headers))
         server.log_to(open_access_log(settings, birth.estate.stdout))
-        Heartbeat(line, loop, server.tick, settings.worker_connections).beat()
+        Heartbeat(line, loop, server.tick, _most_connections(settings, birth.estate.workers)).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)
         if self._tls is not None:
             intake.speak_tls(self._tls)
@@ -218,6 +218,14 @@ def wait_for_adoption(middle: int) -> None:
 
 def unix_socket(descriptor: int) -> socket.socket:
     return socket.socket(fileno=descriptor)
+
+
+def _most_connections(settings: Settings, workers: int) -> int:
+    """How many connections this worker may have: its share of all, where it accepts itself."""
+    own = settings.worker_connections
+    if settings.max_connections and settings.policy in ("shared", "reuseport"):
+        return min(own, max(1, settings.max_connections // workers))
+    return own
 
 
 def _limits(settings: Settings) -> Limits:
