@@ -1,5 +1,8 @@
 """Bytes made of the corpus' by mutation, and what must be so of any bytes whatever.
 
+They are understood alike in any pieces, and as h11 does but for `differences`; nothing is raised;
+nothing makes a connection hold more than a head.
+
 `python -m tests.http.fuzz SECONDS [SEED]` goes on for so long, and prints what it found.
 """
 
@@ -9,6 +12,7 @@ import time
 from collections import Counter
 
 from tests.http.corpus import Case
+from tests.http.differences import difference
 from tests.http.refused import REFUSED
 from tests.http.requests import LIMITS, connection
 from tests.http.served import SERVED, TOLERATED
@@ -96,6 +100,7 @@ def main(seconds: float, seed: int) -> Counter[int | None]:
         data = mutated(source)
         try:
             found[examine(data, source)] += 1
+            difference(data)
             if found.total() % 20 == 0:
                 flood(data, 200)
         except BaseException:

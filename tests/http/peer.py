@@ -10,10 +10,20 @@ from prefork.http.rules import CODING, Field
 LARGE = 1 << 20  # bytes; its limits are not compared to ours
 
 
+class Request(NamedTuple):
+    """One that was complete."""
+
+    method: str
+    target: bytes
+    fields: list[Field]
+    body: bytes
+    version: str
+
+
 class Understood(NamedTuple):
     """The complete requests, why what follows is refused, and whether something is incomplete."""
 
-    requests: list[tuple[str, bytes, list[Field], bytes]]  # method, target, fields, body
+    requests: list[Request]
     refusal: str  # empty: nothing is
     unfinished: bool
     is_over: bool  # the connection: what follows is not looked at
@@ -23,7 +33,7 @@ def ours(data: bytes) -> Understood:
     """What we make of it."""
     made = parsed(data)
     requests = [
-        (each.method, each.target, [_plain(field) for field in each.fields], each.take())
+        Request(each.method, each.target, _plain(each.fields), each.take(), each.version)
         for each in made.ready
         if each.body_complete
     ]
@@ -46,7 +56,7 @@ def theirs(data: bytes) -> Understood:
     return found._replace(unfinished=is_begun and not is_over, is_over=is_over)
 
 
-def _take(peer: h11.Connection, requests: list[tuple[str, bytes, list[Field], bytes]]) -> bool:
+def _take(peer: h11.Connection, requests: list[Request]) -> bool:
     """Take one request; False: there is none, and won't be."""
     request, body = peer.next_event(), b""
     if not isinstance(request, h11.Request):
@@ -55,8 +65,11 @@ def _take(peer: h11.Connection, requests: list[tuple[str, bytes, list[Field], by
         if not isinstance(event, h11.Data):
             return False
         body += bytes(event.data)
-    fields = [_plain((bytes(name), bytes(value))) for name, value in request.headers]
-    requests.append((request.method.decode(), bytes(request.target), fields, body))
+    method, version = request.method.decode(), request.http_version.decode()
+    fields = _plain([(bytes(name), bytes(value)) for name, value in request.headers])
+    if method == "CONNECT":  # what follows is no HTTP to h11
+        return False
+    requests.append(Request(method, bytes(request.target), fields, body, version))
     peer.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
     peer.send(h11.EndOfMessage())
     if peer.our_state is h11.MUST_CLOSE:
@@ -65,7 +78,6 @@ def _take(peer: h11.Connection, requests: list[tuple[str, bytes, list[Field], by
     return True
 
 
-def _plain(field: Field) -> Field:
+def _plain(fields: list[Field]) -> list[Field]:
     """h11 writes the coding in lower case."""
-    name, value = field
-    return (name, value.lower()) if name == CODING else field
+    return [(name, value.lower()) if name == CODING else (name, value) for name, value in fields]
