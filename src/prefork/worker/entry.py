@@ -16,15 +16,13 @@ from setproctitle import setproctitle
 from prefork import log
 from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.http.forwarded import Trust
-from prefork.http.limits import Limits, WebSocketLimits
 from prefork.settings.peers import Peers
-from prefork.settings.schema import Settings
 from prefork.wire import lineage
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
 from prefork.wire.outlet import Outlet
-from prefork.worker import credentials, heartbeat
+from prefork.worker import bounds, credentials, heartbeat
 from prefork.worker.access_log import open_access_log
 from prefork.worker.code import Code
 from prefork.worker.heartbeat import Heartbeat
@@ -125,10 +123,14 @@ class Worker:
     ) -> tuple[Server, Intake]:
         birth, settings = self._birth, self._birth.estate.settings
         line = birth.estate.board.line(birth.line)
-        server = Server(self._code.application, _limits(settings), line, loop, lifespan.state)
+        server = Server(
+            self._code.application, bounds.limits_of(settings), line, loop, lifespan.state
+        )
         server.trust(Trust(Peers(settings.forwarded_allow_ips), settings.forwarded_headers))
         server.log_to(open_access_log(settings, birth.estate.stdout))
-        Heartbeat(line, loop, server.tick, _most_connections(settings, birth.estate.workers)).beat()
+        Heartbeat(
+            line, loop, server.tick, bounds.most_connections(settings, birth.estate.workers)
+        ).beat()
         intake = Intake(server, link, line, birth.estate.board.line(0), loop)
         if self._tls is not None:
             intake.speak_tls(self._tls)
@@ -218,36 +220,6 @@ def wait_for_adoption(middle: int) -> None:
 
 def unix_socket(descriptor: int) -> socket.socket:
     return socket.socket(fileno=descriptor)
-
-
-def _most_connections(settings: Settings, workers: int) -> int:
-    """How many connections this worker may have: its share of all, where it accepts itself."""
-    own = settings.worker_connections
-    if settings.max_connections and settings.policy in ("shared", "reuseport"):
-        return min(own, max(1, settings.max_connections // workers))
-    return own
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        request_line=settings.max_request_line,
-        header_field=settings.max_header_field,
-        headers_size=settings.max_headers_size,
-        headers=settings.max_headers,
-        body=settings.max_body,
-        body_rate=settings.min_body_rate,
-        concurrency=settings.limit_concurrency,
-        keepalive_requests=settings.keepalive_requests,
-        header_timeout=settings.header_timeout,
-        keepalive_timeout=settings.keepalive_timeout,
-        send_timeout=settings.send_timeout,
-        websocket=WebSocketLimits(
-            message=settings.ws_max_size,
-            deflate=settings.ws_per_message_deflate,
-            ping_interval=settings.ws_ping_interval,
-            ping_timeout=settings.ws_ping_timeout,
-        ),
-    )
 
 
 def _reseed() -> None:
