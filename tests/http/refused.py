@@ -160,6 +160,9 @@ CHUNKS = [
         431,
         {
             "too many trailers": chunks(b"0\r\n" + b"X: y\r\n" * 129 + b"\r\n"),
+            "too many trailers, then a malformed one": chunks(
+                b"0\r\n" + b"X: y\r\n" * 129 + b" \r\n"
+            ),
             "a trailer too large": chunks(b"0\r\nX: " + b"x" * 16_380 + b"\r\n\r\n"),
             "trailers too large": chunks(
                 b"0\r\n" + (b"X: " + b"x" * 9_000 + b"\r\n") * 8 + b"\r\n"

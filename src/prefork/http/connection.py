@@ -204,11 +204,13 @@ class Connection(Upgrading[E]):
         if self.ended:
             return  # data after the last request: not ours to judge
         refusal = rules.verdict(error)
-        if self.in_head:
-            try:
+        try:  # as it would have been, had the bytes before the culprit come alone
+            if self.in_head:
                 self._measure()
-            except Refused as larger:
-                refusal = larger
+            else:
+                rules.measure_fields(self._fields, self._limits)
+        except Refused as larger:
+            refusal = larger
         self._refuse(refusal)
 
     def _refuse(self, refusal: Refused) -> None:
