@@ -161,7 +161,7 @@ CHUNKS = [
         {
             "too many trailers": chunks(b"0\r\n" + b"X: y\r\n" * 129 + b"\r\n"),
             "too many trailers, then a malformed one": chunks(
-                b"0\r\n" + b"X: y\r\n" * 129 + b" \r\n"
+                b"0\r\n" + b"X: y\r\n" * 130 + b" \r\n"
             ),
             "a trailer too large": chunks(b"0\r\nX: " + b"x" * 16_380 + b"\r\n\r\n"),
             "trailers too large": chunks(
