@@ -5,6 +5,7 @@ RELOADING = f"{PROCESS}/test_dev_reload.py"
 PROXIES = f"{PROCESS}/test_proxies.py"
 HOOKS = f"{PROCESS}/test_hooks.py"
 WEBSOCKET = f"{PROCESS}/test_websocket.py"
+TLS = f"{PROCESS}/test_tls.py"
 EFFECT = f"{PROCESS}/test_settings_take_effect.py"
 
 SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
@@ -13,7 +14,11 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "app_dir": f"{PROCESS}/test_examples.py::test_the_bare_handler_answers_from_every_worker",
     "backlog": f"{EFFECT}::test_as_many_connections_wait_as_the_backlog_says",
     "bind": f"{PROCESS}/test_spread.py::test_every_bind_is_served_by_the_same_workers",
+    "ca_certs": f"{TLS}::test_clients_have_to_show_what_the_authority_has_signed",
     "capture_output": f"{PROCESS}/test_output.py",
+    "certfile": TLS,
+    "ciphers": f"{TLS}::test_only_the_ciphers_that_were_asked_for_are_agreed_on",
+    "client_certs": f"{TLS}::test_without_a_certificate_clients_are_served_where_that_is_optional",
     "control": f"{PROCESS}/test_stats.py::test_the_control_socket_can_be_elsewhere",
     "env_file": f"{EFFECT}::test_the_application_sees_what_the_env_file_adds",
     "forwarded_allow_ips": f"{PROXIES}::test_a_peer_that_is_not_allowed_is_not_believed",
@@ -22,6 +27,7 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "::test_an_endless_request_ends_at_the_graceful_timeout",
     "interface": f"{EFFECT}::test_an_interface_that_cannot_be_found_out_is_told",
     "keepalive_timeout": f"{EFFECT}::test_an_idle_connection_is_closed_after_the_keepalive_timeout",
+    "keyfile": TLS,
     "limit_concurrency": f"{EFFECT}::test_a_request_above_the_concurrency_is_declined",
     "log_config": f"{PROCESS}/test_app_logging.py",
     "log_format": f"{EFFECT}::test_the_log_has_the_level_and_the_format_that_were_asked_for",

@@ -24,7 +24,16 @@ PAGES = (UVICORN, GUNICORN)
 APP_MODULE = "APP_MODULE"  # of gunicorn: no option, and the setting wsgi_app
 BEYOND_SETTINGS = {"-h", "--help", "-v", "--version"}
 REFUSALS = ("No", "Not yet")
-FILES = ("shop.env", "shop.toml", "logging.json", "logging.toml", "logging.ini")
+FILES = (
+    "cert.pem",
+    "key.pem",
+    "clients.pem",
+    "shop.env",
+    "shop.toml",
+    "logging.json",
+    "logging.toml",
+    "logging.ini",
+)
 ROWS = [row for page in PAGES for row in rows(page)]
 EXAMPLES = sorted({row.example for row in ROWS if row.example})
 SETTINGS = {

@@ -284,7 +284,7 @@ def test_a_handshake_that_never_ends_does_not_outlast_the_graceful_timeout(
 
 def test_the_block_of_a_start_has_links_that_say_https(serve: Serve, files: Files) -> None:
     program = serve(*files.options, "--log-format", "text")
-    assert f"https://{program.bind[0]}" in program.journal.text
+    program.journal.wait_for_line(f"https://{program.bind[0]}")
 
 
 def test_what_is_wrong_with_the_files_ends_check_and_start_with_one_line(

@@ -2,7 +2,7 @@
 
 Not the event loop's own: its transport doesn't tell what a client has not taken yet, can't end the
 writing alone, and counts the time of a goodbye from before the answer is written. Here a connection
-ends by the same rules with TLS and without. ADR 10 has the figures.
+ends by the same rules with TLS and without. ADR 14 has the figures.
 """
 
 import asyncio
