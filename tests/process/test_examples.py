@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
+from tests.support import certificates
 from tests.support.asking import ask
 from tests.support.program import ROOT, Program
 
@@ -158,19 +159,33 @@ FIRST_ASKED = {  # by example: what it is asked for, and what is in the answer
 }
 
 
-@pytest.mark.parametrize("app", FIRST_ASKED)
-def test_every_example_answers_over_a_unix_socket(serve: Serve, app: str, tmp_path: Path) -> None:
-    place = tmp_path / "http.sock"
-    serve("--app-dir", str(ROOT / "examples"), "--bind", f"unix:{place}", app=app)
+def answers(connection: http.client.HTTPConnection, app: str) -> None:
+    """See that the example gives its first answer."""
     path, expected = FIRST_ASKED[app]
-    with closing(http.client.HTTPConnection("localhost")) as connection:
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(10)
-        connection.sock.connect(str(place))
+    with closing(connection):
         connection.request("GET", path)
         answer = connection.getresponse()
         assert answer.status == 200
         assert expected in answer.read()
+
+
+@pytest.mark.parametrize("app", FIRST_ASKED)
+def test_every_example_answers_over_a_unix_socket(serve: Serve, app: str, tmp_path: Path) -> None:
+    place = tmp_path / "http.sock"
+    serve("--app-dir", str(ROOT / "examples"), "--bind", f"unix:{place}", app=app)
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(10)
+    connection.sock.connect(str(place))
+    answers(connection, app)
+
+
+@pytest.mark.parametrize("app", FIRST_ASKED)
+def test_every_example_answers_over_tls(serve: Serve, app: str, tmp_path: Path) -> None:
+    files = certificates.write(tmp_path)
+    port = serve("--app-dir", str(ROOT / "examples"), *files.options, app=app).port
+    context = certificates.client_context()
+    answers(http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context), app)
 
 
 def test_the_heavy_application_calculates(serve: Serve) -> None:
