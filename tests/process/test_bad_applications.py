@@ -6,6 +6,7 @@ the error once; and the same worker answers the next request.
 
 import http.client
 import os
+import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -180,6 +181,14 @@ def reset(client: socket.socket) -> None:
     client.close()
 
 
+def complaints(program: Program) -> list[str]:
+    """End the program; return for which reasons requests failed."""
+    program.signal(signal.SIGTERM)
+    assert program.wait(10) == 0
+    assert program.journal.ended(5)
+    return [entry["reason"] for entry in program.journal.entries("request_failed")]
+
+
 LEAVING = {"closes": socket.socket.close, "resets": reset}
 
 
@@ -199,7 +208,7 @@ def test_a_handler_is_cancelled_when_its_client_leaves(serve: Serve, leave: str)
         program.journal.wait_for_line("app: waits")
         LEAVING[leave](client)
         program.journal.wait_for_line("app: was ended")
-    assert program.journal.entries("request_failed") == []
+    assert complaints(program) == []
 
 
 @pytest.mark.parametrize("leave", LEAVING)
@@ -212,7 +221,7 @@ def test_an_asgi_application_that_heeds_nothing_is_cancelled(serve: Serve, leave
         program.journal.wait_for_line("app: was ended")
     assert ask(program.port, "/hello").pid == pid
     # One that has only shut its side may still wait for an answer, which it didn't get.
-    failed = [entry["reason"] for entry in program.journal.entries("request_failed")]
+    failed = complaints(program)
     assert len(failed) == (leave == "closes")
     assert all("goes on receiving after the disconnect" in reason for reason in failed)
 
@@ -241,7 +250,7 @@ def test_who_sends_without_end_is_ended_with_its_client(
         LEAVING[leave](client)
         program.journal.wait_for_line("app: was ended")
     assert ask(program.port, "/hello").pid == pid
-    assert program.journal.entries("request_failed") == []
+    assert complaints(program) == []
 
 
 def test_an_application_that_never_answers_hinders_nobody(serve: Serve) -> None:

@@ -251,6 +251,19 @@ def test_an_answer_may_be_replaced_until_its_first_byte(run: Run) -> None:
     assert answer.headers["x-second"] == "2"
 
 
+def test_an_empty_piece_is_not_yet_an_answer(run: Run) -> None:
+    def app(environ: Environ, start: Start) -> Iterator[bytes]:
+        start("200 OK", [])
+        yield b""
+        try:
+            raise LookupError
+        except LookupError:
+            start("404 Not Found", [], sys.exc_info())
+        yield b"none"
+
+    assert ask(run, app).status == 404
+
+
 def test_a_client_has_its_answer_before_the_generator_ends(run: Run) -> None:
     async def scenario() -> None:
         gate, closed = threading.Event(), threading.Event()

@@ -109,7 +109,7 @@ class WsgiCycle(Cycle):
             raise FramingError("start_response was not called")
         if not self.sent and carrier.service.draining and carrier.is_last():
             self.keep_alive = False
-        if more and type(piece) is bytes and self.left == len(piece) and self.method != "HEAD":
+        if more and type(piece) is bytes and self.left == len(piece):
             more = False
         data = self.write(piece, more)
         self._passed += len(data)
