@@ -107,9 +107,7 @@ class Exchange:
         self.expects_continue = False
         return b"" if self.received or self.body_complete or self.sent else CONTINUE
 
-    def start(  # noqa: C901 - a call costs 0.1 µs
-        self, status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes
-    ) -> None:
+    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes) -> None:  # noqa: C901 - a call costs 0.1 µs
         """Begin the answer; its head goes out with the first `write`. *date* is a header line.
 
         Raises FramingError where the head could not be sent as it is.
