@@ -68,6 +68,10 @@ def named(title: str, data: bytes, *others: bytes) -> dict[str, bytes]:
     return {f"{title} {value.decode('latin-1')!r}": data % value for value in others}
 
 
+# 65,536 bytes with their names and line ends, beside the 9 of `Host: a`.
+FULL = [b"X: " + b"x" * 16_379] * 3 + [b"X: " + b"x" * 16_370]
+
+
 CHUNKED = post(b"Transfer-Encoding: chunked")
 END = b"0\r\n\r\n"
 

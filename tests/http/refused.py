@@ -1,6 +1,19 @@
 """The requests that are refused, by rule. All limits are those of `requests.LIMITS`."""
 
-from tests.http.corpus import CHUNKED, END, Case, Rule, cases, chunks, get, host, line, named, post
+from tests.http.corpus import (
+    CHUNKED,
+    END,
+    FULL,
+    Case,
+    Rule,
+    cases,
+    chunks,
+    get,
+    host,
+    line,
+    named,
+    post,
+)
 
 # What no value may have: every control character but HTAB; CR, LF have rules of their own.
 CONTROLS = [bytes([code]) for code in (*range(9), 11, 12, *range(14, 32), 127)]
@@ -164,6 +177,9 @@ CHUNKS = [
                 b"0\r\n" + b"X: y\r\n" * 130 + b" \r\n"
             ),
             "a trailer too large": chunks(b"0\r\nX: " + b"x" * 16_380 + b"\r\n\r\n"),
+            "trailers too large by a byte": chunks(
+                b"0\r\n" + b"\r\n".join((*FULL, b"Y: 34567", b"", b""))
+            ),
             "trailers too large": chunks(
                 b"0\r\n" + (b"X: " + b"x" * 9_000 + b"\r\n") * 8 + b"\r\n"
             ),
@@ -463,7 +479,10 @@ LARGE = [
         "fields over `max_headers_size` in all",
         "RFC 6585, 5",
         431,
-        {"fields too large": get(*[b"X: " + b"x" * 9_000] * 8)},
+        {
+            "fields too large": get(*[b"X: " + b"x" * 9_000] * 8),
+            "fields too large by a byte": get(*FULL[:-1], FULL[-1] + b"x"),
+        },
     ),
     Rule(
         "more fields than `max_headers`",

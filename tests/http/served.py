@@ -1,6 +1,6 @@
 """The requests that are served: those of the grammar, and what is tolerated beyond it."""
 
-from tests.http.corpus import CHUNKED, END, Case, Rule, Seen, chunks, get, host, line, post
+from tests.http.corpus import CHUNKED, END, FULL, Case, Rule, Seen, chunks, get, host, line, post
 from tests.http.requests import GET
 
 ROOT: Seen = ("GET", "/", b"")
@@ -114,6 +114,7 @@ SERVED = [
         ("a name of all that a token may have", get(b"!#$%&'*+-.^_`|~0Az: a"), (ROOT,)),
         ("a repeated field", get(b"X: a", b"X: b", b"x: c"), (ROOT,)),
         ("many fields", get(*[b"X: y"] * 127), (ROOT,)),
+        ("as large fields as may be", get(*FULL), (ROOT,)),
         ("a large field", get(b"X: " + b"x" * 16_379), (ROOT,)),
         ("a header named as a trailer", get(b"Trailer: X", b"TE: trailers"), (ROOT,)),
     ),
@@ -158,6 +159,12 @@ SERVED = [
         _body("trailers", b"1\r\nx\r\n0\r\nT: y\r\nX-Checksum: z\r\n\r\n", b"x"),
         _body(
             "a trailer that signs", b"1\r\nx\r\n0\r\nDigest: y\r\nServer-Timing: z\r\n\r\n", b"x"
+        ),
+        _body("as many trailers as may be", b"0\r\n" + b"X: y\r\n" * 128 + b"\r\n", b""),
+        _body(
+            "as large trailers as may be",
+            b"1\r\nx\r\n0\r\n" + b"\r\n".join((*FULL, b"Y: 3456", b"", b"")),
+            b"x",
         ),
         _body("chunks of line ends", b"4\r\n\r\n\r\n\r\n" + END, b"\r\n\r\n"),
         (

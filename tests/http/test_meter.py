@@ -1,7 +1,7 @@
 import pytest
 
 from prefork.http.errors import Refused
-from prefork.http.meter import Meter
+from prefork.http.meter import PER_CHUNK, Meter
 
 
 def test_data_is_free() -> None:
@@ -16,7 +16,7 @@ def test_data_is_free() -> None:
 def test_more_than_the_limit_beside_the_data_is_refused() -> None:
     meter = Meter(limit=10)
     meter.fed(1000, in_trailers=False)
-    meter.fed(10, in_trailers=False)
+    meter.fed(10 + PER_CHUNK, in_trailers=False)
     with pytest.raises(Refused, match="chunk extensions"):
         meter.fed(1, in_trailers=False)
 
@@ -28,13 +28,13 @@ def test_many_chunks_save_nothing_up() -> None:
         meter.chunk()
     meter.fed(6, in_trailers=False)
     with pytest.raises(Refused):
-        meter.fed(11, in_trailers=False)
+        meter.fed(11 + PER_CHUNK, in_trailers=False)
 
 
 def test_beside_the_data_trailers_count_too() -> None:
     meter = Meter(limit=10)
     meter.fed(0, in_trailers=False)
-    meter.fed(10, in_trailers=True)
+    meter.fed(10 + PER_CHUNK, in_trailers=True)
     with pytest.raises(Refused, match="trailers") as refusal:
         meter.fed(1, in_trailers=True)
     assert refusal.value.status == 431

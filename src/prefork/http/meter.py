@@ -11,7 +11,7 @@ class Meter:
     __slots__ = ("_beside", "_limit")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self._limit = limit + PER_CHUNK  # trailers may have the limit, beside the lines around them
         self._beside: int | None = None  # unknown while the bytes that hold the head are parsed
 
     def chunk(self) -> None:
