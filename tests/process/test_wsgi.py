@@ -1,5 +1,6 @@
 """WSGI in the real program: threads that are busy, that are too few, and that outlive a client."""
 
+import http.client
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
+from tests.support import certificates
 from tests.support.asking import Caller, ask
 from tests.support.program import Program
 
@@ -66,6 +68,15 @@ def test_as_many_requests_are_answered_at_a_time_as_there_are_threads(
         (pid,) = program.workers(1)
         assert waiting.reply().pid == pid
     assert {each.caller.reply().pid for each in first} == {pid}
+
+
+def test_over_tls_the_scheme_is_https(serve: Serve, tmp_path: Path) -> None:
+    program = serve(*certificates.write(tmp_path).options, app=APP)
+    context = certificates.client_context()
+    made = http.client.HTTPSConnection("127.0.0.1", program.port, timeout=10, context=context)
+    with closing(made) as connection:
+        connection.request("GET", "/scheme")
+        assert connection.getresponse().read() == b"https"
 
 
 def test_a_stop_waits_for_a_thread(serve: Serve, hold: Hold) -> None:

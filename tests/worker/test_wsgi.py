@@ -1,179 +1,25 @@
-"""WSGI: what an application is told, how its answer is framed, and who waits for whom."""
+"""WSGI: how an answer is framed, what is wrong with it, and who waits for whom."""
 
 # ruff: noqa: ARG001, ARG005 - an application takes what the protocol gives
 
-import asyncio
 import socket
-import struct
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import Any
-from wsgiref.validate import validator
 
 import pytest
 from tests.worker.conftest import Run
-from tests.worker.rig import GET, PATIENCE, Client, Rig, rig
+from tests.worker.gateway import LENGTH_5, Environ, Start, answering, get, hello, post, reset
+from tests.worker.rig import GET, PATIENCE, Rig, rig
 
 from prefork.wire.board import Field
-
-Start = Callable[..., Callable[[bytes], None]]
-Environ = dict[str, Any]
-LENGTH_5 = [("Content-Length", "5")]
-
-
-def get(path: str, *fields: str, method: str = "GET") -> bytes:
-    return "\r\n".join((f"{method} {path} HTTP/1.1", "Host: a", *fields, "", "")).encode()
-
-
-def post(body: bytes, *, announced: int | None = None) -> bytes:
-    size = len(body) if announced is None else announced
-    return get("/", f"Content-Length: {size}", method="POST") + body
-
-
-def hello(environ: Environ, start: Start) -> list[bytes]:
-    start("200 OK", [("Content-Type", "text/plain"), *LENGTH_5])
-    return [b"hello"]
-
-
-def answering(*pieces: bytes, status: str = "200 OK", headers: Any = ()) -> Any:
-    """An application that yields these."""
-
-    def app(environ: Environ, start: Start) -> Iterator[bytes]:
-        start(status, list(headers))
-        yield from pieces
-
-    return app
-
-
-def reset(client: Client) -> None:
-    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
 
 
 def logged(capfd: pytest.CaptureFixture[str]) -> str:
     return capfd.readouterr().err
-
-
-# What it is told
-
-
-def environ_for(run: Run, request: bytes, **options: Any) -> Environ:
-    seen: Environ = {}
-
-    def app(environ: Environ, start: Start) -> list[bytes]:
-        seen.update(environ)
-        return hello(environ, start)
-
-    async def scenario() -> None:
-        async with rig(app, "wsgi", **options) as made:
-            assert (await (await made.connect(socket.AF_INET)).get(request)).status == 200
-
-    run(scenario())
-    return seen
-
-
-def test_the_environ_is_that_of_pep_3333(run: Run) -> None:
-    seen = environ_for(run, get("/a%20b?c=%20", "X-One: 1", "x-one: 2", "Content-Type: text/x"))
-    assert seen.pop("SERVER_PORT").isdigit()
-    assert seen.pop("REMOTE_PORT").isdigit()
-    assert seen.pop("SERVER_SOFTWARE").startswith("prefork/")
-    assert seen.pop("wsgi.input").read() == b""
-    assert seen.pop("wsgi.errors") is sys.stderr
-    assert seen == {
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": "/a b",
-        "QUERY_STRING": "c=%20",
-        "RAW_URI": "/a%20b?c=%20",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "SERVER_NAME": "127.0.0.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "CONTENT_TYPE": "text/x",
-        "HTTP_HOST": "a",
-        "HTTP_X_ONE": "1,2",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-        "wsgi.input_terminated": True,
-    }
-
-
-def test_it_is_multithreaded_where_there_are_threads(run: Run) -> None:
-    assert environ_for(run, GET, threads=2)["wsgi.multithread"] is True
-
-
-def test_wsgirefs_validator_finds_nothing_wrong(run: Run) -> None:
-    def app(environ: Environ, start: Any) -> list[bytes]:
-        body = environ["wsgi.input"].read(5)
-        start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
-        return [body]
-
-    async def scenario() -> None:
-        async with rig(validator(app), "wsgi") as made:
-            client = await made.connect()
-            assert (await client.get(post(b"hello"))).body == b"hello"
-
-    run(scenario())
-
-
-def test_a_path_that_is_no_utf_8_keeps_its_bytes(run: Run) -> None:
-    assert environ_for(run, get("/%FF%C3%A4"))["PATH_INFO"] == "/\xff\xc3\xa4"
-
-
-def test_the_root_path_is_the_script_name(run: Run) -> None:
-    seen = environ_for(run, get("/shop"), root_path="/shop")
-    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("/shop", "/shop")
-
-
-def test_a_header_with_an_underscore_is_left_out(run: Run) -> None:
-    for _ in range(2):  # the second time the names are known
-        seen = environ_for(
-            run, get("/", "X_User: forged", "X-User: true", "Content_Length: 9", "Content_Type: x")
-        )
-        assert seen["HTTP_X_USER"] == "true"
-        assert "forged" not in seen.values()
-        assert {key for key in seen if "CONTENT" in key} == set()
-
-
-def test_no_number_of_header_names_takes_the_content_type_away(run: Run) -> None:
-    async def scenario() -> None:
-        seen: list[str | None] = []
-
-        def app(environ: Environ, start: Start) -> list[bytes]:
-            seen.append(environ.get("CONTENT_TYPE"))
-            return hello(environ, start)
-
-        async with rig(app, "wsgi") as made:
-            client = await made.connect()
-            for batch in range(12):
-                names = [f"X-{batch}-{number}: 1" for number in range(100)]
-                await client.get(get("/", *names, "Content-Type: text/x"))
-        assert seen == ["text/x"] * 12
-
-    run(scenario())
-
-
-def test_several_cookies_are_joined_as_cookies_are(run: Run) -> None:
-    assert environ_for(run, get("/", "Cookie: a=1", "Cookie: b=2"))["HTTP_COOKIE"] == "a=1; b=2"
-
-
-def test_over_a_unix_socket_there_is_a_name_and_no_address(run: Run) -> None:
-    async def scenario() -> None:
-        def app(environ: Environ, start: Start) -> list[bytes]:
-            told = {key: environ.get(key) for key in ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR")}
-            start("200 OK", [])
-            return [repr([*told.values(), "REMOTE_PORT" in environ]).encode()]
-
-        async with rig(app, "wsgi") as made:
-            body = (await (await made.connect()).get()).body
-            assert body == b"['localhost', '80', '', False]"
-
-    run(scenario())
 
 
 # Its answer
@@ -221,6 +67,27 @@ def test_head_has_the_length_and_no_body(run: Run) -> None:
     for app in (hello, answering(b"hel", b"lo", headers=LENGTH_5), answering(headers=LENGTH_5)):
         answer = ask(run, app, get("/", method="HEAD"))
         assert (answer.headers["content-length"], answer.body) == ("5", b"")
+
+
+def test_head_of_an_answer_without_end_is_answered_and_closes_it(run: Run) -> None:
+    closed = threading.Event()
+
+    def app(environ: Environ, start: Start) -> Iterator[bytes]:
+        start("200 OK", [])
+        try:
+            while True:
+                yield b"on and on"
+                assert environ["REQUEST_METHOD"] == "GET"
+        finally:
+            closed.set()
+
+    async def scenario() -> None:
+        async with rig(app, "wsgi") as made:
+            client = await made.connect()
+            assert (await client.get(get("/", method="HEAD"))).status == 200
+            await made.turn(closed.is_set)
+
+    run(scenario())
 
 
 def test_an_answer_without_a_body_may_have_empty_pieces(run: Run) -> None:
@@ -392,126 +259,6 @@ def test_what_was_returned_is_closed_also_where_it_fails(run: Run) -> None:
 
     assert ask(run, app).status == 500
     assert closed.get_nowait()
-
-
-# The request's body
-
-
-def reading(read: Callable[[Any], Iterable[bytes]]) -> Any:
-    def app(environ: Environ, start: Start) -> list[bytes]:
-        pieces = list(read(environ["wsgi.input"]))
-        start("200 OK", [])
-        return [repr(pieces).encode()]
-
-    return app
-
-
-@pytest.mark.parametrize(
-    ("read", "pieces"),
-    [
-        (lambda body: [body.read()], [b"first\nsecond\n\nrest"]),
-        (lambda body: [body.read(3), body.read(5), body.read(-1)], [b"fir", b"st\nse", ...]),
-        (
-            lambda body: [body.readline(), body.readline(3), body.readline()],
-            [b"first\n", b"sec", ...],
-        ),
-        (lambda body: body.readlines(), [b"first\n", b"second\n", b"\n", b"rest"]),
-        (lambda body: body, [b"first\n", b"second\n", b"\n", b"rest"]),
-        (lambda body: iter(lambda: body.readline(100), b""), [b"first\n", b"second\n", b"\n", ...]),
-    ],
-    ids=["read", "read some", "readline", "readlines", "iterate", "readline of at most"],
-)
-@pytest.mark.parametrize("step", [1, 7, 1000])
-def test_a_body_is_read_as_a_file_however_it_arrives(
-    read: Any, pieces: list[Any], step: int, run: Run
-) -> None:
-    body = b"first\nsecond\n\nrest"
-
-    async def scenario() -> None:
-        async with rig(reading(read), "wsgi") as made:
-            client = await made.connect()
-            request = post(body)
-            for start in range(0, len(request), step):
-                await client.send(request[start : start + step])
-                await made.turn(lambda: True)
-            got = eval((await client.answer()).body)
-            assert b"".join(got) == body[: len(b"".join(got))]
-            assert [a for a, b in zip(got, pieces, strict=False) if b is not ...] == [
-                b for b in pieces if b is not ...
-            ]
-
-    run(scenario())
-
-
-def test_a_client_that_waits_is_told_to_send_its_body_when_it_is_read(run: Run) -> None:
-    async def scenario() -> None:
-        async with rig(reading(lambda body: [body.read()]), "wsgi") as made:
-            client = await made.connect()
-            await client.send(get("/", "Expect: 100-continue", "Content-Length: 5", method="POST"))
-            assert (await client.answer()).status == 100
-            await client.send(b"hello")
-            assert (await client.answer()).body == b"[b'hello']"
-
-    run(scenario())
-
-
-def test_a_body_that_nobody_reads_stays_with_the_client(run: Run) -> None:
-    async def scenario() -> None:
-        gate = threading.Event()
-
-        def app(environ: Environ, start: Start) -> list[bytes]:
-            gate.wait(PATIENCE)
-            return hello(environ, start)
-
-        async with rig(app, "wsgi") as made:
-            client = await made.connect(SO_SNDBUF=4096, SO_RCVBUF=4096)
-            await client.send(post(b"", announced=100_000_000))
-            taken = 0
-            while await _takes(client):
-                taken += 65536
-            assert taken < 1_000_000
-            gate.set()
-            assert (await client.answer()).body == b"hello"
-
-    run(scenario())
-
-
-async def _takes(client: Client) -> bool:
-    """Whether the server takes a block in a fifth of a second."""
-    try:
-        async with asyncio.timeout(0.2):
-            await client.send(bytes(65536))
-    except TimeoutError:
-        return False
-    return True
-
-
-def test_a_body_whose_client_leaves_is_no_complete_one(
-    run: Run, capfd: pytest.CaptureFixture[str]
-) -> None:
-    async def scenario() -> None:
-        seen = SimpleQueue[BaseException]()
-
-        def app(environ: Environ, start: Start) -> list[bytes]:
-            try:
-                environ["wsgi.input"].read()
-            except OSError as error:
-                seen.put(error)
-                raise
-            return hello(environ, start)
-
-        async with rig(app, "wsgi") as made:
-            for leave in (Client.close, Client.shut):
-                client = await made.connect()
-                await client.send(post(b"half", announced=8))
-                await made.turn(lambda: made.server.in_flight == 1)
-                leave(client)
-                await made.turn(lambda: not seen.empty())
-                assert "before its body" in str(seen.get())
-            assert b" 500 " in await client.rest()
-
-    run(scenario())
-    assert "request_failed" not in logged(capfd)  # it isn't the application's fault
 
 
 # Who waits for whom

@@ -14,6 +14,7 @@ from typing import Any
 
 from prefork import log
 from prefork.http.errors import FramingError
+from prefork.http.exchange import NONE
 from prefork.http.rules import Field
 from prefork.worker.cycle import Cycle
 from prefork.worker.flow import HIGH_WATER
@@ -65,6 +66,8 @@ class WsgiCycle(Cycle):
             for piece in pieces:
                 if piece or not isinstance(piece, bytes):  # PEP 3333: an empty one is no beginning
                     self._put(piece, more=True)
+                    if self.framing is NONE:  # the client gets no more of it, however much it is
+                        break
             if not self.finished:
                 self._put(b"", more=False)
         finally:
@@ -114,7 +117,8 @@ class WsgiCycle(Cycle):
         data = self.write(piece, more)
         self._passed += len(data)
         self._in_loop(self._deliver, data, not more)
-        if more and (carrier.blocked or self._passed - self._written > HIGH_WATER):
+        behind = self._passed - self._written
+        if more and (carrier.blocked or behind > HIGH_WATER or not data):
             self._wait(carrier.writable)
 
     def wait_for_body(self) -> bytes:
