@@ -98,6 +98,16 @@ def test_an_import_that_fails_ends_the_first_start_at_once() -> None:
     assert fleet.generation.failure == failed
 
 
+@pytest.mark.parametrize("preload", [True, False])
+def test_settings_that_cannot_be_used_end_the_first_start_at_once(preload: bool) -> None:
+    fleet = Fleet(plan(2, preload=preload))
+    fleet.start(0)
+    failed = Failed(1, Stage.SETTINGS, "--certfile holds no certificate")
+    tell(fleet, 0, Forked(1, 101), failed)
+    assert tell(fleet, 1, Exited(1, 2)) == [CloseListeners(), Finish(ExitCode.USAGE)]
+    assert fleet.generation.failure == failed
+
+
 def test_an_import_that_fails_in_a_worker_ends_the_first_start_too() -> None:
     fleet = Fleet(plan(2, preload=False))
     fleet.start(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
-from tests.support import processes
+from tests.support import certificates, processes, secure
 from tests.support.asking import ask
 
 NEVER = {"asyncio", "uvloop", "httptools", "multiprocessing", "psutil", "ssl"}
@@ -48,6 +48,18 @@ def test_what_watches_files_tags_output_and_runs_hooks_is_not_in_the_primary(
     modules = lives(serve, tmp_path / "modules.json", *options, "--reload-dir", str(tmp_path))
     never = {"watchfiles", "prefork.aides", "dotenv"}
     assert never & set(modules) == set()
+
+
+@pytest.mark.parametrize("preload", ["on", "off"])
+def test_the_primary_never_sees_a_key(serve: Serve, tmp_path: Path, preload: str) -> None:
+    entry = ("-m", "tests.support.witness", str(tmp_path / "modules.json"))
+    files = certificates.write(tmp_path)
+    program = serve("--preload", preload, *files.options, entry=entry)
+    assert secure.ask(program.port, "/pid").status == 200
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 0
+    modules = json.loads((tmp_path / "modules.json").read_text())
+    assert {"ssl", "_ssl", "prefork.worker"} & set(modules) == set()
 
 
 def test_the_primary_has_one_thread_and_the_libraries_of_none_of_its_workers(
