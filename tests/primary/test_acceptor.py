@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from tests.primary.desk import Desk, desk_of
+from tests.primary.desk import LOOPBACK, Desk, desk_of
 
 from prefork.policy.ledger import STUCK_AFTER, WINDOW
 from prefork.primary.acceptor import LOOK_AGAIN
@@ -236,6 +236,20 @@ def test_at_the_end_what_the_kernel_has_is_given_out_all_the_same() -> None:
         desk.turn()
         desk.acceptor.close(desk.now)
         assert desk.serve(worker) == 3
+
+
+def test_what_waits_for_a_worker_counts_too() -> None:
+    with desk_of("rr", LOOPBACK, LOOPBACK, most=3) as desk:
+        worker = desk.hire(capacity=1)
+        for address in desk.listeners.bound:
+            desk.connect(5, address=address)
+        desk.turn()
+        assert desk.serve(worker) == 1
+        desk.holds(worker, 1)
+        desk.board.line(worker.line)[Field.CAPACITY] = 100
+        for _ in range(3):
+            look_again(desk)
+        assert desk.serve(worker) == 2
 
 
 def look_again(desk: Desk) -> None:

@@ -196,6 +196,56 @@ def test_a_body_that_came_whole_has_no_pace(run: Run) -> None:
     run(scenario())
 
 
+def test_each_request_has_its_own_grace(run: Run) -> None:
+    async def scenario() -> None:
+        async with rig(length, "handler") as made:
+            client = await made.connect()
+            for _ in range(2):
+                await client.send(POST + b"Content-Length: 1\r\n\r\n")
+                await made.turn(lambda: made.server.in_flight == 1)
+                await made.turn(lambda: made.protocols[0].deadline < float("inf"))
+                made.tick(GRACE - 1)
+                await client.send(b"x")
+                assert (await client.answer()).status == 200
+
+    run(scenario())
+
+
+def test_a_body_that_is_left_unread_does_not_lend_its_time_to_the_next(run: Run) -> None:
+    async def handler(request: Request) -> str:
+        async for _ in request:
+            break
+        return "enough"
+
+    async def scenario() -> None:
+        async with rig(handler, "handler") as made:
+            client = await made.connect()
+            for _ in range(2):
+                await client.send(POST + b"Content-Length: 2\r\n\r\n")
+                await made.turn(lambda: made.server.in_flight == 1)
+                await made.turn(lambda: made.protocols[0].deadline < float("inf"))
+                made.tick(GRACE - 1)
+                await client.send(b"x")
+                assert (await client.answer()).status == 200
+                await client.send(b"y")
+
+    run(scenario())
+
+
+def test_a_connection_that_ends_while_its_body_is_waited_for_leaves_no_cycle(run: Run) -> None:
+    async def scenario() -> None:
+        async with rig(length, "handler") as made:
+            client = await made.connect()
+            await client.send(UPLOAD)
+            await waiting(made)
+            protocol = made.protocols.pop()
+            client.close()
+            await made.turn(lambda: made.server.connections == 0)
+            assert protocol._pace is None
+
+    run(scenario())
+
+
 # Requests at a time
 
 

@@ -111,8 +111,6 @@ class Acceptor:
                 self._dismiss()
         elif not len(self._policy):
             self._ignore()
-        elif not self._room():
-            self._wait()
         elif not self._waiting:
             self._listen()
 

@@ -153,6 +153,7 @@ class Ending(Flow):
         if self._phase is BUSY:
             self.service.in_flight -= 1
             self._phase = IDLE
+        self._pace = None  # it refers to a request, and that to us
         cycle.lose()
         self._keep(cycle)
 
