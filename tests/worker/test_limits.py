@@ -228,6 +228,11 @@ def test_a_body_that_is_left_unread_does_not_lend_its_time_to_the_next(run: Run)
                 await client.send(b"x")
                 assert (await client.answer()).status == 200
                 await client.send(b"y")
+            await client.send(POST + b"Content-Length: 2\r\n\r\n")
+            await begun(made)
+            await made.turn(lambda: made.protocols[0].deadline < float("inf"))
+            made.tick(GRACE)
+            assert (await client.answer()).status == 408
 
     run(scenario())
 
