@@ -13,7 +13,7 @@ from tests.http.refused import REFUSED
 from tests.http.requests import GET
 from tests.http.served import SERVED, TOLERATED
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(suppress_health_check=list(HealthCheck))
 MUTANTS = 2000  # about two seconds
 SEED = 20_261
 

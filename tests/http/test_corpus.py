@@ -61,7 +61,7 @@ def test_byte_by_byte_gives_the_same(case: Case) -> None:
     assert outcome([data[i : i + 1] for i in range(len(data))]) == outcome([data])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.data())
 def test_the_outcome_does_not_depend_on_how_the_bytes_are_split(data: st.DataObject) -> None:
     several = st.lists(st.sampled_from(ALL), min_size=1, max_size=4)
