@@ -88,8 +88,8 @@ class Watcher:
         self._watched = places
 
     def _tell(self, paths: Sequence[str]) -> None:
-        os.kill(self._primary, signal.SIGHUP)
         log.info("files_changed", files=list(named(paths, self._here)))
+        os.kill(self._primary, signal.SIGHUP)  # last, so that the log has cause before effect
 
 
 @dataclass(frozen=True, slots=True)
