@@ -2,7 +2,13 @@ import pytest
 from tests.http.requests import LIMITS
 
 from prefork.http.errors import Refused
-from prefork.http.rules import check_trailers, facts_of, measure_fields, measure_line, path_of
+from prefork.http.rules import Field, check, check_trailers, measure_fields, measure_line, path_of
+
+
+def facts_of(notable: list[Field], version: str) -> dict[bytes, bytes]:
+    facts = dict(notable)
+    check(notable, facts, version)
+    return facts
 
 
 def status_of(refusal: pytest.ExceptionInfo[Refused]) -> int:

@@ -12,11 +12,11 @@ from prefork.http import rules
 from prefork.http.backlog import E
 from prefork.http.errors import Refused
 from prefork.http.fields import HASH, HOSTS, METHODS, NOTABLE, PATHS, SLASH, learn_host, learn_path
-from prefork.http.forwarded import Proxy
+from prefork.http.forwarded import FORWARDING, Proxy
 from prefork.http.head import Beginning, Head
 from prefork.http.limits import Limits
 from prefork.http.meter import Meter
-from prefork.http.rules import CODING, EXPECT, HOST, LENGTH, NO_FACTS, UPGRADE, Field
+from prefork.http.rules import CODING, CONNECTION, EXPECT, HOST, LENGTH, NO_FACTS, UPGRADE, Field
 from prefork.http.upgrade import Switch, Upgrading
 
 Make = Callable[[str, str, bytes, bytes, list[Field], str, bool], E]
@@ -116,10 +116,14 @@ class Connection(Upgrading[E]):
         if keep_alive and len(notable) == 1 and notable[0][0] == HOST:
             version, facts, host, forwarded = "1.1", NO_FACTS, notable[0][1], None
         else:
-            version = self._parser.get_http_version()
-            facts = rules.facts_of(notable, version)
+            facts = dict(notable)
+            is_plain = keep_alive and CONNECTION not in facts
+            version = "1.1" if is_plain else self._parser.get_http_version()
+            rules.check(notable, facts, version)
             host = facts.get(HOST, b"")
-            forwarded = None if self.proxy is None else self.proxy.forwarded(notable)
+            proxy, forwarded = self.proxy, None
+            if proxy is not None and not facts.keys().isdisjoint(FORWARDING):
+                forwarded = proxy.forwarded(notable)
         if host not in HOSTS:
             learn_host(host)
         target = self._target

@@ -20,7 +20,7 @@ from prefork.settings.peers import Peers
 Address = tuple[str, int | None]
 Headers = Literal["x-forwarded", "forwarded"]
 
-FOR, PROTO, STANDARD = b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"
+FORWARDING = FOR, PROTO, STANDARD = b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"
 MOST_HOPS = 64  # between two hosts of the Internet are no more; 10,000 would take 60 ms
 LEARNED = 1024  # hops that are remembered, and
 LEARNED_BYTES = 64  # of one: clients may choose them
