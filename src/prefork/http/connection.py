@@ -201,7 +201,7 @@ class Connection(Upgrading[E]):
                 raise Refused(431, "the header fields are too large")
         elif self._meter is not None:
             rules.measure_fields(self._fields, self._limits)
-            self._meter.fed(fed, in_trailers=bool(self._fields))
+            self._meter.fed(fed)
 
     def _stop(self, error: Exception) -> None:
         """Find out whose fault a failed parse is."""
