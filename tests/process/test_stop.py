@@ -159,7 +159,7 @@ def test_a_silent_connection_is_answered_once_during_the_drain(serve: Serve) -> 
         program.settled(lambda stats: stats["state"] == "stopping")
         assert [caller.ask("/pid").status for caller in silent] == [200] * 4
         assert [caller.reply().status for caller in busy] == [200] * 2
-        # One that was answered before the signal idles for at most 2 s; then we wait 2 s for its FIN.
+        # One that was answered before the signal idles for 2 s, and its client has 2 s to close.
         assert program.wait(5) == DONE
 
 
