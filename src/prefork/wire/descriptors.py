@@ -30,6 +30,18 @@ def close_others(kept: Iterable[int]) -> None:
                 continue  # the one that listed the others
 
 
+def opened() -> frozenset[int]:
+    """What is open, without the one that lists."""
+    found = set()
+    for descriptor in _open_descriptors():
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            continue
+        found.add(descriptor)
+    return frozenset(found)
+
+
 def _open_descriptors() -> list[int]:
     """What is open; never a loop up to the limit, which is 10^9 in some containers."""
     for folder in ("/proc/self/fd", "/dev/fd"):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from prefork.settings.schema import Settings
+from prefork.wire import descriptors
 from prefork.worker import app_logging
 from prefork.worker.application import Application, load
 from prefork.worker.hooks import Hook
@@ -16,10 +17,12 @@ class Code:
     post_fork: Hook
     pre_stop: Hook
     worker_exit: Hook
+    files: frozenset[int] = frozenset()  # descriptors that the import opened: of logs, of databases
 
     @classmethod
     def load(cls, settings: Settings) -> "Code":
         """Configure `logging`, then import. Raises AppError."""
+        before = descriptors.opened()
         app_logging.configure(settings)
         application = replace(
             load(settings.app, settings.app_dir, settings.interface),
@@ -31,4 +34,5 @@ class Code:
             Hook.load("post_fork", settings.post_fork, settings.app_dir),
             Hook.load("pre_stop", settings.pre_stop, settings.app_dir),
             Hook.load("worker_exit", settings.worker_exit, settings.app_dir),
+            descriptors.opened() - before,
         )

@@ -6,6 +6,7 @@ from prefork.worker.flow import BUSY, CLOSED, ENDING, FOREVER, HIGH_WATER, LINGE
 from prefork.worker.service import Service
 
 CLOSE_TIMEOUT = 10.0  # seconds for the client's word that it closes too; as websockets
+AT_ONCE = 256  # events: a client that floods us must not have the worker to itself
 OBJECT = 128  # bytes that a message takes beside its own, and its share of being handled
 ABNORMAL = 1006  # RFC 6455, section 7.4.1: no close frame came
 RESTART = (1012, "service restart")
@@ -21,7 +22,7 @@ class Dialogue(Flow):
     # fmt: off
     __slots__ = (
         "_awaits", "_cycle", "_is_deaf", "_is_due", "_kept", "_messages", "_next_ping", "_socket",
-        "code", "reason",
+        "_turns", "code", "reason",
     )
     # fmt: on
 
@@ -31,6 +32,7 @@ class Dialogue(Flow):
         self._socket = socket
         self._messages: list[str | bytes] = []  # for the application to take
         self._kept = 0  # bytes of these, with what an object has more
+        self._turns = AT_ONCE  # events before others have their turn; -1: they are having it
         self._is_deaf = False  # the application closed: it takes nothing more
         self._is_due = False  # it is to be closed when its deadline comes
         self._awaits = False  # a sign of life was asked for
@@ -167,10 +169,11 @@ class Dialogue(Flow):
         cycle.cancel()
         return int(is_running)
 
-    def _pump(self) -> None:
-        """Parse until enough waits to be taken, or nothing more is here."""
-        socket = self._socket
-        while self._kept < HIGH_WATER and not self.blocked:
+    def _pump(self, turns: int = 0) -> None:
+        """Parse until enough waits to be taken, or nothing more is here. *turns*: a new turn's."""
+        self._turns, socket = turns or self._turns, self._socket
+        while self._kept < HIGH_WATER and not self.blocked and self._turns > 0:
+            self._turns -= 1
             event = socket.event()
             if isinstance(event, Closed):
                 self._end(event)
@@ -187,9 +190,11 @@ class Dialogue(Flow):
         """Write what the client is answered; read on where there is room, for that too."""
         if answers := socket.output():
             self.transport.write(answers)
-        if socket.is_interrupted:
-            self.service.loop.call_soon(self._pump)
-        if self.blocked or (self._kept >= HIGH_WATER and socket.unparsed > HIGH_WATER):
+        if self._turns == 0 or (self._turns > 0 and socket.is_interrupted):
+            self._turns = -1
+            self.service.loop.call_soon(self._pump, AT_ONCE)
+        is_full = self._kept >= HIGH_WATER or self._turns < 0
+        if self.blocked or (is_full and socket.unparsed > HIGH_WATER):
             self._hold()
         else:
             self._release()

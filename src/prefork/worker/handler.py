@@ -136,11 +136,11 @@ class HandlerCycle(Request):
                 await self._answer(*parts_of(returned))
                 return
             content_type, encoder = plain
+            if carrier.blocked:
+                await carrier.writable()
             if service.draining and carrier.is_last():
                 self.keep_alive = False
             written = self.whole(200, content_type, encoder(returned), service.date)
-            if carrier.blocked:
-                await carrier.writable()
             if not self.gone:
                 carrier.transport.write(written)
                 carrier.answered()
@@ -158,10 +158,9 @@ class HandlerCycle(Request):
         if not isinstance(body, WHOLE) and hasattr(body, "__aiter__"):
             await self._stream(status, headers, body)
             return
-        written = self._render(status, headers, body)
         if carrier.blocked:
             await carrier.writable()
-        self._finish(written)
+        self._finish(self._render(status, headers, body))
 
     def _finish(self, written: bytes) -> None:
         if not self.gone:

@@ -24,7 +24,9 @@ class HttpProtocol(Ending):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        is_known = self.client is not None or self.introduction is None
+        is_tcp = self.local is not None and self.local[1] is not None
+        # Who has reset a TCP connection has no name any more; to have none is to be on Unix.
+        is_known = self.client is not None or not (is_tcp or self.introduction)
         if self.service.trust is not None and is_known:
             self.connection.proxy = self.service.trust.proxy(self.client, self.scheme)
         deadline = self.service.now + self.service.limits.header_timeout
@@ -129,7 +131,8 @@ class HttpProtocol(Ending):
         elif self._phase is IDLE and connection.in_head:
             self._phase = HEAD
             self.deadline = self.service.now + self.service.limits.header_timeout
-        elif self._phase is IDLE and connection.in_body:  # the rest of a body that nobody reads
+        elif self._phase is IDLE and connection.in_body and not self.service.draining:
+            # It is the rest of a body that nobody reads.
             self.deadline = self.service.now + self.service.idle_timeout
 
     def _begin(self, cycle: Cycle, eager: bool) -> None:

@@ -82,6 +82,8 @@ class Tasks:
 
         Only where no task is taking a step.
         """
+        if self._spare.task.cancelling():  # by what a request has left behind
+            self._spare = Spare(self._loop)
         task, context = self._spare.task, self._context.copy()
         steps = work.__await__()
         _enter_task(self._loop, task)

@@ -138,7 +138,8 @@ class Template:
     def _be_worker(self, order: SpawnWorker, given: list[int], middle: int) -> int:
         signalling.forget()
         os.setpgid(0, 0)
-        close_others([*given, *self._birth.estate.kept])
+        files = self._code.files if self._code else ()
+        close_others([*given, *self._birth.estate.kept, *files])
         entry.wait_for_adoption(middle)
         return entry.main(self._worker_birth(order, given), self._code, self._tls)
 

@@ -156,7 +156,7 @@ class WsgiCycle(Cycle):
             gate.release()
 
     async def _arrive(self) -> None:
-        while not (self.buffer or self.body_complete or self.disconnected):
+        while not (self.buffer or self.body_complete or self.disconnected or self.finished):
             await self.change()
         self._piece = self.take()
 
