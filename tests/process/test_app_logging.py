@@ -162,3 +162,17 @@ def test_a_file_that_is_broken_is_one_line(
     assert line.startswith("prefork: error: ")
     assert f"--log-config {place}/x.json: " in line
     assert reason in line
+
+
+def test_a_file_that_the_import_opened_is_written_by_the_workers(
+    serve: Serve, tmp_path: Path
+) -> None:
+    """The template opened it; were it closed in a worker, a client would have its number."""
+    told = tmp_path / "shop.log"
+    opening = f"logging.basicConfig(filename={str(told)!r}, level='INFO')"
+    (tmp_path / "shop.py").write_text(SOURCE.format(before=opening))
+    program = serve("--app-dir", str(tmp_path), app="shop:handler")
+    for number in range(3):
+        assert ask(program.port, f"/{number}").body == b"x"
+    text = told.read_text()
+    assert [f"sold /{number}" in text for number in range(3)] == [True] * 3

@@ -605,3 +605,20 @@ def test_a_handshake_has_one_line_in_the_access_log(
             assert made.lines() == [line]
 
     run(scenario())
+
+
+@pytest.mark.parametrize("flood", [PING, PONG])
+def test_a_flood_of_control_frames_is_not_read_faster_than_it_is_parsed(
+    run: Run, flood: int
+) -> None:
+    async def scenario() -> None:
+        app = Lazy()
+        async with rig(app) as made:
+            await talk(made)
+            talking = dialogue(made)
+            talking.data_received(frame(flood, b"") * 40_000)
+            assert talking._held
+            await made.turn(lambda: not talking._held)
+            app.go.set()
+
+    run(scenario())

@@ -266,3 +266,22 @@ def test_nothing_is_left_to_complain_about(
     run(scenario(body))
     gc.collect()
     assert (caplog.text, capsys.readouterr().err) == ("", "")
+
+
+def test_a_cancellation_that_comes_when_its_request_is_over_hits_nobody_who_begins(
+    run: Run,
+) -> None:
+    async def body(start: Starter, seen: list[Any]) -> None:
+        async def leaves() -> None:
+            asyncio.get_running_loop().call_soon(current().cancel)
+
+        async def work() -> None:
+            await asyncio.sleep(0.001)
+            seen.append("served")
+
+        assert await start(leaves()) is None
+        await asyncio.sleep(0.001)
+        await finish(await start(work()))
+        assert seen == ["served"]
+
+    run(scenario(body))
