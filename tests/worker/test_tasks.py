@@ -58,12 +58,19 @@ async def finish(task: asyncio.Task[None] | None) -> None:
 def test_what_never_waits_is_over_at_once_and_has_a_current_task(run: Run) -> None:
     async def body(start: Starter, seen: list[Any]) -> None:
         async def work() -> None:
+            seen.append(id(current()))
+
+        async def kept() -> None:
             seen.append(current())
 
         assert await start(work()) is None
         assert await start(work()) is None
-        assert seen[0] is seen[1]
-        assert not seen[0].done()
+        assert seen[0] == seen[1]
+        assert await start(kept()) is None
+        assert await start(kept()) is None
+        assert seen[2] is not seen[3]
+        await asyncio.sleep(0.001)
+        assert seen[2].cancelled()
 
     run(scenario(body))
 
@@ -268,19 +275,17 @@ def test_nothing_is_left_to_complain_about(
     assert (caplog.text, capsys.readouterr().err) == ("", "")
 
 
-def test_a_cancellation_that_comes_when_its_request_is_over_hits_nobody_who_begins(
-    run: Run,
-) -> None:
+def test_a_cancellation_that_comes_when_its_request_is_over_hits_nobody(run: Run) -> None:
     async def body(start: Starter, seen: list[Any]) -> None:
         async def leaves() -> None:
-            asyncio.get_running_loop().call_soon(current().cancel)
+            asyncio.get_running_loop().call_later(0.002, current().cancel)
 
         async def work() -> None:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.005)
             seen.append("served")
 
-        assert await start(leaves()) is None
         await asyncio.sleep(0.001)
+        assert await start(leaves()) is None
         await finish(await start(work()))
         assert seen == ["served"]
 

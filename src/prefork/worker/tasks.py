@@ -11,6 +11,7 @@ import types
 from asyncio.tasks import _enter_task, _leave_task  # "Extending asyncio" has them for this
 from collections.abc import Coroutine, Generator
 from contextvars import Context, copy_context
+from sys import getrefcount
 from typing import Any
 
 NAME = "request"
@@ -33,6 +34,10 @@ class Spare:
         self._steps, self._context, self._waits_for = steps, context, waits_for
         if not self._called.done():
             self._called.set_result(None)
+
+    def end(self) -> None:
+        """End the task: nobody is to have it."""
+        self._called.cancel()
 
     async def _live(self) -> None:
         error = None
@@ -82,19 +87,20 @@ class Tasks:
 
         Only where no task is taking a step.
         """
-        if self._spare.task.cancelling():  # by what a request has left behind
-            self._spare = Spare(self._loop)
         task, context = self._spare.task, self._context.copy()
-        steps = work.__await__()
+        steps, holders = work.__await__(), getrefcount(task)
         _enter_task(self._loop, task)
         try:
             waits_for = context.run(next, steps, OVER)
         finally:
             _leave_task(self._loop, task)
-        if waits_for is OVER and not task.cancelling():
+        # Who has kept the task may cancel it, or know this request by it: it is nobody else's then.
+        is_kept = task.cancelling() or getrefcount(task) != holders
+        if waits_for is OVER and not is_kept:
             return None
         spare, self._spare = self._spare, Spare(self._loop)
         if waits_for is OVER:
+            spare.end()
             return None
         spare.call(steps, context, waits_for)
         return task
