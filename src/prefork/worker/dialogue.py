@@ -40,9 +40,6 @@ class Dialogue(Flow):
         self.code = ABNORMAL  # with which it ended, and
         self.reason = ""
 
-    def __repr__(self) -> str:
-        return f"<Dialogue {self._phase.name} {self.client}>"
-
     @property
     def is_open(self) -> bool:
         """Whether neither side has closed it."""
@@ -171,7 +168,8 @@ class Dialogue(Flow):
 
     def _pump(self, turns: int = 0) -> None:
         """Parse until enough waits to be taken, or nothing more is here. *turns*: a new turn's."""
-        self._turns, socket = turns or self._turns, self._socket
+        is_over = self._phase not in {BUSY, PARTING}  # then no turn is asked for
+        self._turns, socket = AT_ONCE if is_over else turns or self._turns, self._socket
         while self._kept < HIGH_WATER and not self.blocked and self._turns > 0:
             self._turns -= 1
             event = socket.event()

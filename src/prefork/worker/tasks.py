@@ -87,6 +87,8 @@ class Tasks:
 
         Only where no task is taking a step.
         """
+        if self._spare.task.done() or self._spare.task.cancelling():  # somebody cancelled them all
+            self._spare = Spare(self._loop)
         task, context = self._spare.task, self._context.copy()
         steps, holders = work.__await__(), getrefcount(task)
         _enter_task(self._loop, task)
