@@ -385,3 +385,25 @@ def test_each_request_has_the_client_that_a_trusted_proxy_says_also_after_its_an
             assert hosts == ["192.0.2.1", "192.0.2.2", None]
 
     run(scenario())
+
+
+def test_a_handler_whose_client_leaves_is_cancelled_once_and_can_clean_up(run: Run) -> None:
+    done: list[str] = []
+
+    async def handler(request: Request) -> str:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            done.append("cleaned up")
+        return ""
+
+    async def scenario() -> None:
+        async with rig(handler, "handler") as made:
+            client = await made.connect()
+            await client.send(GET)
+            await made.turn(lambda: made.server.in_flight == 1)
+            client.close()
+            await made.turn(lambda: bool(done))
+
+    run(scenario())

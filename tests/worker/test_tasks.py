@@ -290,3 +290,30 @@ def test_a_cancellation_that_comes_when_its_request_is_over_hits_nobody(run: Run
         assert seen == ["served"]
 
     run(scenario(body))
+
+
+def test_of_several_that_begin_in_a_turn_each_may_be_cancelled_at_once(run: Run) -> None:
+    async def body(start: Starter, seen: list[Any]) -> None:
+        async def work(name: str) -> None:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0)
+                seen.append(name)
+
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[list[asyncio.Task[None] | None]] = loop.create_future()
+
+        def begin() -> None:
+            tasks = [start.tasks.start(work(name)) for name in "abc"]
+            for task in tasks:
+                assert task is not None
+                task.cancel()
+            begun.set_result(tasks)
+
+        loop.call_soon(begin)
+        for task in await begun:
+            await finish(task)
+        assert sorted(seen) == ["a", "b", "c"]
+
+    run(scenario(body))

@@ -467,3 +467,29 @@ def test_two_tasks_may_send_and_receive_at_once(run: Run) -> None:
             assert await talker.closed() == 1000
 
     run(scenario())
+
+
+SAID = {"type": "websocket.send", "bytes": bytes(16384)}
+
+
+@pytest.mark.parametrize("kind", ["sends", "receives", "catches"])
+def test_an_application_that_goes_on_without_its_client_leaves_others_their_turn(
+    run: Run, kind: str
+) -> None:
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await receive()
+        await send(ACCEPT)
+        while True:
+            try:
+                await (receive() if kind == "receives" else send(SAID))
+            except OSError:
+                if kind == "sends":
+                    raise
+
+    async def scenario() -> None:
+        async with rig(app) as made:
+            talker = await talk(made)
+            talker.client.close()
+            await made.turn(lambda: made.server.drained.done() or made.server.connections == 0)
+
+    run(scenario())

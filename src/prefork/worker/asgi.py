@@ -1,6 +1,5 @@
 """ASGI 3: the scope, receive and send of one request."""
 
-import asyncio
 from typing import Any
 
 from prefork.http.errors import FramingError
@@ -13,13 +12,12 @@ VERSIONS = {
 }  # from 2.4 on, send() raises after a disconnect
 
 Message = dict[str, Any]
-IN_VAIN = 100  # calls after the end; whoever heeds the disconnect has made one or two
 
 
 class AsgiCycle(Cycle):
     """One request to an ASGI application."""
 
-    __slots__ = ("delivered", "fault", "vain")
+    __slots__ = ("delivered", "fault")
 
     async def run(self) -> None:
         self.delivered = False  # the last of the body was received by the application
@@ -61,7 +59,7 @@ class AsgiCycle(Cycle):
         if not self.delivered and not self.finished and (self.buffer or self.body_complete):
             self.delivered = self.body_complete
             return {"type": "http.request", "body": self.take(), "more_body": not self.delivered}
-        await self._in_vain()
+        await self.in_vain()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
@@ -70,7 +68,7 @@ class AsgiCycle(Cycle):
         if carrier.blocked:
             await carrier.writable()
         if self.gone:
-            await self._in_vain()
+            await self.in_vain()
             return
         try:
             kind = message["type"]
@@ -92,16 +90,3 @@ class AsgiCycle(Cycle):
             await self.turn(data)
             return
         carrier.answered()
-
-    async def _in_vain(self) -> None:
-        """Let others run, and end an application that goes on and on after the end.
-
-        Neither call waits for anything then: a loop around one would never let go of the worker.
-        Raises FramingError where somebody may still wait for an answer.
-        """
-        self.vain = getattr(self, "vain", 0) + 1
-        if self.vain > IN_VAIN and self.gone and self.task is not None:
-            self.task.cancel()
-        await asyncio.sleep(0)
-        if self.vain > IN_VAIN:
-            raise FramingError("the application goes on receiving after the disconnect")

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Protocol
 
 from prefork import log
+from prefork.http.errors import FramingError
 from prefork.http.exchange import Exchange
 from prefork.http.rules import Field
 from prefork.worker.address import Address
@@ -14,6 +15,7 @@ from prefork.worker.tasks import Work
 from prefork.worker.tracebacks import headline, own_traceback
 from prefork.worker.waiters import Waiters
 
+IN_VAIN = 100  # calls after the end; whoever heeds the disconnect has made one or two
 TURN = 262144  # bytes of an answer; as much as uvloop reads at once
 
 # One second is what such bursts last, and the shortest that can be said.
@@ -44,7 +46,7 @@ class Carrier(Protocol):
 class Cycle(Exchange):
     """One request from its head to the end of its task."""
 
-    __slots__ = ("began", "carrier", "disconnected", "ended", "gone", "task", "waiters")
+    __slots__ = ("began", "carrier", "disconnected", "ended", "gone", "task", "vain", "waiters")
 
     began: float  # monotonic seconds, and so *ended*: only for an access log that is timed
     ended: float
@@ -125,6 +127,20 @@ class Cycle(Exchange):
             return  # the next piece waits
         if not data or self.size % TURN < len(data):
             await asyncio.sleep(0)
+
+    async def in_vain(self) -> None:
+        """Let others run, and end an application that goes on and on after the end.
+
+        Neither call waits for anything then: a loop around one would never let go of the worker.
+        Raises FramingError where somebody may still wait for an answer.
+        """
+        self.vain = getattr(self, "vain", 0) + 1
+        if self.vain > IN_VAIN and self.gone and self.task is not None:
+            self.task.cancel()
+        if self.vain > 1:
+            await asyncio.sleep(0)
+        if self.vain > IN_VAIN:
+            raise FramingError("the application goes on receiving after the disconnect")
 
     def fail(self, error: BaseException) -> None:
         """The application raised, or broke the rules: log it, and tell the client if possible."""

@@ -138,6 +138,8 @@ class Dialogue(Flow):
         """The deadline passed."""
         if self._phase is ENDING:
             self._give_up()
+        elif self._phase is PARTING and self._is_taking():
+            return  # it has still to read what came before our close
         elif self._phase is PARTING:
             self._abort()
         elif self._is_due:
@@ -203,7 +205,7 @@ class Dialogue(Flow):
         """Say that we close; what then comes may be messages, and is at last the client's word."""
         self.transport.write(self._socket.close(code, reason))
         self.code, self.reason = code, reason
-        self._phase = PARTING
+        self._phase, self._unsent = PARTING, FOREVER
         self.deadline = self.service.now + CLOSE_TIMEOUT
 
     def _end(self, closed: Closed) -> None:

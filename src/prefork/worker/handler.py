@@ -123,8 +123,9 @@ class HandlerCycle(Request):
     __slots__ = ()
 
     def disconnect(self) -> None:
-        """A handler has no way to ask, so its task ends with its client."""
-        self.cancel()
+        """A handler has no way to ask, so it ends with its client; once, or it can't clean up."""
+        if not self.disconnected:
+            self.cancel()
 
     async def run(self) -> None:
         carrier = self.carrier

@@ -27,7 +27,9 @@ class Spare:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._called: asyncio.Future[None] = loop.create_future()
         self._waits_for: Any = OVER
-        self.task = asyncio.Task(self._live(), loop=loop, name=NAME)
+        live = self._live()
+        live.send(None)  # into its `try`: a cancellation may come before the task's first turn
+        self.task = asyncio.Task(live, loop=loop, name=NAME)
 
     def call(self, steps: Generator[Any, Any, None], context: Context, waits_for: Any) -> None:
         """Take the other steps, when *waits_for* is there."""
@@ -42,6 +44,7 @@ class Spare:
     async def _live(self) -> None:
         error = None
         try:
+            await asyncio.sleep(0)
             await self._called
         except asyncio.CancelledError as cancelled:
             if self._waits_for is OVER:

@@ -3,6 +3,7 @@
 Until it is accepted it is a request like others, which its connection answers, cuts and counts.
 """
 
+import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Self
@@ -20,6 +21,7 @@ VERSIONS = {"version": "3.0", "spec_version": "2.4"}  # send() raises after a di
 SCHEMES = {"http": "ws", "https": "wss"}
 NORMAL, FAILED = 1000, 1011
 SWITCHING = 101
+CALLS = 16  # of the application's, before others have their turn; a message may be a megabyte
 
 Message = dict[str, Any]
 
@@ -40,7 +42,7 @@ class Stage(Enum):
 class WebSocketCycle(Cycle):
     """One WebSocket of an ASGI application."""
 
-    __slots__ = ("dialogue", "fault", "is_greeted", "socket", "stage")
+    __slots__ = ("calls", "dialogue", "fault", "is_greeted", "socket", "stage")
 
     dialogue: Dialogue | None  # from the acceptance on
     socket: WebSocket
@@ -64,6 +66,7 @@ class WebSocketCycle(Cycle):
 
     async def run(self) -> None:
         self.is_greeted = False
+        self.calls = 0
         self.stage = Stage.ASKED
         self.fault: FramingError | None = None
         self.dialogue = None
@@ -104,9 +107,11 @@ class WebSocketCycle(Cycle):
             data = None if dialogue is None else dialogue.take()
             if data is not None:
                 kind = "text" if isinstance(data, str) else "bytes"
+                await self._give_way()
                 return {"type": "websocket.receive", kind: data}
             if self.disconnected or self.stage is Stage.OVER:
                 code, reason = (dialogue.code, dialogue.reason) if dialogue else (ABNORMAL, "")
+                await self.in_vain()
                 return {"type": "websocket.disconnect", "code": code, "reason": reason}
             if self.waiters is None:
                 self.waiters = Waiters(self.carrier.service.loop)
@@ -126,6 +131,19 @@ class WebSocketCycle(Cycle):
         except FramingError as error:
             self.fault = error
             raise
+        except Disconnected:
+            await self.in_vain()
+            raise
+        await self._give_way()
+
+    async def _give_way(self) -> None:
+        """Let others run now and then: neither call waits while there is something to take or room.
+
+        The connection's end, too, is told in a turn of the loop.
+        """
+        self.calls += 1
+        if self.calls % CALLS == 0:
+            await asyncio.sleep(0)
 
     def disconnect(self) -> None:
         """A client that has finished sending is gone: half a WebSocket is none."""
