@@ -622,3 +622,28 @@ def test_a_flood_of_control_frames_is_not_read_faster_than_it_is_parsed(
             app.go.set()
 
     run(scenario())
+
+
+def test_a_close_waits_for_a_client_that_is_still_reading_and_for_no_other(run: Run) -> None:
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await send(ACCEPT)
+        await send({"type": "websocket.send", "bytes": bytes(8 * MEGABYTE)})
+
+    async def scenario() -> None:
+        async with rig(app) as made:
+            talker = await talk(made)
+            await made.turn(lambda: dialogue(made).blocked)
+            await stalled(made)
+            made.tick(CLOSE_TIMEOUT + 1)
+            assert await talker.hear() == (BINARY, bytes(8 * MEGABYTE))
+            assert await talker.closed() == 1000
+
+        async with rig(app) as made:
+            await talk(made)
+            await made.turn(lambda: dialogue(made).blocked)
+            await stalled(made)
+            made.tick(CLOSE_TIMEOUT + 1)
+            made.tick(LIMITS.send_timeout + 1)
+            await made.turn(lambda: made.server.connections == 0)
+
+    run(scenario())
