@@ -43,9 +43,9 @@ class Heartbeat:
         self._line[Field.BEAT] = time.monotonic_ns()
         self._line[Field.LOOP_LAG] = max(0, int((now - self._due) * 1e9))
         self._line[Field.CAPACITY] = self._capacity()
-        self._tick(now)
         self._due = now + BEAT
         self._loop.call_at(self._due, self.beat)
+        self._tick(now)  # last: if it ever raises, the next beat comes all the same
 
     def _capacity(self) -> int:
         connections = self._line[Field.CONNECTIONS]
