@@ -159,19 +159,21 @@ def test_reuseport_gives_the_queue_of_an_empty_slot_to_the_others_in_turn(end: s
         assert sum(given) + sum(desk.accept(worker) for worker in left) == desk.answered() == 60
 
 
-def test_reuseport_serves_a_slot_that_has_no_worker_yet_and_then_lets_go_of_it() -> None:
+def test_reuseport_serves_the_queue_of_a_slot_without_worker_and_lets_go_of_it_when_one_comes() -> (
+    None
+):
     with desk_of("reuseport") as desk:
-        first = desk.hire()
-        second = desk.spawn()
+        first, second = desk.hire(), desk.hire()
         spread(desk, 40)
+        desk.acceptor.bury(second, desk.now)
         desk.turn()
         given = desk.serve(first)
         assert given > 5
-        desk.acceptor.join(second, desk.now)
+        desk.acceptor.join(desk.spawn(slot=1), desk.now)
         spread(desk, 40)
         desk.turn()
-        assert desk.serve(first) == desk.serve(second) == 0
-        assert given + desk.accept(first) + desk.accept(second) == 80
+        assert desk.serve(first) == 0
+        assert given + sum(desk.accept(each) for each in (first, desk.children[2])) == 80
 
 
 def test_reuseport_lets_old_and_new_worker_of_a_slot_accept_until_the_old_one_stops() -> None:

@@ -23,15 +23,28 @@ class Account:
     sent: int = 0  # connections offered, less those taken back
     received: int = 0  # of those, taken by the worker
     closed: int = 0  # of those received, no longer open; where all come from us
+    accepted: int = 0  # connections ever taken, also from a listener of its own
+    queued: int = 0  # waiting there for it to take them; 0 while it is full, when it does not
     credit: int = WINDOW
     beat: int = 0  # when its event loop last turned
     moved_at: float = 0.0  # when the oldest waiting connection began to wait for progress
     is_stuck: bool = False
+    is_full: bool = False  # it has as many connections as it may
     is_unlimited: bool = False  # neither window nor room count any more
 
     @property
     def undelivered(self) -> int:
         return self.sent - self.received
+
+    @property
+    def pending(self) -> int:
+        """How many connections wait for it to take them."""
+        return self.undelivered + self.queued
+
+    @property
+    def takes(self) -> bool:
+        """Whether it takes what comes to a listener of its own."""
+        return not (self.is_stuck or self.is_full)
 
     @property
     def load(self) -> int:
@@ -50,7 +63,7 @@ class Account:
 
     def offered(self, count: int, now: float) -> None:
         """Count promised connections that are on their way now."""
-        if self.undelivered == 0:
+        if self.pending == 0:
             self.moved_at = now
         self.promised -= count
         self.sent += count
@@ -76,12 +89,27 @@ class Account:
             self.beat = beat
             self.is_stuck = False
         self.closed = max(self.closed, received - connections)
+        self.is_full = room <= 0
         if not self.is_unlimited:
             self.credit = min(WINDOW, room) - self.undelivered - self.promised
 
+    def observe_queue(self, queued: int, accepted: int, now: float) -> None:
+        """After `observe`, note how many wait at its own listener, and how many it ever took."""
+        if accepted != self.accepted:
+            self.accepted = accepted
+            self.moved_at = now
+            self.is_stuck = False
+        elif queued and not self.pending:
+            self.moved_at = now
+        self.queued = 0 if self.is_full else queued
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether it takes what comes, but nothing waits for it, and nothing has for a while."""
+        return self.takes and not self.pending and now - self.moved_at >= STUCK_AFTER
+
     def judge(self, now: float) -> bool:
         """Whether it has just turned out to be stuck: judged by progress, not by its beat."""
-        late = self.undelivered > 0 and now - self.moved_at >= STUCK_AFTER
+        late = self.pending > 0 and now - self.moved_at >= STUCK_AFTER
         turned = late and not self.is_stuck
         self.is_stuck = self.is_stuck or late
         return turned

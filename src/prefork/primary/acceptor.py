@@ -4,18 +4,20 @@ import errno
 import selectors
 import socket
 from contextlib import suppress
-from functools import partial
 
 from prefork import log
 from prefork.policy.dealing import Policy
 from prefork.policy.ledger import STUCK_AFTER, Account
 from prefork.primary.children import Child
+from prefork.primary.crew import Crew
 from prefork.primary.listeners import Listener, Listeners
-from prefork.primary.recipient import Connection, Recipient, client_of
+from prefork.primary.queues import Queues
+from prefork.primary.recipient import Connection, client_of
 from prefork.wire.board import Board, Field
 
 ACCEPT_BATCH = 32  # per turn of the loop: signals and channels get theirs
 COMPLAIN_EVERY = 60.0  # seconds
+LOOK_OVER = STUCK_AFTER / 4  # seconds; at workers' own queues, only while connections come
 LOOK_AGAIN = 0.01  # seconds; only while connections wait for a worker with room
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -39,14 +41,11 @@ class Acceptor:
         """*most*: connections of all workers together, where all come from here; 0: any number."""
         self._listeners = listeners
         self._policy = policy
-        self._board = board
+        self._crew = Crew(board)
         self._own_line = board.line(0)
-        self._selector = selector
-        self._watched: set[Listener] = set()
+        self._queues = Queues(listeners, selector, self.accept, self._look_over)
         self._most = most
         self._is_closed = False
-        self._recipients: dict[int, Recipient] = {}  # by id; also those told to stop
-        self._slots: dict[int, int] = {}  # by id, of those in rotation
         self._waiting: list[Connection] = []
         self._check_at: float | None = None
         self._complain_at = 0.0  # not before, about the same want
@@ -62,17 +61,16 @@ class Acceptor:
 
     def join(self, child: Child, now: float) -> None:
         """Put a worker that is ready into rotation."""
-        recipient = Recipient(child, self._board.line(child.line))
-        recipient.look(now)
-        self._recipients[child.id] = recipient
-        self._policy.join(recipient.account)
-        self._slots[child.id] = recipient.account.slot
+        queues = self._queues.of_worker(child.slot or 0)
+        self._policy.join(self._crew.join(child, queues, now))
+        if queues:
+            self._check_by(now)
         self.resume(now)
 
     def leave(self, child: Child, now: float) -> None:
         """Give the worker nothing more. What it was given stays its own while it takes it."""
         self._policy.leave(child.id)
-        self._slots.pop(child.id, None)
+        self._crew.leave(child.id)
         self.resume(now)
 
     def bury(self, child: Child, now: float) -> int:
@@ -81,7 +79,7 @@ class Acceptor:
         Returns how many it had taken and not come to count: killed between the two, it may have.
         """
         uncounted = 0
-        if recipient := self._recipients.pop(child.id, None):
+        if recipient := self._crew.bury(child.id):
             recipient.look(now)
             back = recipient.take_back()
             self._waiting += back
@@ -109,10 +107,14 @@ class Acceptor:
         if self._is_closed:
             if not len(self._policy):
                 self._dismiss()
-        elif not len(self._policy):
-            self._ignore()
+            return
+        served = self._crew.served()
+        self._queues.steer(served)
+        if not len(self._policy):
+            self._queues.ignore()
         elif not self._waiting:
-            self._listen()
+            self._own_line[Field.WAITING] = 0
+            self._queues.take(served)
 
     def next_check(self) -> float | None:
         """When `check` has something to look at; None: not before the next connection."""
@@ -123,22 +125,12 @@ class Acceptor:
         if self._check_at is None or now < self._check_at:
             return
         self._check_at = None
-        for recipient in self._recipients.values():
-            account, child = recipient.account, recipient.child
-            if account.undelivered:
-                recipient.look(now)
-                if account.judge(now):
-                    back = recipient.take_back()
-                    self._waiting += back
-                    log.warning(
-                        "worker_stuck",
-                        slot=child.slot,
-                        pid=child.pid,
-                        connections_taken_back=len(back),
-                    )
-                if account.undelivered:
-                    self._check_by(now + STUCK_AFTER / 2)
+        self._waiting += self._crew.examine(now)
+        if self._crew.are_owed():
+            self._check_by(now + STUCK_AFTER / 2)
         self.resume(now)
+        if self._queues.are_workers and not self._is_closed:
+            self._watch_over(now)
 
     def close(self, now: float) -> None:
         """Give out all that the kernel has accepted, then refuse new connections for good.
@@ -146,10 +138,10 @@ class Acceptor:
         What waits in a socket that somebody else opened is not ours any more: it may be kept for
         whoever is started next.
         """
-        for recipient in self._recipients.values():
+        for recipient in self._crew:
             recipient.account.unlimit()
         self.resume(now)
-        self._ignore()
+        self._queues.ignore()
         for listener in self._listeners:
             while not listener.is_inherited and (rest := self._take(listener, ACCEPT_BATCH)):
                 self._give(rest)
@@ -171,10 +163,7 @@ class Acceptor:
         """How many more connections may be accepted in this turn."""
         if not self._most:
             return ACCEPT_BATCH
-        taken = len(self._waiting)
-        for recipient in self._recipients.values():
-            recipient.look(self._now)
-            taken += recipient.account.load
+        taken = len(self._waiting) + self._crew.load(self._now)
         return min(ACCEPT_BATCH, max(0, self._most - taken))
 
     def _take(self, listener: Listener, most: int) -> list[Connection]:
@@ -198,13 +187,13 @@ class Acceptor:
             batches.setdefault((account.id, connection.address), []).append(connection)
         self._waiting += rest  # nobody has room for these
         for (id, address), batch in batches.items():
-            self._waiting += self._recipients[id].send(address, batch, self._now)
+            self._waiting += self._crew[id].send(address, batch, self._now)
             self._check_by(self._now + STUCK_AFTER)
         if self._waiting:
             self._wait()
 
     def _look(self, account: Account) -> None:
-        self._recipients[account.id].look(self._now)
+        self._crew[account.id].look(self._now)
 
     # -- listening -----------------------------------------------------------
 
@@ -218,27 +207,21 @@ class Acceptor:
 
     def _wait(self) -> None:
         """Leave new connections in the kernel's backlog until somebody has room."""
-        self._ignore()
+        self._queues.ignore()
         self._own_line[Field.WAITING] = 1
         if len(self._policy):  # else the next to join gets them
             self._check_by(self._now + LOOK_AGAIN)
 
-    def _listen(self) -> None:
-        self._own_line[Field.WAITING] = 0
-        served = set(self._slots.values())
-        self._watch({each for each in self._listeners if each.is_ours(served)})
+    def _watch_over(self, now: float) -> None:
+        """Look again soon while connections come to workers' own queues, else when one comes."""
+        if self._crew.are_quiet(now):
+            self._queues.hang_bell()
+        else:
+            self._check_by(now + LOOK_OVER)
 
-    def _ignore(self) -> None:
-        self._watch(set())
-
-    def _watch(self, listeners: set[Listener]) -> None:
-        for listener in self._watched - listeners:
-            self._selector.unregister(listener.sock)
-        for listener in listeners - self._watched:
-            self._selector.register(
-                listener.sock, selectors.EVENT_READ, partial(self.accept, listener)
-            )
-        self._watched = listeners
+    def _look_over(self, now: float) -> tuple[()]:
+        self._check_by(now)  # `check` follows in the same turn
+        return ()
 
     def _check_by(self, when: float) -> None:
         if self._check_at is None or when < self._check_at:

@@ -22,6 +22,8 @@ _REASONS = {
     errno.EADDRNOTAVAIL: "not an address of this machine",
 }
 
+_UNACKED = slice(24, 28)  # of struct tcp_info; tcp(7) doesn't say that a listener's queue is here
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listener:
@@ -42,6 +44,13 @@ class Listener:
         return self.accepts is Accepts.PRIMARY or (
             self.accepts is Accepts.SLOT and self.slot not in slots
         )
+
+    def queued(self) -> int:
+        """How many connections wait in it: the kernel has accepted them, and nobody else."""
+        if self.sock.fileno() < 0:
+            return 0  # we are stopping, and it is closed
+        info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED.stop)
+        return int.from_bytes(info[_UNACKED], sys.byteorder)
 
     def close(self) -> None:
         """Refuse new connections from now on, in whichever process the socket is open too.
@@ -89,6 +98,8 @@ class Listeners:
             raise
         self._all.sort(key=lambda each: each.address)
         self._firsts = tuple(self._all)  # by address
+        # Of each address with a socket for each slot, in the order of making: the kernel's.
+        self.groups = [[each] for each in self._firsts if each.accepts is Accepts.SLOT]
         self.families = tuple(int(first.sock.family) for first in self._firsts)
         self.bound = [_bound(first.sock) for first in self._firsts]  # with ports for port 0
 
@@ -97,10 +108,10 @@ class Listeners:
 
     def of(self, slot: int) -> list[Listener]:
         """Give what the slot's worker accepts from, made where missing. Raises OSError."""
-        made = {each.address for each in self._all if each.slot == slot}
-        for first in self._firsts:
-            if first.accepts is Accepts.SLOT and first.address not in made:
-                self._all.append(_join(first, slot, self._backlog))
+        for group in self.groups:
+            if all(each.slot != slot for each in group):
+                group.append(_join(group[0], slot, self._backlog))
+                self._all.append(group[-1])
         return [each for each in self._all if each.is_for(slot)]
 
     def close(self) -> None:

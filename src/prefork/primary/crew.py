@@ -1,0 +1,82 @@
+"""The workers that connections are given to: who is in rotation, who takes them, who does not."""
+
+from collections.abc import Iterator, Sequence
+
+from prefork import log
+from prefork.policy.ledger import Account
+from prefork.primary.children import Child
+from prefork.primary.listeners import Listener
+from prefork.primary.recipient import Connection, Recipient
+from prefork.wire.board import Board
+
+
+class Crew:
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._recipients: dict[int, Recipient] = {}  # by id; also those told to stop
+        self._serving: dict[int, Account] = {}  # by id, of those in rotation
+
+    def __iter__(self) -> Iterator[Recipient]:
+        return iter(self._recipients.values())
+
+    def __getitem__(self, id: int) -> Recipient:
+        return self._recipients[id]
+
+    def join(self, child: Child, queues: Sequence[Listener], now: float) -> Account:
+        """Count a worker as in rotation. *queues*: those that only its slot takes from."""
+        recipient = Recipient(child, self._board.line(child.line), queues)
+        recipient.look(now)
+        self._recipients[child.id] = recipient
+        self._serving[child.id] = recipient.account
+        return recipient.account
+
+    def leave(self, id: int) -> None:
+        """Count it so no more, where it was. What it was given it still takes."""
+        self._serving.pop(id, None)
+
+    def bury(self, id: int) -> Recipient | None:
+        """Forget it."""
+        self.leave(id)
+        return self._recipients.pop(id, None)
+
+    def load(self, now: float) -> int:
+        """How many connections all have, and will have, where all come from us."""
+        for each in self:
+            each.look(now)
+        return sum(each.account.load for each in self)
+
+    def served(self) -> set[int]:
+        """Slots whose worker takes what comes to it; where none does, those that have one."""
+        accounts = self._serving.values()
+        taking = {each.slot for each in accounts if each.takes}
+        return taking or {each.slot for each in accounts}
+
+    def are_quiet(self, now: float) -> bool:
+        """Whether all in rotation would take what comes, and nothing came for a while."""
+        return all(each.is_quiet(now) for each in self._serving.values())
+
+    def examine(self, now: float) -> list[Connection]:
+        """See whether they take what waits for them; give back what a stuck one didn't."""
+        back: list[Connection] = []
+        for id, each in self._recipients.items():
+            if each.account.undelivered or (each.has_queues and id in self._serving):
+                each.look(now)
+                if each.account.judge(now):
+                    back += self._relieve(each)
+        return back
+
+    def are_owed(self) -> bool:
+        """Whether any was sent what it has not taken."""
+        return any(each.account.undelivered for each in self)
+
+    def _relieve(self, stuck: Recipient) -> list[Connection]:
+        back = stuck.take_back()
+        child, account = stuck.child, stuck.account
+        log.warning(
+            "worker_stuck",
+            slot=child.slot,
+            pid=child.pid,
+            connections_taken_back=len(back),
+            connections_queued=account.queued,
+        )
+        return back
