@@ -14,9 +14,9 @@ from tests.support.program import Program, run
 from tests.support.reloads import deploys_below, reload
 from tests.support.tidings import Plan
 
-POLICIES = ["rr", "shared", "reuseport"]
+POLICIES = ["rr", "least", "hash", "shared", "reuseport"]
 GRACE = 5  # seconds that a worker which goes has for its requests
-STEPS = (5, 1, 3)
+STEPS = (2, 6, 4)
 QUICK = ("--min-uptime", "0.4")  # of the trial of new code
 
 
@@ -33,19 +33,13 @@ def scale(program: Program, wanted: str, count: int) -> list[int]:
     return after
 
 
-@pytest.mark.parametrize(
-    ("policy", "rounds"),
-    [
-        ("rr", 1),
-        ("shared", 1),
-        *(pytest.param(each, 8, marks=pytest.mark.slow) for each in POLICIES),
-    ],
-)
+@pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_scaling_under_load_loses_nothing(serve: Serve, policy: str, rounds: int) -> None:
-    program = serve("--workers", "2", "--policy", policy, "--graceful-timeout", str(GRACE))
+    program = serve("--workers", "4", "--policy", policy, "--graceful-timeout", str(GRACE))
     plan = Plan(port=program.port, per_request=16, keep_alive=16, posting=16, pause=0.005)
     with Load(plan) as load:
-        asked = set(program.workers(2))
+        asked = set(program.workers(4))
         for count in STEPS * rounds:
             asked |= set(scale(program, str(count), count))
             pacing.hold(0.3)
@@ -53,8 +47,9 @@ def test_scaling_under_load_loses_nothing(serve: Serve, policy: str, rounds: int
     assert report.failures == []
     assert report.served > 2000
     served = {answered.pid for answered in report.answers if answered.client == "per_request"}
-    # Each that came got its share; under `shared` whoever is awake may take all.
-    assert served == asked or policy == "shared"
+    # Each that came got its share; but under `hash` 16 addresses needn't reach six slots, and
+    # under `shared` whoever is awake may take all.
+    assert served == asked or policy in ("hash", "shared")
 
 
 def test_signals_add_and_remove_one(serve: Serve) -> None:

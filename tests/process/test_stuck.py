@@ -1,0 +1,85 @@
+"""New connections while a worker is stuck: others serve them, whoever accepts."""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+
+import pytest
+from tests.process.conftest import Serve
+from tests.support import pacing, processes
+from tests.support.asking import Caller, ask
+from tests.support.load import Load
+from tests.support.program import Program
+from tests.support.tidings import Plan
+
+LONGEST = 2.5  # seconds that a connection may wait; 0.25 is what it takes with nothing else to do
+EVERYWHERE = ["rr", "least", "hash", "shared", "reuseport"]
+
+
+def stop(program: Program, opened: ExitStack) -> int:
+    victim = program.workers(4)[1]
+    os.kill(victim, signal.SIGSTOP)
+    processes.until_state(victim, "T")
+    opened.callback(os.kill, victim, signal.SIGCONT)
+    return victim
+
+
+def block(path: str) -> Callable[[Program, ExitStack], int]:
+    """Block a worker's loop by a request."""
+
+    def begin(program: Program, opened: ExitStack) -> int:
+        opened.enter_context(closing(Caller(program.port))).send(path)
+        return int(program.journal.wait_for_line("app: ")[0].split()[-1])
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    ("policy", "stick"),
+    [
+        *(pytest.param(each, stop, id=f"{each}-stopped") for each in EVERYWHERE),
+        pytest.param("shared", block("/wedge"), id="shared-loop"),
+        pytest.param("reuseport", block("/wedge"), id="reuseport-loop"),
+        pytest.param("reuseport", block("/hold"), id="reuseport-GIL"),
+    ],
+)
+def test_no_new_connection_waits_for_a_stuck_worker(
+    serve: Serve, policy: str, stick: Callable[[Program, ExitStack], int]
+) -> None:
+    program = serve("--workers", "4", "--policy", policy)
+    with ExitStack() as opened:
+        stuck = stick(program, opened)
+        with Load(Plan(port=program.port, apart=0.01)) as load:
+            pacing.hold(1)
+            report = load.report()
+    assert report.failures == []
+    assert report.served > 50
+    assert report.slowest < LONGEST
+    assert not report.of(stuck)
+
+
+def test_under_reuseport_a_worker_that_was_stuck_gets_connections_again(serve: Serve) -> None:
+    program = serve("--workers", "4", "--policy", "reuseport")
+    with ExitStack() as opened:
+        stuck = stop(program, opened)
+        with Load(Plan(port=program.port, apart=0.01)):
+            program.journal.wait_for("worker_stuck")
+        assert stuck not in {ask(program.port, "/pid").pid for _ in range(40)}
+    with Load(Plan(port=program.port, apart=0.01)) as load:
+        pacing.hold(1)
+        assert load.report().of(stuck)
+
+
+def test_under_reuseport_connections_beyond_a_workers_limit_go_to_those_with_room(
+    serve: Serve,
+) -> None:
+    program = serve("--workers", "4", "--policy", "reuseport", "--max-connections", "40")
+    with ExitStack() as opened:
+        callers = [opened.enter_context(closing(Caller(program.port, n))) for n in range(40)]
+        for caller in callers:
+            caller.send("/pid")
+        for caller in callers:
+            caller.reply()
+        stats = program.settled(lambda s: sum(w["connections"] for w in s["workers"]) == 40)
+        assert [worker["connections"] for worker in stats["workers"]] == [10, 10, 10, 10]
