@@ -72,7 +72,7 @@ class Serving:
         section="Network",
         help="Who gets a connection: each worker in turn (rr), the one with the fewest (least), "
         "always the same for a client's address (hash), whichever accepts it first (shared), or "
-        "the one that the kernel chooses by a hash of the connection (reuseport).",
+        "one that the kernel chooses at random among those that take what comes (reuseport).",
     )
     backlog: int = setting(
         2048,
