@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from prefork.worker.extension import extend_timeout as extend_timeout
     from prefork.worker.handler import Request as Request
     from prefork.worker.hooks import InstanceInfo as InstanceInfo
     from prefork.worker.hooks import WorkerInfo as WorkerInfo
@@ -16,6 +17,7 @@ _LAZY = {
     "Request": "prefork.worker.handler",
     "Response": "prefork.worker.response",
     "WorkerInfo": "prefork.worker.hooks",
+    "extend_timeout": "prefork.worker.extension",
 }
 
 

@@ -19,6 +19,7 @@ LIMITS = Limits(
     header_timeout=15,
     keepalive_timeout=75,
     send_timeout=60,
+    request_timeout=0,
     websocket=WebSocketLimits(message=1 << 24, deflate=True, ping_interval=20, ping_timeout=20),
 )
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -33,6 +33,7 @@ LIMITS = Limits(
     header_timeout=15,
     keepalive_timeout=75,
     send_timeout=60,
+    request_timeout=0,
     websocket=WebSocketLimits(message=1 << 24, deflate=True, ping_interval=20, ping_timeout=20),
 )
 PATIENCE = 5.0  # seconds after which a test that waits for bytes has failed

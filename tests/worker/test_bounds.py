@@ -40,7 +40,8 @@ def test_every_limit_comes_from_its_setting() -> None:
         "header_timeout": 109.0,
         "keepalive_timeout": 110.0,
         "send_timeout": 111.0,
+        "request_timeout": 112.0,
     }
     limits = limits_of(settings(**given))
     plain = [each.name for each in fields(Limits) if each.name != "websocket"]
-    assert sorted(getattr(limits, name) for name in plain) == list(range(101, 112))
+    assert sorted(getattr(limits, name) for name in plain) == list(range(101, 113))

@@ -28,4 +28,5 @@ class Limits:
     header_timeout: float
     keepalive_timeout: float
     send_timeout: float
+    request_timeout: float  # 0: a request may take any time
     websocket: WebSocketLimits

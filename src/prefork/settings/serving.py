@@ -136,6 +136,14 @@ class Serving:
         unit="seconds",
         help="How long a client may take nothing of an answer that waits for it.",
     )
+    request_timeout: float = setting(
+        0.0,  # uWSGI's harakiri is off too: nobody but the application knows what takes long
+        section="Limits",
+        check=checks.seconds(),
+        unit="seconds",
+        help="How long a request may take until its answer is complete; then it is cancelled, "
+        "answered by 504 or cut, and logged with what it was doing. 0 is no limit.",
+    )
     keepalive_requests: int = setting(
         0,  # nginx closes after 1000; Node's maxRequestsPerSocket is 0: each costs a new handshake
         section="Limits",

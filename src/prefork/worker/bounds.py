@@ -26,6 +26,7 @@ def limits_of(settings: Settings) -> Limits:
         header_timeout=settings.header_timeout,
         keepalive_timeout=settings.keepalive_timeout,
         send_timeout=settings.send_timeout,
+        request_timeout=settings.request_timeout,
         websocket=WebSocketLimits(
             message=settings.ws_max_size,
             deflate=settings.ws_per_message_deflate,

@@ -8,9 +8,10 @@ from prefork import log
 from prefork.http.errors import FramingError
 from prefork.http.exchange import Exchange
 from prefork.http.rules import Field
+from prefork.worker import stacks
 from prefork.worker.address import Address
 from prefork.worker.flow import Flow
-from prefork.worker.service import Service
+from prefork.worker.service import COARSE, Service
 from prefork.worker.tasks import Work
 from prefork.worker.tracebacks import headline, own_traceback
 from prefork.worker.waiters import Waiters
@@ -46,10 +47,18 @@ class Carrier(Protocol):
 class Cycle(Exchange):
     """One request from its head to the end of its task."""
 
-    __slots__ = ("began", "carrier", "disconnected", "ended", "gone", "task", "vain", "waiters")
+    # fmt: off
+    __slots__ = (
+        "began", "carrier", "disconnected", "due", "ended", "gone", "lent", "task", "vain",
+        "waiters",
+    )
+    # fmt: on
 
     began: float  # monotonic seconds, and so *ended*: only for an access log that is timed
     ended: float
+
+    due: float  # when it has to be answered, as the service's `now` is; of that
+    lent: float  # seconds were given by the application; only then it has this
 
     carrier: Carrier
     task: asyncio.Task[None] | None  # None in its first step, and where it needs no other
@@ -106,6 +115,31 @@ class Cycle(Exchange):
         self.gone = self.disconnected = True
         if self.task is not None:
             self.task.cancel()
+
+    def extend(self, seconds: float) -> None:
+        """Have at least so many seconds from now on. Any thread may ask: the tick finds it."""
+        more = self.carrier.service.now + COARSE + seconds - self.due
+        if more > 0:
+            self.lent = getattr(self, "lent", 0.0) + more
+            self.due += more
+
+    @property
+    def started(self) -> float:
+        """When it was begun, as the service's `now` was, where its time is limited."""
+        return self.due - getattr(self, "lent", 0.0) - self.carrier.service.limits.request_timeout
+
+    def end(self) -> None:
+        """Its time is over: end what works at it, as far as that can be done."""
+        self.cancel()
+
+    def where(self) -> str:
+        """Where its application is, as a traceback says it."""
+        return stacks.of_task(self.task)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether anything still works at it."""
+        return self.task is not None and not self.task.done()
 
     async def change(self) -> None:
         """Wait until something changed; the client is asked for the body if it waits for that."""

@@ -32,8 +32,11 @@ class Ending(Flow):
 
     def failed(self) -> None:
         """The application failed before its answer was complete."""
-        cycle = self._cycle
-        assert cycle is not None
+        assert self._cycle is not None
+        self._excuse(self._cycle, 500, b"Internal Server Error\n")
+
+    def _excuse(self, cycle: Cycle, status: int, reason: bytes) -> None:
+        """Answer in the application's place; what it has begun is cut, so that it can be seen."""
         if cycle.sent:
             self._over(cycle)
             if cycle.framing is Framing.CLOSE:  # only a reset tells the client that this isn't all
@@ -45,7 +48,7 @@ class Ending(Flow):
         if self.is_last() and self.service.draining:
             cycle.keep_alive = False
         content_type = b"text/plain; charset=utf-8"
-        data = cycle.whole(500, content_type, b"Internal Server Error\n", self.service.date)
+        data = cycle.whole(status, content_type, reason, self.service.date)
         self.transport.write(data)
         self.answered()
 
@@ -58,8 +61,6 @@ class Ending(Flow):
                 self._linger()
             case Phase.IDLE:
                 return  # its time begins when the answer is read
-            case Phase.BUSY if self.blocked:
-                self._cut_short()
             case Phase.BUSY:
                 self._hurry()
             case Phase.HEAD:
@@ -71,14 +72,47 @@ class Ending(Flow):
             case _:
                 self._give_up()
 
-    def _cut_short(self) -> None:
-        """The client hasn't read for too long what the application goes on to send."""
-        cycle = self._cycle
+    def _due(self) -> float:
+        """When the first of what a busy connection may wait for has taken too long.
+
+        That is its deadline: whoever changes one of these sets it anew. A client that doesn't read
+        can't be blamed for a body that the application then doesn't get.
+        """
+        cycle, pace = self._cycle, self._pace
         assert cycle is not None
-        if not self._is_taking():
-            log.debug("answer_cut", reason="the client does not read", client=self.client)
-            self._over(cycle)
-            self._reset()
+        if self.blocked:
+            return min(cycle.due, self._taken_by)
+        return cycle.due if pace is None or pace.of is not cycle else min(cycle.due, pace.due)
+
+    def _hurry(self) -> None:
+        """Something has taken too long, unless it was given more time meanwhile."""
+        cycle, now = self._cycle, self.service.now
+        assert cycle is not None
+        if cycle.due <= now:
+            self._time_out(cycle)
+        elif self._due() > now:
+            self.deadline = self._due()
+        elif self.blocked:
+            self._cut_short(cycle)
+        else:
+            self._break_off(cycle, TOO_SLOW)
+
+    def _time_out(self, cycle: Cycle) -> None:
+        """The request has had its time. Whatever its application goes on to do, it is over."""
+        self.service.overtime.note(cycle, cycle.started, self.service.now)
+        cycle.end()
+        self._pace, self._taken_by = None, FOREVER
+        self._excuse(cycle, 504, b"the answer took too long\n")
+
+    def _cut_short(self, cycle: Cycle) -> None:
+        """The client hasn't read for too long what the application goes on to send."""
+        if self._is_taking():
+            self._taken_by = self.deadline
+            self.deadline = self._due()
+            return
+        log.debug("answer_cut", reason="the client does not read", client=self.client)
+        self._over(cycle)
+        self._reset()
 
     def _await_body(self, cycle: Cycle) -> None:
         """The application waits for a body, which has to come at some pace."""
@@ -89,28 +123,15 @@ class Ending(Flow):
         if pace is None or pace.of is not cycle:
             pace = self._pace = Pace(cycle, rate)
         pace.start(self.service.now)
-        if not self.blocked:
-            self.deadline = pace.due
+        self.deadline = self._due()
 
     def _advance_body(self) -> None:
         """Something of a body arrived."""
         assert self._pace is not None
         self._pace.stop(self.service.now)
-        if not self.blocked:
-            self.deadline = FOREVER
         if self._pace.of.body_complete:
             self._pace = None
-
-    def _due(self) -> float:
-        pace = self._pace
-        return FOREVER if pace is None or pace.of is not self._cycle else pace.due
-
-    def _hurry(self) -> None:
-        """The application has waited for too long for a body."""
         self.deadline = self._due()
-        if self.deadline <= self.service.now:
-            assert self._cycle is not None
-            self._break_off(self._cycle, TOO_SLOW)
 
     def _break_off(self, cycle: Cycle, refusal: Refused) -> None:
         """The body of a request that was begun is not to be had."""
@@ -154,6 +175,7 @@ class Ending(Flow):
             self.service.in_flight -= 1
             self._phase = IDLE
         self._pace = None  # it refers to a request, and that to us
+        self._taken_by = FOREVER
         cycle.lose()
         self._keep(cycle)
 

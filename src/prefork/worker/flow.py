@@ -21,7 +21,7 @@ class Phase(Enum):
     """Where a connection is; its deadline belongs to the phase."""
 
     OPENING = auto()  # accepted; the first head hasn't arrived
-    BUSY = auto()  # a request is being answered; no deadline
+    BUSY = auto()  # a request is being answered; what it waits for has a deadline: `Ending._due`
     IDLE = auto()  # between two requests
     HEAD = auto()  # a part of a later head has arrived
     PARTING = auto()  # a WebSocket's close frame is written, and the client's is awaited
@@ -38,8 +38,8 @@ class Flow(asyncio.Protocol):
 
     # fmt: off
     __slots__ = (
-        "_discarded", "_held", "_phase", "_unsent", "_writers", "at_eof", "blocked", "client",
-        "deadline", "introduction", "local", "scheme", "service", "transport",
+        "_discarded", "_held", "_phase", "_taken_by", "_unsent", "_writers", "at_eof", "blocked",
+        "client", "deadline", "introduction", "local", "scheme", "service", "transport",
     )
     # fmt: on
 
@@ -58,6 +58,7 @@ class Flow(asyncio.Protocol):
         self._phase = OPENING
         self._writers: Waiters | None = None
         self._discarded = 0
+        self._taken_by = FOREVER  # when a client that an answer waits for has to have taken some
         self._unsent = FOREVER  # bytes that the client had not taken when that was last looked at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -86,11 +87,12 @@ class Flow(asyncio.Protocol):
     async def writable(self) -> None:
         """Wait until the client reads again, or is gone: it has to take something in time."""
         if self._phase is BUSY:
-            self.deadline = self.service.now + self.service.limits.send_timeout
+            self._taken_by = self.service.now + self.service.limits.send_timeout
             self._unsent = self.transport.get_write_buffer_size()
+            self.deadline = self._due()
         await self._room()
         if self._phase is BUSY:
-            self._unsent = FOREVER
+            self._taken_by = self._unsent = FOREVER
             self.deadline = self._due()
 
     async def _room(self) -> None:
@@ -100,8 +102,8 @@ class Flow(asyncio.Protocol):
             await self._writers.wait()
 
     def _due(self) -> float:
-        """When the client has to have done something else, while a request is being answered."""
-        return FOREVER
+        """When to look again at a request that is being answered."""
+        raise NotImplementedError
 
     def _hold(self) -> None:
         """Stop reading while a request is queued, or the application doesn't take the body."""

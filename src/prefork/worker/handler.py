@@ -141,15 +141,15 @@ class HandlerCycle(Request):
                 await carrier.writable()
             if service.draining and carrier.is_last():
                 self.keep_alive = False
-            written = self.whole(200, content_type, encoder(returned), service.date)
             if not self.gone:
+                written = self.whole(200, content_type, encoder(returned), service.date)
                 carrier.transport.write(written)
                 carrier.answered()
         except MalformedBody as error:
             if self.sent:
                 self.fail(error)
             else:
-                self._finish(self._render(400, (), f"{error}\n"))
+                self._refuse(f"{error}\n")
         except ANYTHING as error:
             self.fail(error)
 
@@ -161,11 +161,14 @@ class HandlerCycle(Request):
             return
         if carrier.blocked:
             await carrier.writable()
-        self._finish(self._render(status, headers, body))
-
-    def _finish(self, written: bytes) -> None:
         if not self.gone:
-            self.carrier.transport.write(written)
+            carrier.transport.write(self._render(status, headers, body))
+            carrier.answered()
+
+    def _refuse(self, reason: str) -> None:
+        """Say that it is the client's fault."""
+        if not self.gone:
+            self.carrier.transport.write(self._render(400, (), reason))
             self.carrier.answered()
 
     def _render(self, status: int, headers: Headings, body: Any) -> bytes:
@@ -181,6 +184,8 @@ class HandlerCycle(Request):
 
     async def _stream(self, status: int, headers: Headings, pieces: Any) -> None:
         carrier = self.carrier
+        if self.gone:
+            raise asyncio.CancelledError
         self.start(status, fields_of(headers, TEXT), carrier.service.date)
         iterator = aiter(pieces)
         try:

@@ -6,7 +6,7 @@ from prefork.http.connection import Connection
 from prefork.http.rules import Field
 from prefork.worker.cycle import Cycle
 from prefork.worker.ending import Ending
-from prefork.worker.flow import BUSY, CLOSED, ENDING, FOREVER, HEAD, HIGH_WATER, IDLE, Flow
+from prefork.worker.flow import BUSY, CLOSED, ENDING, HEAD, HIGH_WATER, IDLE, Flow
 from prefork.worker.service import Service
 
 
@@ -141,8 +141,8 @@ class HttpProtocol(Ending):
             self._keep(previous)
         self._cycle = cycle
         self._phase = BUSY
-        self.deadline = FOREVER
         service = self.service
+        cycle.due = self.deadline = service.due  # where nothing limits it, for ever
         service.in_flight += 1
         if self.connection.ready or len(cycle.buffer) > HIGH_WATER:
             self._hold()

@@ -14,8 +14,8 @@ from prefork.wire.board import Line
 from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
 from prefork.worker.asgi import AsgiCycle
-from prefork.worker.clock import date_line
 from prefork.worker.cycle import Cycle
+from prefork.worker.extension import aware
 from prefork.worker.handler import HandlerCycle
 from prefork.worker.logged import LoggedProtocol
 from prefork.worker.preamble import Preambles
@@ -47,11 +47,14 @@ class Server:
         self._service = Service(application, limits, line, loop, state or {})
         self._limits = limits
         self._make = CYCLES[application.kind]
+        if limits.request_timeout:
+            self._service.call = aware(application.callable, application.kind)
         self._switch: Switch[Cycle] | None = None
         if application.kind == "asgi":
             self._switch = lambda request: WebSocketCycle.switched(request, limits.websocket)
         elif application.kind == "wsgi":
             self._service.threads = Threads(application.threads)
+            self._service.overtime.threads = application.threads
             self._service.environ = common(application.root_path, application.threads)
 
     def __repr__(self) -> str:
@@ -119,10 +122,10 @@ class Server:
     def tick(self, now: float) -> None:
         """Renew the Date header, end what is overdue, publish the counters. *now* is monotonic."""
         service = self._service
-        service.now = now
-        service.date = date_line()
+        service.renew(now)
         for member in [member for member in service.members if member.deadline <= now]:
             member.expire()
+        service.overtime.tick(now)
         service.publish()
         if service.access_log is not None:
             service.access_log.tick(now)

@@ -10,6 +10,7 @@ from prefork.wire.board import Field, Line
 from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
 from prefork.worker.clock import date_line
+from prefork.worker.overtime import Overtime
 from prefork.worker.tasks import Tasks
 from prefork.worker.threads import Threads
 
@@ -35,9 +36,9 @@ class Service:
     # fmt: off
     __slots__ = (
         "accepted", "access_log", "call", "concurrency", "connections", "date", "drained",
-        "draining", "environ", "idle_timeout", "in_flight", "is_timed", "limits", "line", "loop",
-        "members", "now", "raw_root", "requests", "root_path", "state", "tasks", "threads",
-        "trailing", "trust",
+        "draining", "due", "environ", "idle_timeout", "in_flight", "is_timed", "limits", "line",
+        "loop", "members", "now", "overtime", "raw_root", "requests", "root_path", "state", "tasks",
+        "threads", "trailing", "trust",
     )
     # fmt: on
 
@@ -50,6 +51,7 @@ class Service:
         state: dict[str, Any],
     ) -> None:
         self.call = application.callable
+        self.overtime = Overtime()
         self.root_path = application.root_path
         self.raw_root = application.root_path.encode("ascii")
         self.limits = limits
@@ -57,8 +59,7 @@ class Service:
         self.loop = loop
         self.state = state  # of the lifespan; each request gets a shallow copy
         self.tasks = Tasks(loop)
-        self.now = loop.time()
-        self.date = date_line()
+        self.renew(loop.time())
         self.concurrency = limits.concurrency or sys.maxsize
         self.idle_timeout = limits.keepalive_timeout
         self.access_log: AccessLog | None = None
@@ -74,6 +75,13 @@ class Service:
         self.in_flight = 0
         self.connections = 0
         self.accepted = 0
+
+    def renew(self, now: float) -> None:
+        """Set the clocks. *now* is monotonic; until the next tick it falls behind."""
+        self.now = now
+        self.date = date_line()
+        limit = self.limits.request_timeout
+        self.due = now + COARSE + limit if limit else float("inf")  # of what is begun until then
 
     def publish(self) -> None:
         """Copy the counters that are not stored at once to the board."""

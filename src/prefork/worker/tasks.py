@@ -7,6 +7,7 @@ request's instructions; `eager_start`, of 3.12 and later, saves the start alone.
 """
 
 import asyncio
+import gc
 import types
 from asyncio.tasks import _enter_task, _leave_task  # "Extending asyncio" has them for this
 from collections.abc import Coroutine, Generator
@@ -73,6 +74,17 @@ class Spare:
                 return
             finally:
                 error = None
+
+
+def work_of(task: "asyncio.Task[Any]") -> Any:
+    """The coroutine whose steps a task takes, also where it takes another's."""
+    work = task.get_coro()
+    if isinstance(work, types.CoroutineType) and work.cr_code is Spare._live.__code__:
+        spare = work.cr_frame.f_locals["self"] if work.cr_frame is not None else None
+        if spare is None or spare._waits_for is OVER:
+            return None  # it has ended, or nobody has called it
+        [work] = gc.get_referents(spare._steps)  # to keep it beside them would cost every request
+    return work
 
 
 class Tasks:

@@ -13,7 +13,7 @@ def own_traceback(error: BaseException) -> str:
     """Format *error* as its author would see it."""
     report = TracebackException.from_exception(error)
     for part in _parts(report):
-        part.stack = StackSummary.from_list([frame for frame in part.stack if not _hidden(frame)])
+        part.stack = StackSummary.from_list([frame for frame in part.stack if not is_hidden(frame)])
     return "".join(report.format()).rstrip()
 
 
@@ -32,7 +32,8 @@ def _parts(report: TracebackException) -> Iterator[TracebackException]:
             yield from _parts(part)
 
 
-def _hidden(frame: FrameSummary) -> bool:
+def is_hidden(frame: FrameSummary) -> bool:
+    """Whether it says nothing to the application's author: it is ours, or importlib's."""
     file = frame.filename
     return file.startswith((OURS, "<frozen importlib", "<frozen runpy")) or Path(file).parts[
         -2:

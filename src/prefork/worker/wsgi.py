@@ -16,6 +16,7 @@ from prefork import log
 from prefork.http.errors import FramingError
 from prefork.http.exchange import NONE
 from prefork.http.rules import Field
+from prefork.worker import stacks
 from prefork.worker.cycle import Cycle
 from prefork.worker.flow import HIGH_WATER
 from prefork.worker.wsgi_environ import environ_of
@@ -27,8 +28,13 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 class WsgiCycle(Cycle):
     """One request to a WSGI application. Names with `in_thread` are what the thread runs."""
 
-    __slots__ = ("_context", "_passed", "_piece", "_thread", "_waiting", "_written")
+    # fmt: off
+    __slots__ = (
+        "_context", "_is_called", "_passed", "_piece", "_thread", "_waiting", "_written",
+    )
+    # fmt: on
 
+    _is_called: bool  # a thread has it
     _thread: asyncio.Future[None]  # done when it is
     _context: Context  # in which it runs: no request sees another's variables
     _passed: int  # bytes that the thread has passed to the loop, and
@@ -40,15 +46,28 @@ class WsgiCycle(Cycle):
         service = self.carrier.service
         assert service.threads is not None
         self._passed = self._written = 0
+        self._is_called = False
         self._context = copy_context()
         self._thread = service.loop.create_future()
         service.threads.call(self._in_thread)
         await self._thread
 
+    def end(self) -> None:
+        """Nobody can end a thread: it finds out at its next call. What has none, is ended."""
+        if self._is_called:
+            self.lose()
+        else:
+            self.cancel()
+
+    def where(self) -> str:
+        """Where its thread is; before it has one it waits in a queue of ours."""
+        return stacks.of_thread(WsgiCycle._in_thread.__code__, self) or super().where()
+
     # In the thread.
 
     def _in_thread(self) -> None:
         error = None
+        self._is_called = True
         if not self.gone:
             try:
                 self._context.run(self._answer)
@@ -82,8 +101,8 @@ class WsgiCycle(Cycle):
     ) -> Callable[[bytes], None]:
         """Begin the answer; nothing is sent before its first byte.
 
-        Raises FramingError where it could not be sent as it is; what *exc_info* holds, where it is
-        too late for another answer.
+        Raises FramingError where it could not be sent as it is; ClientGone, or what *exc_info*
+        holds, where it is too late for this answer.
         """
         if exc_info is not None:
             try:
@@ -92,6 +111,8 @@ class WsgiCycle(Cycle):
                 self.abandon()
             finally:
                 exc_info = None  # PEP 3333: or the traceback would hold its own frame
+        if self.gone and self.finished:
+            raise ClientGone("it was answered in the application's place")
         self.start(code_of(status), fields_of(headers), self.carrier.service.date)
         return self._write
 
