@@ -26,10 +26,11 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## serve examples/hello.py on every core, on 127.0.0.1:8000
 	$(BIN)/prefork serve hello:handler --app-dir examples --workers max --bind 127.0.0.1:8000
 
-test: $(STAMP) ## run the quick tests, about six minutes; the core must be covered by its own
+test: $(STAMP) ## run the quick tests, about ten minutes; the core must be covered by its own
 	$(BIN)/coverage run --branch --source=src/prefork/core -m pytest -q tests/core
 	$(BIN)/coverage report --fail-under=100 --skip-covered
-	$(BIN)/pytest -q -m "not slow" --ignore=tests/core
+	$(BIN)/pytest -q -m "not slow" --ignore=tests/core --ignore=tests/process --numprocesses auto
+	$(BIN)/pytest -q -m "not slow" tests/process # one at a time: they measure
 
 test-all: $(STAMP) ## run every test, the slow ones too
 	$(BIN)/pytest -q

@@ -204,7 +204,7 @@ FAULTS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("app", "fault"), FAULTS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("app", "fault"), FAULTS, ids=[fault for _, fault in FAULTS])
 def test_a_fault_before_the_first_byte_is_answered_500_and_logged_once(
     app: Any, fault: str, run: Run, capfd: pytest.CaptureFixture[str]
 ) -> None:
