@@ -1,7 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import bench-access-log docs dist fuzz clean
+	bench-bad-reloads bench-slow-import bench-access-log docs dist fuzz chaos clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -88,6 +88,9 @@ bench-access-log: $(STAMP) ## throughput with and without an access log
 
 fuzz: $(STAMP) ## feed the HTTP parser mutants of the tests' requests: SECONDS=300, SEED=any
 	$(BIN)/python -m tests.http.fuzz $(or $(SECONDS),300) $(SEED)
+
+chaos: $(STAMP) ## harass the real program under load, see that nothing is lost: SECONDS=600, SEED=any
+	$(BIN)/python -m tests.chaos.session $(or $(SECONDS),600) $(SEED)
 
 clean: ## remove the environments, builds and caches that make made
 	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

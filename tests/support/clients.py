@@ -15,8 +15,9 @@ import time
 import uvloop
 from tests.support import tidings
 from tests.support.pacing import think
+from tests.support.talker import Talker
 from tests.support.tidings import BIN, Answered, Failure, Plan, Report
-from tests.support.wire import Answer, UnservedError, Wire, source
+from tests.support.wire import UnservedError, Wire, source
 
 __all__ = ["Clients", "Failure", "Plan", "Report"]
 GET = b"GET /pid HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -37,7 +38,7 @@ class Clients:
         self._report = Report(started=time.monotonic())
         self._answers: dict[tuple[int, str, str], Answered] = {}  # by pid, mark and kind of client
         self._stopping = False
-        kinds = ("per_request", "keep_alive", "posting")
+        kinds = ("per_request", "keep_alive", "posting", "talking")
         everyone = [kind for kind in kinds for _ in range(getattr(plan, kind))]
         self._everyone = {source(number): kind for number, kind in enumerate(everyone)}
         self._unserved = {*self._everyone, *(["apart"] if plan.apart else [])}
@@ -63,7 +64,8 @@ class Clients:
 
     async def _client(self, origin: str, kind: str) -> None:
         while self._going:
-            if await self._converse(origin, kind):
+            converse = self._talk if kind == "talking" else self._converse
+            if await converse(origin, kind):
                 self._was_served(origin)
             await think(self._plan.pause)
 
@@ -92,16 +94,37 @@ class Clients:
                 self._report.connections += 1
                 while not closed and self._going:
                     answer = await wire.ask(REQUESTS[kind])
-                    pid = self._count(kind, answer, asked)
+                    pid = self._count(kind, answer.body, asked)
                     closed = answer.closes or REQUESTS[kind] is GET_AND_CLOSE
                     if not closed:
                         self._was_served(origin)
                         await think(self._plan.pause)
                         asked = time.monotonic()
             except UnservedError as failed:
-                failure = Failure(time.monotonic(), failed.kind.value, kind, wire.local, pid)
-                self._report.failures.append(failure)
+                self._note(failed, kind, wire, pid)
         return pid
+
+    async def _talk(self, origin: str, kind: str) -> int:
+        """Talk on one WebSocket until it closes or fails; return who answered last, or 0."""
+        pid = 0
+        with Talker(self._plan.port, origin, timeout=self._plan.timeout) as wire:
+            try:
+                asked = time.monotonic()
+                await wire.connect()
+                self._report.connections += 1
+                await wire.open()
+                while self._going and (answer := await wire.say(b"hello")) is not None:
+                    pid = self._count(kind, answer, asked)
+                    self._was_served(origin)
+                    await think(self._plan.pause)
+                    asked = time.monotonic()
+            except UnservedError as failed:
+                self._note(failed, kind, wire, pid)
+        return pid
+
+    def _note(self, failed: UnservedError, kind: str, wire: Wire, pid: int) -> None:
+        failure = Failure(time.monotonic(), failed.kind.value, kind, wire.local, pid)
+        self._report.failures.append(failure)
 
     def _was_served(self, client: str) -> None:
         if client in self._unserved:
@@ -109,10 +132,10 @@ class Clients:
             if not self._unserved:
                 print(json.dumps({"served": self._report.served}), flush=True)
 
-    def _count(self, kind: str, answer: Answer, asked: float) -> int:
+    def _count(self, kind: str, said: bytes, asked: float) -> int:
         """Book an answer, which is a pid, or a pid and the mark of the code; return the pid."""
         report, now = self._report, time.monotonic()
-        pid, _, mark = answer.body.decode().partition(" ")
+        pid, _, mark = said.decode().partition(" ")
         found = self._answers.get((int(pid), mark, kind))
         if found is None:
             found = self._answers[int(pid), mark, kind] = Answered(int(pid), mark, kind)

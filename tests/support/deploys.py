@@ -75,8 +75,9 @@ class Fault(Enum):
 class Deploys:
     """Writes one version after another of `deployed:app` into *place*."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, code: str = CODE) -> None:
         self.place = place
+        self._code = code
         self._file = place / f"{MODULE}.py"
         self._second = LONG_AGO
         self.write("1")
@@ -97,7 +98,7 @@ class Deploys:
         self._second += 1
         fresh = self._file.with_suffix(".new")
         fresh.write_text(
-            CODE.format(
+            self._code.format(
                 version=version,
                 place=self.place,
                 at_import=at_import or fault.at_import,

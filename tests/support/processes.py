@@ -54,6 +54,12 @@ def libraries(pid: int) -> set[str]:
     return {Path(line.split()[-1]).name for line in lines if ".so" in line}
 
 
+def named_memory(pid: int) -> set[str]:
+    """Return the names of *pid*'s shared memory; what has no name dies with its users."""
+    names = (line.split()[-1] for line in _text(PROC / str(pid) / "maps").splitlines())
+    return {name for name in names if name.startswith(("/dev/shm/", "/SYSV"))}
+
+
 def descriptors(pid: int) -> dict[int, str]:
     """Return what each open descriptor of *pid* is, as /proc spells it: `socket:[4711]`."""
     found: dict[int, str] = {}

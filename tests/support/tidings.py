@@ -17,6 +17,7 @@ class Plan:
     per_request: int = 0  # a connection for each request
     keep_alive: int = 0  # GET after GET on one connection
     posting: int = 0  # POST after POST, which no client may repeat
+    talking: int = 0  # message after message on a WebSocket, which is opened anew when it closes
     apart: float = 0  # seconds between connections that wait for no other's answer; 0: none
     seconds: float = 60
     timeout: float = 10

@@ -1,0 +1,77 @@
+"""Rounds of chaos over the real program, one instance after another on one port.
+
+`python -m tests.chaos.session SECONDS [SEED]` goes on for so long, and prints what it found.
+"""
+
+import io
+import random
+import sys
+import tempfile
+from collections import Counter
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.driver import Place, lived
+from tests.chaos.evidence import Evidence
+from tests.chaos.schedule import schedule
+from tests.chaos.verdict import findings
+
+TAIL = 60  # events of the timeline
+LOG = 200  # lines of the instance's log
+
+
+def session(seed: int, seconds: float, variant: str = "none", **drawn: Any) -> list[str]:
+    """Live through the rounds of a seed, at most to the first one with a finding; return that.
+
+    *drawn*: of all rounds, instead of what the seed draws.
+    """
+    with tempfile.TemporaryDirectory(prefix="chaos-") as home:
+        place = Place(Path(home), variant=variant)
+        for round in schedule(seed, seconds):
+            with redirect_stdout(io.StringIO()) as said:  # its log, which Program prints
+                evidence, port = lived(place, replace(round, **drawn))
+            place = replace(place, port=port)
+            found = findings(evidence)
+            print(summary(evidence), flush=True)
+            if found:
+                print(*said.getvalue().splitlines()[-LOG:], sep="\n")
+                print(story(seed, seconds, evidence, found), flush=True)
+                return found
+    return []
+
+
+def summary(evidence: Evidence) -> str:
+    report = evidence.report
+    deeds = Counter(deed.what for deed in evidence.deeds)
+    told = ", ".join(f"{count} x {what}" for what, count in sorted(deeds.items()))
+    return (
+        f"{evidence.round}: {report.served} served, {len(report.failures)} failed, "
+        f"slowest {report.slowest:.2f} s; {told}"
+    )
+
+
+def story(seed: int, seconds: float, evidence: Evidence, found: list[str]) -> str:
+    """Tell what was found, what was done, and what the fleet made of it."""
+    deeds = sorted([*evidence.deeds, *evidence.wedged], key=lambda deed: deed.at)
+    return "\n".join(
+        [
+            f"--- seed {seed}, {seconds:g} seconds, {evidence.round}",
+            *("--- found", *found),
+            *("--- done", *(f"{deed.at:.3f} {deed.what} pid {deed.pid}" for deed in deeds)),
+            *("--- the fleet's (now, event, orders)", evidence.timeline.tail(TAIL)),
+        ]
+    )
+
+
+def main(seconds: float, seed: int) -> int:
+    print(f"seed {seed}, {seconds:g} seconds", flush=True)
+    found = session(seed, seconds)
+    print(f"seed {seed}: {len(found)} findings")
+    return min(1, len(found))
+
+
+if __name__ == "__main__":
+    drawn = int(sys.argv[2]) if sys.argv[2:] else random.randrange(2**32)
+    sys.exit(main(float(sys.argv[1]), drawn))
