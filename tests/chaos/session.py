@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.deaths import Death, deaths
 from tests.chaos.driver import Place, lived
 from tests.chaos.evidence import Evidence
 from tests.chaos.schedule import schedule
 from tests.chaos.verdict import findings
 
-TAIL = 60  # events of the timeline
+TAIL = 60  # events of the timeline, and failures
 LOG = 200  # lines of the instance's log
 
 
@@ -59,10 +60,18 @@ def story(seed: int, seconds: float, evidence: Evidence, found: list[str]) -> st
         [
             f"--- seed {seed}, {seconds:g} seconds, {evidence.round}",
             *("--- found", *found),
+            *("--- failed", *map(str, evidence.report.failures[-TAIL:])),
+            *("--- died", *(f"{each}, {held(evidence, each)}" for each in deaths(evidence))),
             *("--- done", *(f"{deed.at:.3f} {deed.what} pid {deed.pid}" for deed in deeds)),
             *("--- the fleet's (now, event, orders)", evidence.timeline.tail(TAIL)),
         ]
     )
+
+
+def held(evidence: Evidence, death: Death) -> str:
+    """What the log says that it had in its hands."""
+    exits = [each for each in evidence.entries if each["event"] == "worker_exited"]
+    return ", ".join(f"{e['connections']} connections" for e in exits if e["pid"] == death.pid)
 
 
 def main(seconds: float, seed: int) -> int:
