@@ -16,7 +16,7 @@ import uvloop
 from tests.support import tidings
 from tests.support.pacing import think
 from tests.support.talker import Talker
-from tests.support.tidings import BIN, Answered, Failure, Plan, Report
+from tests.support.tidings import BIN, LOOPBACK, Answered, Failure, Plan, Report
 from tests.support.wire import UnservedError, Wire, source
 
 __all__ = ["Clients", "Failure", "Plan", "Report"]
@@ -87,7 +87,9 @@ class Clients:
     async def _converse(self, origin: str, kind: str) -> int:
         """Ask on one connection until it closes or fails; return who answered last, or 0."""
         pid, closed = 0, False
-        with Wire(self._plan.port, origin, timeout=self._plan.timeout) as wire:
+        peer = self._plan.host, self._plan.port
+        local = origin if self._plan.host == LOOPBACK else ""  # elsewhere we have but one
+        with Wire(peer, local, timeout=self._plan.timeout) as wire:
             try:
                 asked = time.monotonic()
                 await wire.connect()

@@ -3,6 +3,7 @@
 import select
 import subprocess
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,14 +11,16 @@ from tests.support import tidings
 from tests.support.program import ROOT
 from tests.support.tidings import Plan, Report
 
+CLIENTS = ("-m", "tests.support.clients")
+
 
 class Load:
     """Every client was served once when the context opens; `report()` ends the load."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, entry: Sequence[str] = CLIENTS) -> None:
         self._plan = plan
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.clients", tidings.written(plan)],
+            [sys.executable, *entry, tidings.written(plan)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

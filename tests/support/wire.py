@@ -47,10 +47,10 @@ def source(number: int) -> str:
 
 
 class Wire:
-    """A connection to *port* of 127.0.0.1 from a source address of its own. Never retries."""
+    """A connection to *peer*, from *origin* unless that is empty. Never retries."""
 
-    def __init__(self, port: int, origin: str, *, timeout: float) -> None:
-        self._peer = ("127.0.0.1", port)
+    def __init__(self, peer: tuple[str, int], origin: str, *, timeout: float) -> None:
+        self._peer = peer
         self._timeout = timeout
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setblocking(False)
