@@ -130,3 +130,61 @@ def test_at_the_end_neither_window_nor_room_nor_a_refusal_counts() -> None:
     one.picked()
     one.refused(1)
     assert one.is_open
+
+
+# A listener of its own
+
+
+def wait_there(one: Account, queued: int, *, accepted: int = 0, now: float = 0.0) -> None:
+    one.observe_queue(queued, accepted, now)
+
+
+def test_what_waits_at_its_own_listener_makes_it_late_as_well() -> None:
+    one = account()
+    wait_there(one, 1, now=5.0)
+    wait_there(one, 3, now=5.1)
+    assert not one.judge(5.0 + STUCK_AFTER - 0.01)
+    assert one.judge(5.0 + STUCK_AFTER)
+    assert not one.takes
+
+
+def test_taking_from_its_listener_starts_the_clock_again_and_clears_the_verdict() -> None:
+    one = account()
+    wait_there(one, 2, now=5.0)
+    wait_there(one, 1, accepted=1, now=5.1)
+    assert not one.judge(5.0 + STUCK_AFTER)
+    assert one.judge(5.1 + STUCK_AFTER)
+    wait_there(one, 1, accepted=2, now=5.4)
+    assert one.takes
+
+
+def test_what_comes_by_either_way_does_not_put_the_verdict_off() -> None:
+    one = account()
+    wait_there(one, 1, now=5.0)
+    give(one, 1, 5.1)
+    assert one.judge(5.0 + STUCK_AFTER)
+    other = account(sent=1, now=5.0)
+    wait_there(other, 1, now=5.1)
+    assert other.judge(5.0 + STUCK_AFTER)
+
+
+def test_a_full_worker_takes_nothing_from_its_listener_and_is_not_stuck() -> None:
+    one = account()
+    look(one, received=0, room=0)
+    wait_there(one, 7, now=5.0)
+    assert not one.judge(99)
+    assert not one.takes
+    look(one, received=0, room=1)
+    wait_there(one, 7, now=100.0)
+    assert one.takes
+    assert not one.judge(100.0)
+    assert one.judge(100.0 + STUCK_AFTER)
+
+
+def test_it_is_quiet_when_nothing_came_for_a_while() -> None:
+    one = account()
+    wait_there(one, 0, accepted=1, now=5.0)
+    assert not one.is_quiet(5.1)
+    assert one.is_quiet(5.0 + STUCK_AFTER)
+    wait_there(one, 1, accepted=1, now=7.0)
+    assert not one.is_quiet(99)

@@ -73,6 +73,26 @@ def test_a_stalled_workers_connections_go_to_the_others_in_time(desk: Desk) -> N
     assert desk.answered() == 23
 
 
+def test_a_worker_that_has_begun_to_take_is_looked_at_again(desk: Desk) -> None:
+    slow, other = desk.hire(), desk.hire()
+    for count in (2, 18):
+        desk.connect(count)
+        desk.turn()
+    desk.serve(other)
+    assert slow.kept is not None
+    batch = handover.receive(slow.kept)
+    assert batch is not None
+    desk.board.line(slow.line)[Field.RECEIVED] = batch.sent
+    for descriptor in batch.descriptors:
+        os.close(descriptor)
+    for _ in range(4):
+        due = desk.acceptor.next_check()
+        assert due is not None
+        desk.now = due
+        desk.turn()
+    assert desk.serve(other) == 9
+
+
 def test_a_stalled_worker_that_beats_again_is_given_its_turn(desk: Desk) -> None:
     stalled, other = desk.hire(), desk.hire()
     desk.connect(2)

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from tests.primary.desk import Desk, desk_of
+from tests.primary.desk import LOOPBACK, Desk, desk_of
 from tests.support.wire import source
 
 from prefork.policy.ledger import STUCK_AFTER
@@ -17,7 +18,7 @@ from prefork.primary import steering
 from prefork.primary.acceptor import LOOK_OVER
 from prefork.primary.listeners import Listeners
 from prefork.primary.steering import Instruction, program
-from prefork.settings.address import TcpAddress
+from prefork.settings.address import TcpAddress, UnixAddress
 from prefork.wire.board import Field
 
 FEWEST_OF_ALL_KERNELS = 20480 // 8  # net.core.optmem_max before Linux 6.6, in instructions
@@ -56,6 +57,10 @@ def test_every_open_one_gets_the_same_share_and_a_closed_one_nothing(size: int) 
 
 def test_where_all_are_closed_all_are_open() -> None:
     assert program(4, range(4)) == program(4, ())
+
+
+def test_in_which_order_closed_ones_are_named_does_not_matter() -> None:
+    assert program(9, [7, 8, 3, 1]) == program(9, {1, 3, 7, 8})
 
 
 def test_the_program_of_1024_slots_stays_within_what_every_kernel_takes() -> None:
@@ -117,6 +122,23 @@ def test_a_kernel_that_refuses_is_asked_and_told_of_once(
         it.steer([members], {0})
         it.steer([members], {1})
         assert capfd.readouterr().err.count("steering_refused") == 1
+
+
+class Counting(socket.socket):
+    told = 0
+
+    def setsockopt(self, *_: object) -> None:
+        self.told += 1
+
+
+def test_the_kernel_is_told_only_what_is_new() -> None:
+    with group(2) as listeners, closing(Counting()) as counting:
+        ((first, other),) = listeners.groups
+        members = [replace(first, sock=counting), other]
+        it = steering.Steering()
+        for served in ({0}, {0}, {0, 1}, {1, 0}, {0}):
+            it.steer([members], served)
+        assert counting.told == 3
 
 
 # By the acceptor
@@ -200,12 +222,35 @@ def test_a_stuck_worker_whose_loop_turns_again_gets_connections_again(desk: Desk
     stuck_and_other(desk)
     stuck, other = desk.children
     desk.serve(other)
+    turn_at(desk, 60.0)
     desk.board.line(stuck.line)[Field.BEAT] += 1
     turn_at(desk, desk.now + LOOK_OVER)
     spread(desk, 40)
     assert min(queued(desk)) > 5
     desk.turn()
     assert desk.serve(other) == 0, "its queue is its own again"
+
+
+def test_a_worker_that_never_empties_its_queue_but_takes_from_it_is_not_stuck(desk: Desk) -> None:
+    busy, other = desk.hire(), desk.hire()
+    spread(desk, 40)
+    for number in range(1, 20):
+        desk.board.line(busy.line)[Field.ACCEPTED] += 1
+        desk.board.line(other.line)[Field.ACCEPTED] += 1
+        turn_at(desk, 1.0 + number * LOOK_OVER)
+    assert min(queued(desk)) > 5
+
+
+def test_a_worker_that_leaves_while_nothing_came_leaves_its_queue_to_the_others(
+    desk: Desk,
+) -> None:
+    first, other = desk.hire(), desk.hire()
+    turn_at(desk, 1.0)
+    spread(desk, 40)
+    desk.acceptor.leave(first, desk.now)
+    desk.turn()
+    assert desk.serve(other) > 5
+    assert queued(desk)[0] == 0
 
 
 def test_a_full_worker_gets_nothing_new_while_another_has_room(desk: Desk) -> None:
@@ -218,8 +263,10 @@ def test_a_full_worker_gets_nothing_new_while_another_has_room(desk: Desk) -> No
     assert desk.serve(other) + desk.accept(other) == 20
     spread(desk, 20)
     assert queued(desk) == [0, 20]
+    desk.accept(other)
+    turn_at(desk, 60.0)
     desk.holds(full, 1)
-    turn_at(desk, 1.0 + LOOK_OVER)
+    turn_at(desk, 60.0 + LOOK_OVER)
     spread(desk, 20)
     assert queued(desk)[0] > 0
 
@@ -254,6 +301,22 @@ def test_under_load_the_primary_is_not_woken_for_every_connection(desk: Desk) ->
     turn_at(desk, 1.0)
     spread(desk, 10)
     assert not desk.selector.select(0)
+
+
+def test_what_all_workers_accept_from_wakes_the_primary_for_nobody(tmp_path: Path) -> None:
+    path = UnixAddress(str(tmp_path / "web.sock"))
+    with desk_of("reuseport", LOOPBACK, path) as desk:
+        desk.hire()
+        turn_at(desk, 1.0)
+        desk.connect(1, address=path)
+        assert not desk.selector.select(0)
+
+
+def test_when_no_more_come_nobody_looks_any_more(desk: Desk) -> None:
+    desk.hire()
+    desk.acceptor.close(desk.now)
+    turn_at(desk, 0.0)
+    assert desk.acceptor.next_check() is None
 
 
 @pytest.mark.parametrize("policy", ["rr", "shared"])
