@@ -33,8 +33,10 @@ def test_scaling_loses_nobody_who_is_far_away(
     program = serve(
         *options, "--bind", f"{HERE}:0", entry=("-m", "tests.support.within", far, "prefork")
     )
-    plan = Plan(port=program.port, host=THERE, apart=0.005, keep_alive=16, posting=16, pause=0.005)
-    with Load(plan, entry=("-m", "tests.support.within", far, "tests.support.clients")) as load:
+    plan = Plan(port=program.port, apart=0.005, keep_alive=16, posting=16, pause=0.005)
+    with Load(
+        plan, entry=("-m", "tests.support.within", far, "tests.support.clients", THERE)
+    ) as load:
         for count in steps:
             scale(program, str(count), count)
             pacing.hold(0.3)

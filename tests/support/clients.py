@@ -1,6 +1,6 @@
 """Clients that load a server and never retry, in one event loop of a process of their own.
 
-    python -m tests.support.clients PLAN
+    python -m tests.support.clients [HOST] PLAN
 
 It writes a line when every client was served once, runs until its standard input ends, or the
 plan's time is over, and then writes its report: both are lines of JSON.
@@ -11,14 +11,17 @@ import itertools
 import json
 import sys
 import time
+from typing import TypeVar
 
 import uvloop
 from tests.support import tidings
 from tests.support.pacing import think
 from tests.support.talker import Talker
-from tests.support.tidings import BIN, LOOPBACK, Answered, Failure, Plan, Report
+from tests.support.tidings import BIN, Answered, Failure, Plan, Report
 from tests.support.wire import UnservedError, Wire, source
 
+W = TypeVar("W", bound=Wire)
+LOOPBACK = "127.0.0.1"
 __all__ = ["Clients", "Failure", "Plan", "Report"]
 GET = b"GET /pid HTTP/1.1\r\nHost: test\r\n\r\n"
 GET_AND_CLOSE = b"GET /pid HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
@@ -33,8 +36,9 @@ APART_ORIGINS = range(1000, 2000)  # source addresses of their own
 
 
 class Clients:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, host: str = LOOPBACK) -> None:
         self._plan = plan
+        self._host = host
         self._report = Report(started=time.monotonic())
         self._answers: dict[tuple[int, str, str], Answered] = {}  # by pid, mark and kind of client
         self._stopping = False
@@ -87,9 +91,7 @@ class Clients:
     async def _converse(self, origin: str, kind: str) -> int:
         """Ask on one connection until it closes or fails; return who answered last, or 0."""
         pid, closed = 0, False
-        peer = self._plan.host, self._plan.port
-        local = origin if self._plan.host == LOOPBACK else ""  # elsewhere we have but one
-        with Wire(peer, local, timeout=self._plan.timeout) as wire:
+        with self._open(Wire, origin) as wire:
             try:
                 asked = time.monotonic()
                 await wire.connect()
@@ -109,7 +111,7 @@ class Clients:
     async def _talk(self, origin: str, kind: str) -> int:
         """Talk on one WebSocket until it closes or fails; return who answered last, or 0."""
         pid = 0
-        with Talker(self._plan.port, origin, timeout=self._plan.timeout) as wire:
+        with self._open(Talker, origin) as wire:
             try:
                 asked = time.monotonic()
                 await wire.connect()
@@ -123,6 +125,10 @@ class Clients:
             except UnservedError as failed:
                 self._note(failed, kind, wire, pid)
         return pid
+
+    def _open(self, make: type[W], origin: str) -> W:
+        local = origin if self._host == LOOPBACK else ""  # elsewhere we have but one
+        return make((self._host, self._plan.port), local, timeout=self._plan.timeout)
 
     def _note(self, failed: UnservedError, kind: str, wire: Wire, pid: int) -> None:
         failure = Failure(time.monotonic(), failed.kind.value, kind, wire.local, pid)
@@ -152,8 +158,8 @@ class Clients:
         return int(pid)
 
 
-async def main(plan: Plan) -> Report:
-    clients = Clients(plan)
+async def main(*host: str) -> Report:
+    clients = Clients(tidings.plan(sys.argv[-1]), *host)
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -165,4 +171,4 @@ async def main(plan: Plan) -> Report:
 
 
 if __name__ == "__main__":
-    print(tidings.written(uvloop.run(main(tidings.plan(sys.argv[1])))), flush=True)
+    print(tidings.written(uvloop.run(main(*sys.argv[1:-1]))), flush=True)

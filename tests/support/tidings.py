@@ -7,15 +7,13 @@ from typing import Any
 
 BIN = 0.5  # seconds of a report's rhythm
 NEVER = float("inf")
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How many clients of each kind load *port* of *host*, for how long at most."""
+    """How many clients of each kind load *port*, for how long at most."""
 
     port: int
-    host: str = LOOPBACK
     per_request: int = 0  # a connection for each request
     keep_alive: int = 0  # GET after GET on one connection
     posting: int = 0  # POST after POST, which no client may repeat
