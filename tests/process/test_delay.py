@@ -42,5 +42,5 @@ def test_scaling_loses_nobody_who_is_far_away(
             pacing.hold(0.3)
         report = load.report()
     assert report.failures == []
-    assert report.served > 300 * len(steps)
+    assert report.served > 100 * len(steps)  # the load was one
     assert report.slowest >= 4 * WAY  # there and back for the handshake, and for the answer
