@@ -1,7 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import bench-access-log docs dist fuzz chaos clean
+	bench-bad-reloads bench-slow-import bench-access-log versus docs dist fuzz chaos clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -81,6 +81,9 @@ bench-bad-reloads: $(PEERS_STAMP) ## what becomes of a service that reloads brok
 
 bench-slow-import: $(PEERS_STAMP) ## requests per second while code is loaded that takes 20 s to import
 	$(PEERS)/bin/python -m benchmarks.slow_import
+
+versus: $(PEERS_STAMP) ## what becomes of requests when something goes wrong, beside the peers; 15 min
+	$(PEERS)/bin/python -m benchmarks.versus
 
 bench-access-log: $(STAMP) ## throughput with and without an access log
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }

@@ -46,6 +46,15 @@ first leaves 0.3 s after its startup was complete."""
 
 
 @dataclass(frozen=True, slots=True)
+class Deploy:
+    """What the new code does, and for how long it is watched."""
+
+    fault: Fault = Fault.NONE
+    at_import: str = ""
+    after: float = AFTER
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     probes: int
     failures: dict[str, int]  # by kind
@@ -55,6 +64,10 @@ class Life:
     reload_code: int | None  # of the command that waited; None: there is none, or it waits yet
     is_reasoned: bool  # it was told why
     told: list[str]
+
+    @property
+    def failed(self) -> int:
+        return sum(self.failures.values())
 
 
 def servers(home: Path) -> list[Server]:
@@ -68,16 +81,16 @@ def servers(home: Path) -> list[Server]:
     ]
 
 
-def live(server: Server, deploys: Deploys, fault: Fault) -> Life:
+def live(server: Server, deploys: Deploys, deploy: Deploy) -> Life:
     log = deploys.place / "log"
     with Trial(server, log=log) as trial:
         trial.until_serving(WORKERS)
         plan = Plan(port=trial.port, apart=APART, timeout=2, most_failures=10**6)
         with Load(plan) as load:
             pacing.hold(BEFORE)
-            deploys.write(NEW, fault)
+            deploys.write(NEW, deploy.fault, at_import=deploy.at_import)
             waiting = trial.reload()
-            pacing.hold(AFTER)
+            pacing.hold(deploy.after)
             found = load.report()
         code, said = outcome(waiting)
         told = [*log.read_text(errors="replace").splitlines(), *said]
@@ -115,7 +128,7 @@ def judged(found: Report, exit_code: int | None, code: int | None, told: list[st
 
 
 def cell(lives: Sequence[Life]) -> str:
-    failed = sum(sum(life.failures.values()) for life in lives)
+    failed = sum(life.failed for life in lives)
     probes = sum(life.probes for life in lives)
     ends = dict.fromkeys(map(end, lives))
     told = dict.fromkeys(map(telling, lives))
@@ -156,7 +169,7 @@ def measure(rounds: int, names: Sequence[str]) -> dict[str, dict[str, list[Life]
                     server = servers(Path(home))[place]
                     if names and server.name not in names:
                         continue
-                    life = live(server, Deploys(Path(home)), fault)
+                    life = live(server, Deploys(Path(home)), Deploy(fault))
                 found[case].setdefault(server.name, []).append(life)
                 print(f"{number + 1}/{rounds} {case}, {server.name}: {life}", file=sys.stderr)
     return found

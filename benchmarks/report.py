@@ -4,7 +4,7 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +22,10 @@ PACKAGES = (
     "fastapi",
     "pandas",
 )
+PROGRAMS = {  # by name: the option that asks for the version, and what stands before it
+    "node": ("--version", "v"),
+    "nginx": ("-v", "nginx version: nginx/"),
+}
 Row = Sequence[str]
 
 
@@ -50,18 +54,31 @@ def machine() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    if shutil.which("node"):
-        asked = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
-        found["node"] = asked.stdout.strip().removeprefix("v")
+    for name, (option, prefix) in PROGRAMS.items():
+        if shutil.which(name):
+            asked = subprocess.run([name, option], capture_output=True, text=True, check=True)
+            found[name] = (asked.stdout or asked.stderr).strip().removeprefix(prefix)
     return found
 
 
-def write(name: str, title: str, method: str, tables: Sequence[Table], raw: Any) -> None:
+def write(name: str, title: str, method: str, tables: Sequence[object], raw: Any) -> None:
     """Write NAME.md for people and NAME.json with every single measurement."""
-    facts = machine()
-    versions = ", ".join(f"{key} {value}" for key, value in facts.items())
-    text = "\n\n".join([f"# {title}", method, f"Measured on: {versions}.", *map(str, tables)])
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text(text + "\n")
-    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": facts, "rounds": raw}, indent=1))
+    facts = save(name, raw)
+    text = page(title, method, tables, facts)
+    (RESULTS / f"{name}.md").write_text(text)
     print(text)
+
+
+def save(name: str, raw: Any) -> dict[str, str]:
+    """Write NAME.json; return what was measured on."""
+    facts = machine()
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": facts, "rounds": raw}, indent=1))
+    return facts
+
+
+def page(title: str, method: str, tables: Sequence[object], facts: Mapping[str, str]) -> str:
+    versions = ", ".join(f"{key} {value}" for key, value in facts.items())
+    return (
+        "\n\n".join([f"# {title}", method, f"Measured on: {versions}.", *map(str, tables)]) + "\n"
+    )

@@ -20,6 +20,7 @@ from tests.support.pacing import beats, think
 REQUEST = b"GET /pid HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 BURST = 16  # connections at once: peers' kernels give many in a row to one worker
 PATIENCE = 60.0  # seconds
+ANSWER = 10.0  # seconds until a connection is taken for lost
 
 
 def free_port() -> int:
@@ -30,15 +31,16 @@ def free_port() -> int:
 
 async def who(port: int) -> int | None:
     """Return the pid that answers a connection; None where nobody does."""
-    with suppress(ConnectionError):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            writer.write(REQUEST)
-            return int((await reader.read()).rpartition(b"\r\n\r\n")[2].split()[0])
-        except (ValueError, IndexError):
-            return None
-        finally:
-            writer.close()
+    with suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(ANSWER):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(REQUEST)
+                return int((await reader.read()).rpartition(b"\r\n\r\n")[2].split()[0])
+            except (ValueError, IndexError):
+                return None
+            finally:
+                writer.close()
     return None
 
 
@@ -72,6 +74,10 @@ class Trial:
     def until_serving(self, workers: int) -> set[int]:
         """Ask until *workers* different processes have answered; return their pids."""
         return asyncio.run(self._gather(workers, known=()))
+
+    def serving(self) -> set[int]:
+        """Return the pids that answer a burst of connections."""
+        return asyncio.run(burst(self.port))
 
     def until_answered(self) -> None:
         """Ask until there is an answer, whatever it says."""
@@ -110,6 +116,15 @@ class Trial:
             text=True,
         )
 
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def ended(self, timeout: float) -> bool:
+        """Wait for its end, *timeout* seconds at most; say whether it came."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        return self.exit_code is not None
+
     @property
     def exit_code(self) -> int | None:
         """How it ended; None while it lives."""
@@ -143,8 +158,7 @@ class Trial:
         tb: TracebackType | None,
     ) -> None:
         self._process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(10)
+        self.ended(10)
         for pid in processes.session(self.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""What becomes of requests when something goes wrong: prefork beside its peers."""

@@ -1,0 +1,62 @@
+"""Run the rows, write what was found, and fail where prefork is not as it promises.
+
+python -m benchmarks.versus [NAME…]
+
+A name is a server's, or part of a row's title; with names nothing is written.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from benchmarks import report
+from benchmarks.versus import pages, table
+from benchmarks.versus.contenders import CONTENDERS, Contender
+from benchmarks.versus.row import FULL, Outcome, Row
+
+
+def main(names: Sequence[str]) -> int:
+    contenders = [each for each in CONTENDERS if each.name in names] or list(CONTENDERS)
+    rows = [row for row in table.ROWS if any(name in row.title for name in names)] or list(
+        table.ROWS
+    )
+    found = measure(rows, list(present(contenders)))
+    print(table.compared(table.cells(found)))
+    if not names:
+        report.save("versus", table.raw(found))
+        pages.write()
+    broken = list(table.broken_promises(found))
+    print(*broken, sep="\n", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def present(contenders: Sequence[Contender]) -> Iterator[Contender]:
+    for contender in contenders:
+        if contender.is_here:
+            yield contender
+        else:
+            print(f"{contender.name} is not here, and not measured", file=sys.stderr)
+
+
+def measure(rows: Sequence[Row], contenders: Sequence[Contender]) -> dict[str, dict[str, Outcome]]:
+    """Run each row on every server, in turn or, where it is quiet, on all at the same time."""
+    found: dict[str, dict[str, Outcome]] = {}
+    for row in rows:
+        among = [each for each in contenders if each.name in row.among]
+        with ThreadPoolExecutor(len(among) if row.is_quiet else 1) as threads:
+            outcomes = threads.map(lambda each, row=row: attempt(row, each), among)
+            found[row.title] = {each.name: o for each, o in zip(among, outcomes, strict=True)}
+    return found
+
+
+def attempt(row: Row, contender: Contender) -> Outcome:
+    try:
+        outcome = row.run(contender, FULL)
+    except (TimeoutError, AssertionError) as error:  # it did not come so far as to be measured
+        outcome = Outcome(f"gave up: {error}", is_kept=False)
+    print(f"{row.title}, {contender.name}: {outcome}", file=sys.stderr, flush=True)
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""New code that is put in place and then doesn't start, or takes its time."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.bad_reloads import NEW, OLD, Deploy, Life, end, live
+from benchmarks.versus.contenders import Contender, deployed
+from benchmarks.versus.row import WORKERS, Effort, Outcome, Row
+from tests.support.deploys import Deploys, Fault
+
+MARGIN = 10.0  # seconds for what comes after the import
+
+
+def broken(contender: Contender, effort: Effort) -> Outcome:
+    life = deploy(contender, Deploy(Fault.RAISES, after=effort.broken))
+    is_told = life.reload_code == 1 and life.is_reasoned
+    return judged(life, life.serves == [OLD] and is_told, is_told=is_told)
+
+
+def slow(contender: Contender, effort: Effort) -> Outcome:
+    sleeping = f"time.sleep({effort.import_takes})"
+    after = effort.import_takes + min(MARGIN, effort.import_takes)
+    life = deploy(contender, Deploy(at_import=sleeping, after=after))
+    return judged(life, life.serves == [NEW])
+
+
+def deploy(contender: Contender, new: Deploy) -> Life:
+    with TemporaryDirectory() as home:
+        server = contender.serve(deployed(Path(home)), WORKERS)
+        return live(server, Deploys(Path(home)), new)
+
+
+def judged(life: Life, is_right: bool, *, is_told: bool = False) -> Outcome:
+    told = f"{life.failed} of {life.probes:,}, {end(life)}"
+    if is_told:
+        told += ", reload reported failed"
+    facts = {"failures": life.failures, "serves": life.serves, "exit_code": life.exit_code}
+    return Outcome(told, life.failed == 0 and is_right, facts)
+
+
+PROBED = "Requests that were not answered, of one each 10 ms, and what the service is at the end"
+ROWS = (
+    Row(
+        title="reload of code that fails to import",
+        done="New code that raises at import is put in place, and the server told to reload.",
+        counted=f"{PROBED}.",
+        promise="0, old code, reload reported failed",
+        run=broken,
+    ),
+    Row(
+        title="reload of code that takes 20 s to import",
+        done="New code that takes its time to import is put in place, and the server told to "
+        "reload.",
+        counted=f"{PROBED}.",
+        promise="0, new code",
+        run=slow,
+        is_quiet=True,
+    ),
+)

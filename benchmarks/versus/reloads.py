@@ -1,0 +1,79 @@
+"""Reloads under load, by clients that never ask twice."""
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.trial import Trial
+from benchmarks.versus.contenders import EVERYONE, Contender, deployed
+from benchmarks.versus.row import WORKERS, Effort, Outcome, Row
+from tests.support import pacing
+from tests.support.deploys import Deploys
+from tests.support.load import Load
+from tests.support.tidings import Plan, Report
+
+CLIENTS = 16
+TIMEOUT = 5.0  # seconds
+PAUSE = 0.01  # seconds between two requests of a client
+
+
+def run(contender: Contender, effort: Effort, *, is_new_each_time: bool) -> Outcome:
+    with TemporaryDirectory() as home:
+        deploys = Deploys(Path(home))
+        server = contender.serve(deployed(Path(home)), WORKERS)
+        with Trial(server) as trial:
+            trial.until_serving(WORKERS)
+            plan = Plan(
+                port=trial.port,
+                timeout=TIMEOUT,
+                pause=PAUSE,
+                most_failures=10**6,
+                per_request=CLIENTS if is_new_each_time else 0,
+                posting=0 if is_new_each_time else CLIENTS,
+            )
+            with Load(plan) as load:
+                reload_again_and_again(trial, deploys, effort)
+                return judged(load.report(), effort)
+
+
+def reload_again_and_again(trial: Trial, deploys: Deploys, effort: Effort) -> None:
+    for number, _ in enumerate(pacing.beats(effort.apart, effort.apart * effort.reloads)):
+        deploys.write(str(number + 2))
+        if waiting := trial.reload():
+            waiting.communicate()
+    pacing.hold(effort.apart)
+
+
+def judged(found: Report, effort: Effort) -> Outcome:
+    failed = len(found.failures)
+    asked = found.served + failed
+    loaded = len({answered.pid for answered in found.answers}) // WORKERS - 1
+    told = f"{failed} of {asked:,}"
+    if loaded < effort.reloads:
+        told += f", {loaded} of {effort.reloads} loaded"
+    kinds = Counter(failure.kind for failure in found.failures)
+    facts = {"failed": failed, "asked": asked, "loaded": loaded, "kinds": kinds}
+    return Outcome(told, failed == 0 and loaded >= effort.reloads, facts)
+
+
+ROWS = (
+    Row(
+        title="reloads, a connection per request",
+        done=f"{CLIENTS} clients ask, each request on a connection of its own, while the code is "
+        "replaced and loaded again and again.",
+        counted="Requests that were not answered, of all.",
+        promise="0",
+        run=partial(run, is_new_each_time=True),
+        among=EVERYONE,
+    ),
+    Row(
+        title="reloads, kept connections, POST",
+        done=f"The same with {CLIENTS} clients that send POST after POST on one connection as long "
+        "as it lasts, and repeat none: no client may, for the first may have had its effect.",
+        counted="Requests that were not answered, of all.",
+        promise="0",
+        run=partial(run, is_new_each_time=False),
+        among=EVERYONE,
+    ),
+)
