@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -90,6 +90,13 @@ class Trial:
         """Ask until somebody answers who is not *known*; return that pid."""
         (pid, *_) = asyncio.run(self._gather(1, known=known))
         return pid
+
+    def until_retired(self, known: Collection[int], patience: float) -> None:
+        """Ask until others answer and none of *known*, for so many seconds at most."""
+        for _ in beats(0.2, patience):
+            answered = self.serving()
+            if answered and answered.isdisjoint(known):
+                return
 
     def warm(self, requests: int) -> None:
         """Have every worker serve for a while, so that what is lazy has been done."""

@@ -13,20 +13,24 @@ from benchmarks import report
 from benchmarks.versus import pages, table
 from benchmarks.versus.contenders import CONTENDERS, Contender
 from benchmarks.versus.row import FULL, Outcome, Row
+from benchmarks.versus.table import ROWS, Found
 
 
 def main(names: Sequence[str]) -> int:
-    contenders = [each for each in CONTENDERS if each.name in names] or list(CONTENDERS)
-    rows = [row for row in table.ROWS if any(name in row.title for name in names)] or list(
-        table.ROWS
-    )
+    contenders = [each for each in CONTENDERS if each.name in names] or CONTENDERS
+    rows = [row for row in ROWS if any(name in row.title for name in names)] or ROWS
     found = measure(rows, list(present(contenders)))
     print(table.compared(table.cells(found)))
     if not names:
         report.save("versus", table.raw(found))
         pages.write()
+    return verdict(found)
+
+
+def verdict(found: Found) -> int:
+    """Say where prefork is not as it promises; return the exit code."""
     broken = list(table.broken_promises(found))
-    print(*broken, sep="\n", file=sys.stderr)
+    print(*broken, sep="\n", end="\n" if broken else "", file=sys.stderr)
     return 1 if broken else 0
 
 

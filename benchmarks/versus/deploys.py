@@ -8,20 +8,17 @@ from benchmarks.versus.contenders import Contender, deployed
 from benchmarks.versus.row import WORKERS, Effort, Outcome, Row
 from tests.support.deploys import Deploys, Fault
 
-MARGIN = 10.0  # seconds for what comes after the import
+MARGIN = 6.0  # seconds for what comes after the import
 
 
 def broken(contender: Contender, effort: Effort) -> Outcome:
-    life = deploy(contender, Deploy(Fault.RAISES, after=effort.broken))
-    is_told = life.reload_code == 1 and life.is_reasoned
-    return judged(life, life.serves == [OLD] and is_told, is_told=is_told)
+    return judged(deploy(contender, Deploy(Fault.RAISES, after=effort.broken)), [OLD])
 
 
 def slow(contender: Contender, effort: Effort) -> Outcome:
     sleeping = f"time.sleep({effort.import_takes})"
-    after = effort.import_takes + min(MARGIN, effort.import_takes)
-    life = deploy(contender, Deploy(at_import=sleeping, after=after))
-    return judged(life, life.serves == [NEW])
+    after = effort.import_takes + MARGIN
+    return judged(deploy(contender, Deploy(at_import=sleeping, after=after)), [NEW])
 
 
 def deploy(contender: Contender, new: Deploy) -> Life:
@@ -30,11 +27,14 @@ def deploy(contender: Contender, new: Deploy) -> Life:
         return live(server, Deploys(Path(home)), new)
 
 
-def judged(life: Life, is_right: bool, *, is_told: bool = False) -> Outcome:
+def judged(life: Life, wanted: list[str]) -> Outcome:
+    """Judge by which code is to answer in the end; the old one, if the reload was to fail."""
+    is_told = life.reload_code == 1 and life.is_reasoned
     told = f"{life.failed} of {life.probes:,}, {end(life)}"
     if is_told:
         told += ", reload reported failed"
     facts = {"failures": life.failures, "serves": life.serves, "exit_code": life.exit_code}
+    is_right = life.serves == wanted and is_told == (wanted == [OLD])
     return Outcome(told, life.failed == 0 and is_right, facts)
 
 

@@ -25,10 +25,10 @@ by `prefork reload --wait`, the others by SIGHUP, as their documentation says. T
 are measured one after the other or, in rows that only wait, at the same time. No client asks twice;
 each has a source address of its own.
 
-Repetitions: {FULL.reloads} reloads, {FULL.apart:.0f} s apart; {FULL.kills} kills, as far apart;
-{FULL.silent} silent connections at a reload, and as many at a stop; {FULL.arrivals} arrivals. The
-rest happens once: it fails always or never. Zero against non-zero is the point; how much more than
-zero depends on the load.
+Repetitions: {FULL.reloads} reloads, at least {FULL.apart:.0f} s apart, and the next when no old
+process answers; {FULL.kills} kills, as far apart; {FULL.silent} silent connections at a reload, and
+as many at a stop; {FULL.arrivals} arrivals. The rest happens once: it fails always or never. Zero
+against non-zero is the point; how much more than zero depends on the load.
 
 `make versus` fails where a cell of prefork's is not what the last column of the second table
 says."""

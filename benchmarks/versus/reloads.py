@@ -1,5 +1,6 @@
 """Reloads under load, by clients that never ask twice."""
 
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.support.tidings import Plan, Report
 
 CLIENTS = 16
 TIMEOUT = 5.0  # seconds
+LONGEST = 15.0  # seconds that a server has for a reload until the next is asked for
 PAUSE = 0.01  # seconds between two requests of a client
 
 
@@ -29,6 +31,7 @@ def run(contender: Contender, effort: Effort, *, is_new_each_time: bool) -> Outc
                 timeout=TIMEOUT,
                 pause=PAUSE,
                 most_failures=10**6,
+                seconds=LONGEST * effort.reloads,
                 per_request=CLIENTS if is_new_each_time else 0,
                 posting=0 if is_new_each_time else CLIENTS,
             )
@@ -38,11 +41,13 @@ def run(contender: Contender, effort: Effort, *, is_new_each_time: bool) -> Outc
 
 
 def reload_again_and_again(trial: Trial, deploys: Deploys, effort: Effort) -> None:
-    for number, _ in enumerate(pacing.beats(effort.apart, effort.apart * effort.reloads)):
+    for number in range(effort.reloads):
+        old, due = trial.serving(), time.monotonic() + effort.apart
         deploys.write(str(number + 2))
         if waiting := trial.reload():
             waiting.communicate()
-    pacing.hold(effort.apart)
+        trial.until_retired(old, LONGEST)
+        pacing.hold(max(0.0, due - time.monotonic()))
 
 
 def judged(found: Report, effort: Effort) -> Outcome:

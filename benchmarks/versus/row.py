@@ -13,8 +13,8 @@ WORKERS = 2
 class Effort:
     """How much of everything is done. Times are in seconds."""
 
-    reloads: int = 10
-    apart: float = 2.0  # between two reloads, or two kills
+    reloads: int = 8
+    apart: float = 2.0  # at least, between two reloads or kills
     kills: int = 5
     silent: int = 10  # connections
     arrivals: int = 400  # connections

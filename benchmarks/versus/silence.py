@@ -46,9 +46,7 @@ def drain(contender: Contender, count: int, begins: Callable[[Trial, set[int]], 
 def reloaded(trial: Trial, old: set[int]) -> None:
     if waiting := trial.reload():
         waiting.communicate()
-    for _ in pacing.beats(0.2, REPLACED):
-        if not old & trial.serving():
-            return
+    trial.until_retired(old, REPLACED)
 
 
 def stopped(trial: Trial, _old: set[int]) -> None:

@@ -44,11 +44,15 @@ def watched(trial: Trial, caller: Caller, grace: float | None, longest: float) -
     told = "" if grace is None else f", told {grace:.0f} s"
     if not trial.ended(longest):
         return Outcome(f"**not after {longest:.0f} s**{told}", is_kept=False)
-    took = time.monotonic() - asked
+    took, code = time.monotonic() - asked, trial.exit_code
     status = answered(caller)
-    allowed = GRACE if grace is None else grace
-    is_kept = took <= allowed + SLACK and trial.exit_code == CUT and status in TOLD_WHY
-    return Outcome(f"{took:.0f} s{told}, {status or 'cut'}, exit {trial.exit_code}", is_kept)
+    is_kept = is_promised(took - (GRACE if grace is None else grace), status, code)
+    return Outcome(f"{took:.0f} s{told}, {status or 'cut'}, exit {code}", is_kept)
+
+
+def is_promised(beyond: float, status: int | None, code: int | None) -> bool:
+    """Judge a stop that came so many seconds *beyond* its grace."""
+    return beyond <= SLACK and status in TOLD_WHY and code == CUT
 
 
 def answered(caller: Caller) -> int | None:
