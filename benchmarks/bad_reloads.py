@@ -139,9 +139,9 @@ def cell(lives: Sequence[Life]) -> str:
 
 def end(life: Life) -> str:
     """Say which code answers in the end."""
+    if life.exit_code is not None:
+        return f"**exited** with {life.exit_code}"
     match life.serves:
-        case [] if life.exit_code is not None:
-            return f"**exited** with {life.exit_code}"
         case []:
             return "**serves nothing**"
         case [mark]:

@@ -34,7 +34,7 @@ def judged(life: Life, wanted: list[str]) -> Outcome:
     if is_told:
         told += ", reload reported failed"
     facts = {"failures": life.failures, "serves": life.serves, "exit_code": life.exit_code}
-    is_right = life.serves == wanted and is_told == (wanted == [OLD])
+    is_right = life.serves == wanted and life.exit_code is None and is_told == (wanted == [OLD])
     return Outcome(told, life.failed == 0 and is_right, facts)
 
 

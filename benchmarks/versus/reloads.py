@@ -42,7 +42,7 @@ def run(contender: Contender, effort: Effort, *, is_new_each_time: bool) -> Outc
 
 def reload_again_and_again(trial: Trial, deploys: Deploys, effort: Effort) -> None:
     for number in range(effort.reloads):
-        old, due = trial.serving(), time.monotonic() + effort.apart
+        old, due = trial.until_serving(WORKERS), time.monotonic() + effort.apart
         deploys.write(str(number + 2))
         if waiting := trial.reload():
             waiting.communicate()
@@ -53,7 +53,8 @@ def reload_again_and_again(trial: Trial, deploys: Deploys, effort: Effort) -> No
 def judged(found: Report, effort: Effort) -> Outcome:
     failed = len(found.failures)
     asked = found.served + failed
-    loaded = len({answered.pid for answered in found.answers}) // WORKERS - 1
+    processes = len({answered.pid for answered in found.answers})
+    loaded = max(len(found.marks()), processes // WORKERS) - 1  # nginx has no mark
     told = f"{failed} of {asked:,}"
     if loaded < effort.reloads:
         told += f", {loaded} of {effort.reloads} loaded"

@@ -18,7 +18,7 @@ class Effort:
     kills: int = 5
     silent: int = 10  # connections
     arrivals: int = 400  # connections
-    broken: float = 8.0  # of probing, once the code is broken
+    broken: float = 12.0  # of probing, once the code is broken
     import_takes: float = 20.0
     wedge: float = 25.0
     graces: tuple[float | None, ...] = (None, 5.0)  # None: what the server does untold

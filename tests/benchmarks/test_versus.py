@@ -24,9 +24,9 @@ def test_prefork_is_as_it_promises(row: Row) -> None:
     assert outcome.is_kept, outcome
 
 
-def report(*failures: Failure, pids: int, served: int = 100) -> Report:
+def report(*failures: Failure, pids: int) -> Report:
     answers = [Answered(pid, "1", "posting") for pid in range(1, pids + 1)]
-    return Report(served=served, failures=list(failures), answers=answers)
+    return Report(served=100, failures=list(failures), answers=answers)
 
 
 def failure(kind: Kind = Kind.RESET, at: float = 0.0) -> Failure:
@@ -45,15 +45,17 @@ def test_a_reload_that_never_came_breaks_the_promise() -> None:
     assert (outcome.cell, outcome.is_kept) == ("0 of 100, 1 of 2 loaded", False)
 
 
-def life(serves: list[str], failures: dict[str, int] | None = None) -> Life:
-    return Life(100, failures or {}, 0.1, serves, None, 1, True, [])
+def life(serves: list[str], *, lost: int = 0, exit_code: int | None = None) -> Life:
+    failures = {"reset": lost} if lost else {}
+    return Life(100, failures, 0.1, serves, exit_code, 1, True, [])
 
 
 def test_a_deploy_is_judged_by_who_serves_and_what_was_lost() -> None:
     assert deploys.judged(life([OLD]), [OLD]).is_kept
     assert deploys.judged(life([OLD]), [OLD]).cell == "0 of 100, old code, reload reported failed"
     assert not deploys.judged(life([OLD, NEW]), [OLD]).is_kept
-    assert not deploys.judged(life([OLD], {"reset": 1}), [OLD]).is_kept
+    assert not deploys.judged(life([OLD], lost=1), [OLD]).is_kept
+    assert deploys.judged(life([OLD], exit_code=1), [OLD]).cell.startswith("0 of 100, **exited**")
 
 
 @pytest.mark.parametrize(
