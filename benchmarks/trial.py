@@ -79,6 +79,15 @@ class Trial:
         """Return the pids that answer a burst of connections."""
         return asyncio.run(burst(self.port))
 
+    def gathered(self, workers: int, patience: float) -> set[int]:
+        """Ask until *workers* processes have answered, for so many seconds at most, or its end."""
+        seen: set[int] = set()
+        for _ in beats(0.1, patience):
+            seen |= self.serving()
+            if len(seen) >= workers or self.exit_code is not None:
+                break
+        return seen
+
     def until_answered(self) -> None:
         """Ask until there is an answer, whatever it says."""
         for _ in beats(0.02, PATIENCE):

@@ -10,7 +10,7 @@ from benchmarks.bad_reloads import end, judged
 from benchmarks.trial import Trial
 from benchmarks.versus.contenders import EVERYONE, Contender, deployed
 from benchmarks.versus.row import WORKERS, Effort, Outcome, Row
-from benchmarks.versus.toll import kill_one, toll
+from benchmarks.versus.toll import REPLACED, kill_one, toll
 from tests.support import pacing
 from tests.support.deploys import Deploys
 from tests.support.load import Load
@@ -18,6 +18,7 @@ from tests.support.tidings import Plan
 
 CLIENTS = 8  # of each kind
 TIMEOUT = 5.0  # seconds
+SETTLED = 1.0  # second in which all that serve answer
 LOG = "log"
 APART = 0.01  # seconds between probes
 BROKEN = """
@@ -37,6 +38,7 @@ def under_load(contender: Contender, effort: Effort) -> Outcome:
             posting=CLIENTS,
             timeout=TIMEOUT,
             most_failures=10**6,
+            seconds=(REPLACED + effort.apart) * effort.kills,
         )
         with Load(plan) as load:
             for _ in pacing.beats(effort.apart, effort.apart * effort.kills):
@@ -44,7 +46,8 @@ def under_load(contender: Contender, effort: Effort) -> Outcome:
             pacing.hold(effort.apart)
             cost = toll(load.report(), kills, Path(home) / LOG)
         exited = "" if trial.exit_code is None else f", **exited** with {trial.exit_code}"
-    return Outcome(f"{cost}{exited}", cost.is_kept and not exited, {"kills": len(kills)})
+    told = "" if len(kills) == effort.kills else f", after {len(kills)} of {effort.kills} kills"
+    return Outcome(f"{cost}{exited}{told}", cost.is_kept and not exited and not told)
 
 
 def with_broken_code(contender: Contender, effort: Effort) -> Outcome:
@@ -55,7 +58,7 @@ def with_broken_code(contender: Contender, effort: Effort) -> Outcome:
             Deploys(place).write("2", at_import=BROKEN.format(place=place))
             kills = kill_one(trial, random.Random(1))
             pacing.hold(effort.broken)
-            serving = len(trial.serving())
+            serving = len(trial.gathered(WORKERS, SETTLED))
             found = load.report()
         attempts = place / "attempts"
         tries = attempts.stat().st_size if attempts.exists() else 0
@@ -88,8 +91,8 @@ ROWS = (
     ),
     Row(
         title="kill -9 of a worker under load",
-        done="A worker is killed every 2 s, while clients ask on a connection per request, on kept "
-        "ones, and by POST.",
+        done="A worker is killed, at least 2 s after the one before and when that is replaced, "
+        "while clients ask on a connection per request, on kept ones, and by POST.",
         counted="Requests that were not answered, of all; *taken* is how many connections the "
         "killed workers held, by prefork's log; *stray* are failures that came later than a "
         "second after a kill, or on no connection that anybody had taken.",

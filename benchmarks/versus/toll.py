@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.trial import Trial
+from benchmarks.versus.row import WORKERS
 from tests.support.journal import parse
 from tests.support.tidings import Failure, Report
 from tests.support.wire import Kind
 
 OF_A_TAKEN_CONNECTION = {Kind.RESET, Kind.EOF, Kind.CUT}
+REPLACED = 10.0  # seconds that a server has to replace the one that was killed before
 WITHIN = 1.0  # second after a kill
 
 
@@ -34,9 +36,9 @@ class Toll:
 
 
 def kill_one(trial: Trial, dice: random.Random) -> list[float]:
-    """Kill a worker that answers; return the time, or nothing where none does."""
-    serving = sorted(trial.serving())
-    if not serving:
+    """Kill a worker once all serve; return the time, or nothing where they don't."""
+    serving = sorted(trial.gathered(WORKERS, REPLACED))
+    if len(serving) < WORKERS:
         return []
     at = time.monotonic()
     os.kill(dice.choice(serving), signal.SIGKILL)
