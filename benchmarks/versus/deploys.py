@@ -8,8 +8,6 @@ from benchmarks.versus.contenders import Contender, deployed
 from benchmarks.versus.row import WORKERS, Effort, Outcome, Row
 from tests.support.deploys import Deploys, Fault
 
-MARGIN = 6.0  # seconds for what comes after the import
-
 
 def broken(contender: Contender, effort: Effort) -> Outcome:
     return judged(deploy(contender, Deploy(Fault.RAISES, after=effort.broken)), [OLD])
@@ -17,7 +15,7 @@ def broken(contender: Contender, effort: Effort) -> Outcome:
 
 def slow(contender: Contender, effort: Effort) -> Outcome:
     sleeping = f"time.sleep({effort.import_takes})"
-    after = effort.import_takes + MARGIN
+    after = effort.import_takes + effort.imported
     return judged(deploy(contender, Deploy(at_import=sleeping, after=after)), [NEW])
 
 

@@ -20,6 +20,7 @@ class Effort:
     arrivals: int = 400  # connections
     broken: float = 12.0  # of probing, once the code is broken
     import_takes: float = 20.0
+    imported: float = 6.0  # of probing, once the import is over
     wedge: float = 25.0
     graces: tuple[float | None, ...] = (None, 5.0)  # None: what the server does untold
     longest_stop: float = 40.0  # every default grace is 30 s at most, or none at all
@@ -28,11 +29,12 @@ class Effort:
 FULL = Effort()
 SHORT = Effort(
     reloads=2,
-    apart=1.0,
+    apart=0.5,
     kills=2,
     arrivals=40,
     broken=2.0,
-    import_takes=2.0,
+    import_takes=1.0,
+    imported=4.0,
     wedge=6.0,
     graces=(1.0,),
     longest_stop=10.0,
