@@ -37,21 +37,19 @@ def judged(life: Life, wanted: list[str]) -> Outcome:
 
 
 PROBED = "Requests that were not answered, of one each 10 ms, and what the service is at the end"
-ROWS = (
-    Row(
-        title="reload of code that fails to import",
-        done="New code that raises at import is put in place, and the server told to reload.",
-        counted=f"{PROBED}.",
-        promise="0, old code, reload reported failed",
-        run=broken,
-    ),
-    Row(
-        title="reload of code that takes 20 s to import",
-        done="New code that takes its time to import is put in place, and the server told to "
-        "reload.",
-        counted=f"{PROBED}.",
-        promise="0, new code",
-        run=slow,
-        is_quiet=True,
-    ),
+BROKEN = Row(
+    title="reload of code that fails to import",
+    done="New code that raises at import is put in place, and the server told to reload.",
+    counted=f"{PROBED}.",
+    promise="0, old code, reload reported failed",
+    run=broken,
 )
+SLOW = Row(
+    title="reload of code that takes 20 s to import",
+    done="New code that takes its time to import is put in place, and the server told to reload.",
+    counted=f"{PROBED}.",
+    promise="0, new code",
+    run=slow,
+    is_quiet=True,
+)
+ROWS = (BROKEN, SLOW)
