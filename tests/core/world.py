@@ -5,11 +5,14 @@ from random import Random
 
 from tests.core.fleets import plan
 
+from prefork.core.blocking import ABORT_GRACE
 from prefork.core.fleet import Fleet
 from prefork.core.messages import (
+    Abort,
     Admit,
     AnnounceReady,
     AskToStop,
+    Blocked,
     CloseListeners,
     Declined,
     Exited,
@@ -26,15 +29,20 @@ from prefork.core.messages import (
     Proven,
     QuitRequested,
     Ready,
+    Recovered,
     ReloadRequested,
     ReloadState,
     ReloadStatus,
+    Resume,
     ScaleRequested,
     Spawn,
     Stage,
     StartTemplate,
     StopRequested,
+    Suspend,
     TellReload,
+    TimedOut,
+    Verdict,
 )
 from prefork.core.process import Phase
 from prefork.core.removal import HURRY, KILL_GRACE
@@ -66,7 +74,14 @@ class Being:
         self.is_told = False  # to stop
         self.is_proven = False  # said that its loop has turned for long enough
         self.has_left = False  # said that no connection reaches it any more
+        self.is_blocked = False
+        self.is_suspended = False
+        self.is_aborted = False
         self.is_doomed = False  # killed
+
+    @property
+    def is_going(self) -> bool:
+        return self.is_told or self.is_aborted or self.is_doomed
 
 
 class World:
@@ -116,6 +131,20 @@ class World:
                     assert id not in self.admitted, "admitted twice"
                     self.admitted.add(id)
                     self.beings[id].deadline = NEVER
+                case Suspend(id):
+                    assert self.serves(self.beings[id]), "suspended, and not in rotation"
+                    assert self.beings[id].is_blocked, "suspended without a reason"
+                    assert not self.beings[id].is_suspended, "suspended twice"
+                    self.beings[id].is_suspended = True
+                case Resume(id):
+                    assert self.serves(self.beings[id]), "resumed on its way out"
+                    assert self.beings[id].is_suspended, "resumed, and was not suspended"
+                    self.beings[id].is_suspended = False
+                case Abort(id):
+                    assert self.beings[id].is_blocked, "aborted without a reason"
+                    assert not self.beings[id].is_going, "aborted on its way out"
+                    self.beings[id].is_aborted = True
+                    self.beings[id].deadline = self.now + ABORT_GRACE
                 case AskToStop(id, grace):
                     assert grace >= 0
                     self.check_replaced(self.beings[id])
@@ -138,12 +167,15 @@ class World:
             self.exit(self.stillborn.pop(), -9)
         assert len(self.finished) <= 1
         assert self.announced <= 1
+        for being in filter(self.serves, self.beings.values()):
+            assert being.is_suspended == being.is_blocked, "blocked and in rotation, or neither"
 
     def order_stop(self, being: Being, grace: float) -> None:
         """A second order may shorten the first one's deadline; it never prolongs it."""
         is_loaded = being.slot is None and being.is_ready
         deadline = self.now + (HURRY if is_loaded else grace + KILL_GRACE)
-        being.deadline = min(being.deadline, deadline) if being.is_told else deadline
+        has_one = being.is_told or being.is_aborted
+        being.deadline = min(being.deadline, deadline) if has_one else deadline
         being.is_told = True
 
     def doom(self, being: Being) -> None:
@@ -181,7 +213,7 @@ class World:
         assert len(serving) <= 1, serving
 
     def serves(self, being: Being) -> bool:
-        return being.id in self.admitted and not (being.is_told or being.is_doomed)
+        return being.id in self.admitted and not being.is_going
 
     def check_replaced(self, being: Being) -> None:
         """Nobody in rotation is told to go before its successor is in rotation too."""
@@ -235,7 +267,7 @@ class World:
         if not self.beings or self.finished:
             return
         being = self.anyone()
-        match self.random.randrange(12):
+        match self.random.randrange(14):
             case 0 | 1 | 2:
                 self.fork(being)
             case 3 | 4 | 5:
@@ -250,6 +282,8 @@ class World:
                 self.request_reload()
             case 10 if self.random.random() < 0.3:
                 self.scale(self.random.choice((-MOST, -1, 1, 2)))
+            case 11 | 12:
+                self.sight(being)
             case _:
                 pass
 
@@ -273,7 +307,8 @@ class World:
         assert len(self.fleet.roster.slots) == before + by * is_possible
         for process in self.fleet.roster.processes.values():
             if (process.slot or 0) >= len(self.fleet.roster.slots):
-                assert process.phase in (Phase.DRAINING, Phase.KILLED), "scaled away, and stays"
+                going = (Phase.DRAINING, Phase.ABORTED, Phase.KILLED)
+                assert process.phase in going, "scaled away, and stays"
 
     def pass_time(self) -> None:
         self.obey(self.fleet.tick(self.now))
@@ -327,7 +362,7 @@ class World:
                 pass  # READY for the first time: `ready` does that
 
     def leave(self, being: Being) -> None:
-        crosses = being.is_told or being.is_doomed
+        crosses = being.is_going
         in_place = being.is_ready and not being.is_leaving
         if being.slot is None or not (in_place or crosses):
             self.accuse(being, Leaving(being.id))
@@ -342,15 +377,33 @@ class World:
             return
         being.is_proven = True
         self.tell(Proven(being.id))
-        if being.is_ready and not (being.is_told or being.is_doomed):
+        if being.is_ready and not being.is_going:
             assert being.id in self.admitted, "proven, and not admitted"
 
     def leave_rotation(self, being: Being) -> None:
-        if being.slot is not None and (being.is_told or being.is_doomed):
+        if being.slot is not None and being.is_going:
             being.has_left = True
             self.tell(LeftRotation(being.id))
         else:
             self.accuse(being, LeftRotation(being.id))
+
+    def sight(self, being: Being) -> None:
+        """The watchdog sees a worker that has beaten, blocked; recovered; or blocked for long."""
+        if being.slot is None or not being.is_ready:
+            return
+        if not being.is_blocked:
+            being.is_blocked = True
+            self.tell(Blocked(being.id, Verdict.LOOP, 2.0))
+        elif self.random.random() < 0.5:
+            self.revive(being)
+        else:
+            was_going = being.is_going
+            self.tell(TimedOut(being.id, Verdict.LOOP, 30.0))
+            assert was_going or being.is_aborted, "blocked for ever"
+
+    def revive(self, being: Being) -> None:
+        being.is_blocked = False
+        self.tell(Recovered(being.id, 3.0))
 
     def decline(self, being: Being) -> None:
         crosses = being.is_told or being.is_doomed
@@ -427,8 +480,10 @@ class World:
         is_unborn = being.pid is None and being.parent is not None
         if is_unborn and being.parent not in self.beings:
             self.exit(being, 0)  # its template died before it forked it
-        elif being.is_told or being.is_doomed:
+        elif being.is_going:
             self.exit(being, 0)
+        elif being.is_blocked:
+            self.revive(being)
         elif not being.is_ready:
             self.ready(being)
         elif being.slot is not None and being.id not in self.admitted:
@@ -451,7 +506,8 @@ class World:
                     continue
                 parent = None if being.parent is None else self.beings.get(being.parent)
                 is_fading = being.is_told and self.random.random() < 0.3
-                if being.is_doomed or (is_fading and not (being.pid is None and parent is None)):
+                is_fading = is_fading and not (being.pid is None and parent is None)
+                if being.is_doomed or being.is_aborted or is_fading:
                     self.exit(being, 0)
                 elif self.random.random() < 0.3:
                     self.ready(being)

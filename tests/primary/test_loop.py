@@ -6,17 +6,21 @@ import pytest
 
 from prefork.core.fleet import Fleet
 from prefork.core.messages import (
+    Blocked,
     Exited,
     Fact,
     Failed,
     Forked,
     LeftRotation,
     Ready,
+    Recovered,
     ReloadRequested,
     Spawn,
     Stage,
     StartTemplate,
     StopRequested,
+    TimedOut,
+    Verdict,
 )
 from prefork.core.plan import Plan
 from prefork.errors import ExitCode
@@ -51,6 +55,15 @@ class FakeHost:
     def admit(self, id: int) -> Iterable[Fact]:
         self.diary.append(f"admit {id}")
         return []
+
+    def suspend(self, id: int) -> None:
+        self.diary.append(f"suspend {id}")
+
+    def resume(self, id: int) -> None:
+        self.diary.append(f"resume {id}")
+
+    def abort(self, id: int, reason: str) -> None:
+        self.diary.append(f"abort {id}: {reason}")
 
     def close_listeners(self) -> None:
         self.diary.append("close")
@@ -88,6 +101,24 @@ def test_a_life_from_start_to_stop() -> None:
         "close",
         "stop 2 within 30",
         "stop 1 within 0",
+    ]
+
+
+def test_a_worker_that_is_blocked_leaves_rotation_comes_back_and_is_aborted_at_last() -> None:
+    sightings: list[list[Fact]] = [
+        [Blocked(2, Verdict.LOOP, 2.0)],
+        [Recovered(2, 3.0)],
+        [Blocked(2, Verdict.STOPPED, 2.0)],
+        [TimedOut(2, Verdict.STOPPED, 30.0)],
+    ]
+    ends: list[list[Fact]] = [[Exited(2, -6)], [Exited(3, 0)], [Exited(1, 0)]]
+    _, diary = run([Ready(1)], [Ready(2)], *sightings, ends[0], [StopRequested()], *ends[1:])
+    assert diary[4:9] == [
+        "suspend 2",
+        "resume 2",
+        "suspend 2",
+        "abort 2: it was stopped for 30 s (worker_timeout)",
+        "spawn 3 in 0",
     ]
 
 

@@ -14,7 +14,7 @@ from tests.worker.rig import GET, PATIENCE, Client
 from prefork import Request
 from prefork.errors import ExitCode, RemoteError
 from prefork.settings.schema import Settings
-from prefork.wire import channel, handover
+from prefork.wire import channel, handover, inquiry
 from prefork.wire.board import Board, Field
 from prefork.wire.channel import Channel
 from prefork.wire.estate import Entries, Estate, WorkerBirth
@@ -24,6 +24,7 @@ from prefork.worker.code import Code
 from prefork.worker.entry import Worker
 from prefork.worker.hooks import Hook
 from prefork.worker.link import Link
+from prefork.worker.witness import Witness
 
 
 def code() -> Code:
@@ -49,8 +50,10 @@ class Primary:
             Entries(*["nowhere"] * 5),
         )
         self.line = estate.board.line(1)
-        birth = WorkerBirth(estate, 1, 0, 1, 1, theirs, receiving, (listener,))
-        worker = Worker(birth, self._theirs, code())
+        self.inquirer, self._respondent = inquiry.pair()
+        listeners = (listener,)
+        birth = WorkerBirth(estate, 1, 0, 1, 1, theirs, receiving, listeners, self._respondent)
+        worker = Worker(birth, self._theirs, code(), Witness())
         self.life = asyncio.create_task(worker.live())
 
     async def hear(self) -> Message:
@@ -70,7 +73,8 @@ class Primary:
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._theirs)  # or its end would end the process
-        for each in (self.channel, self.handover, self._receiving, self._theirs):
+        ends = (self.channel, self.handover, self._receiving, self._theirs)
+        for each in (*ends, self.inquirer, self._respondent):
             each.close()
 
 

@@ -78,7 +78,8 @@ def _setting(each: Described) -> Part:
 
 def _one(each: Described) -> Part:
     """Words, a plain type within its bounds, or either."""
-    words = {"enum": list(choices(each.type))}
+    also = each.doc.check.also if isinstance(each.doc.check, checks.Bounded) else ()
+    words = {"enum": [*choices(each.type), *also]}
     plain = [{"type": _TYPES[kind], **_bounds(each)} for kind in kinds(each.type)]
     if not plain:
         return words

@@ -6,23 +6,28 @@ performs the returned orders, and sleeps until `next_deadline()`.
 
 from collections.abc import Iterator
 
-from prefork.core import removal
+from prefork.core import blocking, removal
 from prefork.core.ending import Ending
 from prefork.core.hearing import Hearing
 from prefork.core.messages import (
     Admit,
     AnnounceReady,
+    Blocked,
     Exited,
     Fact,
     Kill,
     Note,
     Order,
+    ProcessFact,
     QuitRequested,
+    Recovered,
     ReloadRequested,
     ReloadStatus,
     ScaleRequested,
     Stage,
     StopRequested,
+    Suspend,
+    TimedOut,
 )
 from prefork.core.plan import Plan
 from prefork.core.process import LOADING, Phase, Process, Role, Step
@@ -120,12 +125,18 @@ class Fleet:
                 self._reload.request()
             case ScaleRequested(by):
                 yield from self._scale(len(self.roster.slots) + by, now)
+            case Blocked() | Recovered() | TimedOut():
+                if worker := self.roster.get(fact.id):
+                    yield from blocking.heed(worker, fact, now)
             case _:
-                process = self.roster.get(fact.id)
-                if process is not None and isinstance(fact, Exited):
-                    yield from self._on_exit(process, fact, now)
-                elif process is not None and not isinstance(fact, Exited):
-                    yield from self._hearing.hear(process, fact, now)
+                yield from self._note(fact, now)
+
+    def _note(self, fact: ProcessFact, now: float) -> Iterator[Order]:
+        process = self.roster.get(fact.id)
+        if process is not None and isinstance(fact, Exited):
+            yield from self._on_exit(process, fact, now)
+        elif process is not None and not isinstance(fact, Exited):
+            yield from self._hearing.hear(process, fact, now)
 
     def _stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
         yield from self._reload.cancel("the instance was told to stop", now)
@@ -174,12 +185,16 @@ class Fleet:
                 self._supply.is_held = False  # where another worker failed, this one didn't
                 slot.generation.worker_deaths.forget()
                 yield Admit(worker.id)
+                if worker.is_blocked:
+                    yield Suspend(worker.id)
                 if elder is not None and elder.allows(Step.STOP):
                     yield removal.drain(elder, self._plan.graceful_timeout, now)
 
     def _expire(self, process: Process) -> Iterator[Order]:
         crime = "did not finish in time"
-        if process.phase is Phase.READY:
+        if process.phase is Phase.ABORTED:
+            crime = process.crime
+        elif process.phase is Phase.READY:
             crime = "did not come through its trial: its event loop is blocked"
         elif process.ready_at is None and process.phase is not Phase.DRAINING:
             crime = f"was not ready within {self._plan.start_timeout:g} s (start_timeout)"

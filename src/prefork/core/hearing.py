@@ -56,7 +56,7 @@ class Hearing:
                 yield from self._on_leaving(worker, now)
             case Proven() if worker.phase not in LOADING:
                 worker.is_proven = True
-            case LeftRotation() if worker.phase in (Phase.DRAINING, Phase.KILLED):
+            case LeftRotation() if worker.phase in (Phase.DRAINING, Phase.ABORTED, Phase.KILLED):
                 worker.is_in_rotation = False
             case _:
                 yield from self._punish(worker)

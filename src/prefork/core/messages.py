@@ -15,6 +15,14 @@ class Stage(Enum):
     STARTUP = "startup"
 
 
+class Verdict(Enum):
+    """Why a worker's event loop doesn't turn; as the log and `stats` say it."""
+
+    LOOP = "loop"  # it is blocked, while other threads of the worker run
+    INTERPRETER = "interpreter"  # no Python runs in any thread: something holds the GIL
+    STOPPED = "stopped"  # by a signal, or a debugger
+
+
 # -- facts -------------------------------------------------------------------
 
 
@@ -92,6 +100,32 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """The worker's event loop has not turned for `block_warn`, though it could have."""
+
+    id: int
+    verdict: Verdict
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """It turns again. *seconds*: since its last turn before."""
+
+    id: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """It has not turned for `worker_timeout`; `Blocked` was told before."""
+
+    id: int
+    verdict: Verdict
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """SIGTERM, SIGINT or `prefork stop`. A second one shortens the deadline."""
 
@@ -116,7 +150,8 @@ class ScaleRequested:
 ProcessFact = (
     Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved | Exited
 )
-Fact = ProcessFact | StopRequested | QuitRequested | ReloadRequested | ScaleRequested
+Sighting = Blocked | Recovered | TimedOut  # of a worker, by the watchdog
+Fact = ProcessFact | Sighting | StopRequested | QuitRequested | ReloadRequested | ScaleRequested
 
 # -- orders ------------------------------------------------------------------
 
@@ -148,6 +183,20 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspend:
+    """Out of rotation, unasked; what it was given and has not taken is given to others."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Back into rotation."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class CloseListeners:
     """Give out what was accepted and refuse new connections; workers are asked to stop next."""
 
@@ -158,6 +207,14 @@ class AskToStop:
 
     id: int
     grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Out of rotation, and SIGABRT. *reason*: to be logged with its exit."""
+
+    id: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +275,11 @@ Order = (
     StartTemplate
     | Spawn
     | Admit
+    | Suspend
+    | Resume
     | CloseListeners
     | AskToStop
+    | Abort
     | Kill
     | AnnounceReady
     | TellReload

@@ -29,6 +29,7 @@ class Phase(Enum):
     SERVING = "serving", "a worker in rotation: it takes connections"
     LEAVING = "leaving", "serves until its successor does"
     DRAINING = "draining", "told to stop; it finishes its requests"
+    ABORTED = "aborted", "blocked for `worker_timeout`: SIGABRT was sent, SIGKILL follows"
     KILLED = "killed", "SIGKILL was sent; its exit is awaited"
     GONE = "gone", "it has exited, or never lived"
 
@@ -40,6 +41,7 @@ class Step(Enum):
     LEAVE = "leave"
     DECLINE = "decline"
     STOP = "stop"
+    ABORT = "abort"
     KILL = "kill"
     EXIT = "exit"
 
@@ -59,13 +61,16 @@ TRANSITIONS = {
     (Phase.READY, Step.ADMIT): Phase.SERVING,
     (Phase.READY, Step.LEAVE): Phase.DRAINING,  # it has nothing to finish: its trial begins anew
     (Phase.READY, Step.STOP): Phase.DRAINING,
+    (Phase.READY, Step.ABORT): Phase.ABORTED,
     (Phase.READY, Step.KILL): Phase.KILLED,
     (Phase.READY, Step.EXIT): Phase.GONE,
     (Phase.SERVING, Step.LEAVE): Phase.LEAVING,
     (Phase.SERVING, Step.STOP): Phase.DRAINING,
+    (Phase.SERVING, Step.ABORT): Phase.ABORTED,
     (Phase.SERVING, Step.KILL): Phase.KILLED,
     (Phase.SERVING, Step.EXIT): Phase.GONE,
     (Phase.LEAVING, Step.STOP): Phase.DRAINING,
+    (Phase.LEAVING, Step.ABORT): Phase.ABORTED,
     (Phase.LEAVING, Step.KILL): Phase.KILLED,
     (Phase.LEAVING, Step.EXIT): Phase.GONE,
     (Phase.DRAINING, Step.FORKED): Phase.DRAINING,  # the stop overtook the fork
@@ -75,6 +80,10 @@ TRANSITIONS = {
     (Phase.DRAINING, Step.STOP): Phase.DRAINING,  # a second, shorter deadline
     (Phase.DRAINING, Step.KILL): Phase.KILLED,
     (Phase.DRAINING, Step.EXIT): Phase.GONE,
+    (Phase.ABORTED, Step.LEAVE): Phase.ABORTED,  # it caught the signal, and turns again
+    (Phase.ABORTED, Step.STOP): Phase.ABORTED,  # the stop's deadline may be the sooner
+    (Phase.ABORTED, Step.KILL): Phase.KILLED,
+    (Phase.ABORTED, Step.EXIT): Phase.GONE,
     (Phase.KILLED, Step.FORKED): Phase.KILLED,  # killed before its pid was known
     (Phase.KILLED, Step.EXIT): Phase.GONE,
 }
@@ -96,6 +105,7 @@ class Process:
     failure: Failed | None = None  # what its application said
     crime: str = ""  # why it was killed
     is_proven: bool = False  # may be admitted: it was not on trial, or has come through
+    is_blocked: bool = False  # its event loop doesn't turn
     is_in_rotation: bool = False  # a new connection may reach it, until it says that none will
     deadline: float | None = field(default=None, kw_only=True)  # None: nothing is expected of it
 

@@ -13,7 +13,7 @@ HURRY = 1.0  # seconds for whoever has nothing to finish, and after a second sto
 def drain(process: Process, grace: float, now: float) -> Order:
     """Ask it to finish within *grace* seconds; a second time only shortens that."""
     deadline = now + grace + KILL_GRACE
-    if process.phase is Phase.DRAINING and process.deadline is not None:
+    if process.phase in (Phase.DRAINING, Phase.ABORTED) and process.deadline is not None:
         deadline = min(deadline, process.deadline)
     process.advance(Step.STOP, deadline=deadline)
     return remind(process, now)

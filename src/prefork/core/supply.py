@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from prefork.core.blocking import is_in_place
 from prefork.core.messages import Order, Spawn, StartTemplate
 from prefork.core.plan import Plan
 from prefork.core.process import Phase, Process
@@ -21,7 +22,8 @@ class Supply:
     def is_whole(self) -> bool:
         """Whether nothing is missing: every slot serves, and a template could fork another."""
         sources = map(self._source, self._roster.slots)
-        return self._roster.all_serve() and all(map(self.can_spawn, sources))
+        is_blocked = any(p.is_blocked for p in self._roster.processes.values() if is_in_place(p))
+        return self._roster.all_serve() and all(map(self.can_spawn, sources)) and not is_blocked
 
     def can_spawn(self, generation: Generation) -> bool:
         template = generation.template

@@ -60,7 +60,7 @@ class Acceptor:
         return found
 
     def join(self, child: Child, now: float) -> None:
-        """Put a worker that is ready into rotation."""
+        """Put a worker that is ready into rotation, or one that was suspended back."""
         queues = self._queues.of_worker(child.slot or 0)
         self._policy.join(self._crew.join(child, queues, now))
         if queues:
@@ -72,6 +72,14 @@ class Acceptor:
         self._policy.leave(child.id)
         self._crew.leave(child.id)
         self.resume(now)
+
+    def suspend(self, child: Child, now: float) -> None:
+        """Give the worker nothing more until it joins again, and what it has not taken to others.
+
+        What waits in a queue that only its slot takes from is ours to accept meanwhile.
+        """
+        self._waiting += self._crew.relieve(child.id, now)
+        self.leave(child, now)
 
     def bury(self, child: Child, now: float) -> int:
         """Take back what a dead worker had not taken, and give it to others.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from prefork.core.process import Role
 from prefork.wire.channel import Channel
+from prefork.wire.inquiry import Inquirer
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class Child:
     pid: int | None = None
     handover: socket.socket | None = None  # the sending end
     kept: socket.socket | None = None  # a duplicate of the receiving end
+    inquirer: Inquirer | None = None  # asks a worker what it is at
+    reason: str = ""  # why it was made to end, where its exit alone doesn't tell
 
     def __str__(self) -> str:
         return self.role.value if self.slot is None else f"worker {self.slot}"
@@ -33,6 +36,8 @@ class Child:
         for sock in (self.handover, self.kept):
             if sock is not None:
                 sock.close()
+        if self.inquirer is not None:
+            self.inquirer.close()
 
 
 class Children:

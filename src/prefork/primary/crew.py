@@ -24,7 +24,8 @@ class Crew:
 
     def join(self, child: Child, queues: Sequence[Listener], now: float) -> Account:
         """Count a worker as in rotation. *queues*: those that only its slot takes from."""
-        recipient = Recipient(child, self._board.line(child.line), queues)
+        new = Recipient(child, self._board.line(child.line), queues)
+        recipient = self._recipients.setdefault(child.id, new)  # the old one, after a suspension
         recipient.look(now)
         self._recipients[child.id] = recipient
         self._serving[child.id] = recipient.account
@@ -33,6 +34,18 @@ class Crew:
     def leave(self, id: int) -> None:
         """Count it so no more, where it was. What it was given it still takes."""
         self._serving.pop(id, None)
+
+    def relieve(self, id: int, now: float) -> list[Connection]:
+        """Give back what it has not taken."""
+        recipient = self._recipients.get(id)
+        if recipient is None:
+            return []
+        recipient.look(now)
+        back = recipient.take_back()
+        if back:
+            slot = recipient.account.slot
+            log.info("connections_taken_back", slot=slot, connections=len(back))
+        return back
 
     def bury(self, id: int) -> Recipient | None:
         """Forget it."""

@@ -4,30 +4,25 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from functools import partial
 from typing import TypeAlias
 
 from prefork import log
-from prefork.core.messages import (
-    Exited,
-    Fact,
-    Forked,
-    Misbehaved,
-    Spawn,
-    StartTemplate,
-)
-from prefork.errors import RemoteError
-from prefork.primary import mail, reaper
+from prefork.core.messages import Exited, Fact, Forked, Spawn, StartTemplate
+from prefork.core.watch import Watch
+from prefork.primary import reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
 from prefork.primary.children import Child, Children
+from prefork.primary.conversation import Conversation
+from prefork.primary.dumps import Dumps
+from prefork.primary.kernel import Kernel
 from prefork.primary.nursery import Nursery
-from prefork.primary.signals import REQUESTS, Signals
+from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
+from prefork.primary.watchdog import Watchdog
 from prefork.wire.board import Line
 from prefork.wire.estate import Estate
-from prefork.wire.messages import Admit, FromPrimary, Nudge, Ready, Stop
+from prefork.wire.messages import Admit, Stop
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
 Reaction: TypeAlias = Callable[[float], Iterable[Fact]]  # to a ready descriptor; given now
@@ -52,8 +47,16 @@ class PosixHost:
         self.children = Children(range(1, len(estate.board)))  # line 0 is our own
         self._nursery = Nursery(estate, self.children)
         self.tally = Tally(estate.board)
-        self.interface = ""  # of the application, as it was found first
+        self.dumps = Dumps(selector, Kernel())
+        watch = Watch(estate.settings.block_warn, estate.settings.worker_timeout)
+        self.watchdog = Watchdog(watch, self.children, estate.board, self.dumps)
+        self._talk = Conversation(self.children, selector, acceptor.resume, self._bury)
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
+
+    @property
+    def interface(self) -> str:
+        """Of the application, as it was found first."""
+        return self._talk.interface
 
     def lines(self) -> dict[int, Line]:
         """The children's lines of the board, by their ids."""
@@ -66,7 +69,8 @@ class PosixHost:
 
     def wait(self, deadline: float | None) -> Iterator[Fact]:
         """Sleep until something happens or *deadline*, and tell what did."""
-        times = [t for t in (deadline, self._acceptor.next_check()) if t is not None]
+        checks = (self._acceptor.next_check(), self.watchdog.next_check())
+        times = [t for t in (deadline, *checks) if t is not None]
         timeout = max(0.0, min(times) - self.now()) if times else LONGEST_SLEEP
         ready = self.selector.select(min(timeout, LONGEST_SLEEP))
         now = self.now()
@@ -75,6 +79,7 @@ class PosixHost:
             reaction: Reaction = key.data
             yield from reaction(now)
         self._acceptor.check(now)
+        yield from self.watchdog.check(now)
 
     # -- orders --------------------------------------------------------------
 
@@ -84,7 +89,7 @@ class PosixHost:
             child = self._nursery.template(order)
         except OSError as error:
             return self._miscarry(order.id, error)
-        self._register(child)
+        self._talk.begin(child)
         return self._introduce(child)
 
     def spawn(self, order: Spawn) -> Iterable[Fact]:
@@ -93,15 +98,15 @@ class PosixHost:
             listeners = self._acceptor.listeners_of(order.slot, self.now())
             if order.template is None:
                 child = self._nursery.worker(order, listeners)
-                self._register(child)
+                self._talk.begin(child)
                 return self._introduce(child)
             child, message, descriptors = self._nursery.request(order, listeners)
         except OSError as error:
             return self._miscarry(order.id, error)
-        self._register(child)
+        self._talk.begin(child)
         template = self.children.get(order.template)
         assert template is not None, "the core spawns from templates that live"
-        return self._say(template, message, descriptors)
+        return self._talk.say(template, message, descriptors)
 
     def _introduce(self, child: Child) -> Iterable[Fact]:
         assert child.pid is not None, "it was forked by us"
@@ -111,7 +116,7 @@ class PosixHost:
         reason = error.strerror or str(error)
         log.error("spawn_failed", reason=reason)
         if child := self.children.get(id):
-            return list(self._bury(child, 1, self.now(), reason=reason))
+            return list(self._bury(child, 1, self.now(), reason))
         return [Exited(id, 1, reason)]
 
     def admit(self, id: int) -> Iterable[Fact]:
@@ -120,7 +125,15 @@ class PosixHost:
         if child is None:
             return []
         self._acceptor.join(child, self.now())
-        return self._say(child, Admit())
+        return self._talk.say(child, Admit())
+
+    def suspend(self, id: int) -> None:
+        if child := self.children.get(id):
+            self._acceptor.suspend(child, self.now())
+
+    def resume(self, id: int) -> None:
+        if child := self.children.get(id):
+            self._acceptor.join(child, self.now())
 
     def close_listeners(self) -> None:
         self._acceptor.close(self.now())
@@ -131,10 +144,18 @@ class PosixHost:
         if child is None:
             return []
         self._acceptor.leave(child, self.now())
-        facts = self._say(child, Stop(grace))
+        facts = self._talk.say(child, Stop(grace))
         if child.pid is not None:
             reaper.kill(child.pid, signal.SIGTERM)
         return facts
+
+    def abort(self, id: int, reason: str) -> None:
+        """By a signal that the application may catch."""
+        if child := self.children.get(id):
+            self._acceptor.leave(child, self.now())
+            child.reason = reason
+            if child.pid is not None:
+                reaper.kill(child.pid, signal.SIGABRT)
 
     def kill(self, id: int) -> Iterable[Fact]:
         """Kill the process; its group follows when it is reaped.
@@ -152,96 +173,33 @@ class PosixHost:
             return list(self._bury(child, -signal.SIGKILL, self.now()))
         return []
 
-    # -- children ------------------------------------------------------------
-
-    def _register(self, child: Child) -> None:
-        self.selector.register(
-            child.channel, selectors.EVENT_READ, partial(self._hear_child, child)
-        )
-
-    def _say(
-        self, child: Child, message: FromPrimary, descriptors: list[int] | None = None
-    ) -> list[Fact]:
-        try:
-            child.channel.send(message, descriptors)
-        except RemoteError as error:
-            return self._blame(child, error)
-        self._listen_to(child)
-        return []
-
-    def _listen_to(self, child: Child) -> None:
-        """Wake for what it says; and for room to write, while something is left to be said."""
-        events = selectors.EVENT_READ
-        if not child.channel.flush():
-            events |= selectors.EVENT_WRITE
-        with suppress(KeyError):  # at its end: nobody listens any more
-            self.selector.modify(child.channel, events, partial(self._hear_child, child))
-
-    def _hear_child(self, child: Child, now: float) -> Iterator[Fact]:
-        """Read what a child says. The end of a channel without a pid: it never lived."""
-        if self.children.get(child.id) is not child:
-            return  # buried earlier in this batch
-        self._listen_to(child)
-        yield from self._read(child, now)
-        if child.channel.is_ended:
-            with suppress(KeyError):
-                self.selector.unregister(child.channel)
-            if child.pid is None:
-                yield from self._hear_templates(now)
-            if child.pid is None:
-                yield from self._bury(child, 0, now, reason="its template did not")
-
-    def _read(self, child: Child, now: float) -> Iterator[Fact]:
-        try:
-            for message in child.channel.receive():
-                if isinstance(message, Ready):
-                    self.interface = self.interface or message.interface
-                yield from mail.facts(child, message, self.children)
-                if isinstance(message, Nudge):
-                    self._acceptor.resume(now)
-        except RemoteError as error:
-            yield from self._blame(child, error)
-
-    def _blame(self, child: Child, error: RemoteError) -> list[Fact]:
-        log.error("child_misbehaved", process=str(child), pid=child.pid, reason=str(error))
-        return [Misbehaved(child.id)]
-
-    def _hear_templates(self, now: float) -> Iterator[Fact]:
-        """A pid that is told was told before its process became ours."""
-        for template in self.children.templates():
-            yield from self._read(template, now)
-
     # -- signals and deaths --------------------------------------------------
 
     def _hear_signals(self, now: float) -> Iterator[Fact]:
         caught = self._signals.take()
         if signal.SIGCHLD in caught:
             yield from self._reap(now)
-        for number, (request, _) in REQUESTS.items():
-            if number in caught:
-                log.info("signal", signal=number.name)
-                if request is not None:
-                    yield request
+        yield from self._signals.requests(caught)
 
     def _reap(self, now: float) -> Iterator[Fact]:
         while (pid := reaper.find_dead()) is not None:
             child = self.children.by_pid(pid)
             if child is None:
-                yield from self._hear_templates(now)
+                yield from self._talk.hear_templates(now)
                 child = self.children.by_pid(pid)
             has_group = child is not None or self.aides.takes_group_along(pid)
             status = reaper.reap(pid, and_group=has_group)
             if child is None and not self.aides.note_exit(pid, status, now):
                 log.debug("stranger_reaped", pid=pid, status=status)  # an orphan of a worker's
             elif child is not None:
-                yield from self._read(child, now)  # its last words
+                yield from self._talk.read(child, now)  # its last words
                 yield from self._bury(child, status, now)
 
-    def _bury(self, child: Child, status: int, now: float, *, reason: str = "") -> Iterator[Fact]:
+    def _bury(self, child: Child, status: int, now: float, reason: str = "") -> Iterator[Fact]:
+        self.watchdog.forget(child)
         uncounted = self._acceptor.bury(child, now)
         self.tally.note_exit(child, status, uncounted)
-        with suppress(KeyError):  # muted already, at its end
-            self.selector.unregister(child.channel)
+        self._talk.end(child)
         child.close()
         self.tally.fold(child)
         self.children.remove(child)

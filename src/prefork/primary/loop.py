@@ -7,6 +7,7 @@ from typing import Protocol
 from prefork import log
 from prefork.core.fleet import Fleet
 from prefork.core.messages import (
+    Abort,
     Admit,
     AnnounceReady,
     AskToStop,
@@ -17,12 +18,19 @@ from prefork.core.messages import (
     Note,
     Order,
     ReloadStatus,
+    Resume,
     Spawn,
     StartTemplate,
+    Suspend,
     TellReload,
 )
 
 _LOGGERS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error": log.error}
+
+
+# Of these the host has nothing to tell.
+Act = Suspend | Resume | Abort | CloseListeners
+Quiet = Act | AnnounceReady | TellReload | Note | Finish
 
 
 class Host(Protocol):
@@ -33,8 +41,11 @@ class Host(Protocol):
     def start_template(self, order: StartTemplate) -> Iterable[Fact]: ...
     def spawn(self, order: Spawn) -> Iterable[Fact]: ...
     def admit(self, id: int) -> Iterable[Fact]: ...
+    def suspend(self, id: int) -> None: ...
+    def resume(self, id: int) -> None: ...
     def close_listeners(self) -> None: ...
     def ask_to_stop(self, id: int, grace: float) -> Iterable[Fact]: ...
+    def abort(self, id: int, reason: str) -> None: ...
     def kill(self, id: int) -> Iterable[Fact]: ...
 
 
@@ -95,10 +106,10 @@ class Primary:
             case _:
                 self._do(order)
 
-    def _do(self, order: CloseListeners | AnnounceReady | TellReload | Note | Finish) -> None:
+    def _do(self, order: Quiet) -> None:
         match order:
-            case CloseListeners():
-                self._host.close_listeners()
+            case Suspend() | Resume() | Abort() | CloseListeners():
+                self._act(order)
             case AnnounceReady():
                 self._announce()
             case TellReload(status):
@@ -107,3 +118,14 @@ class Primary:
                 _LOGGERS[level](event, **dict(fields))
             case Finish(code):
                 self._exit_code = code
+
+    def _act(self, order: Act) -> None:
+        match order:
+            case Suspend(id):
+                self._host.suspend(id)
+            case Resume(id):
+                self._host.resume(id)
+            case Abort(id, reason):
+                self._host.abort(id, reason)
+            case CloseListeners():
+                self._host.close_listeners()

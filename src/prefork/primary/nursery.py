@@ -5,7 +5,7 @@ import importlib
 import os
 import socket
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 
 from prefork.core.messages import Spawn, StartTemplate
@@ -13,9 +13,10 @@ from prefork.core.process import Role
 from prefork.primary import priority
 from prefork.primary.children import Child, Children
 from prefork.primary.listeners import Listener
-from prefork.wire import boundary, channel, handover, signalling
+from prefork.wire import boundary, channel, handover, inquiry, signalling
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import Birth, Estate, TemplateBirth, WorkerBirth, inherited
+from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import SpawnWorker
 
 
@@ -40,8 +41,10 @@ class Nursery:
     def worker(self, order: Spawn, listeners: Sequence[Listener]) -> Child:
         """Fork a worker."""
         ours, theirs = channel.pair()
-        with closing(theirs):
-            child, receiving = self._enter_worker(order, ours)
+        with ExitStack() as opened:
+            opened.enter_context(closing(theirs))
+            child, receiving, respondent = self._enter_worker(order, ours)
+            opened.enter_context(closing(respondent))
             birth = WorkerBirth(
                 self._estate,
                 order.id,
@@ -51,6 +54,7 @@ class Nursery:
                 theirs,
                 receiving,
                 tuple(each.sock for each in listeners),
+                respondent,
             )
             child.pid = fork(self._estate.entries.worker, birth)
         return child
@@ -60,18 +64,24 @@ class Nursery:
     ) -> tuple[Child, SpawnWorker, list[int]]:
         """Make what a template needs to fork a worker: the message, and the descriptors with it."""
         ours, theirs = channel.pair()
-        with closing(theirs):
-            child, receiving = self._enter_worker(order, ours)
+        with ExitStack() as opened:
+            opened.enter_context(closing(theirs))
+            child, receiving, respondent = self._enter_worker(order, ours)
+            opened.enter_context(closing(respondent))
             addresses = [each.address for each in listeners]
             message = SpawnWorker(order.id, order.slot, child.line, addresses)
-            given = [receiving, theirs, *(each.sock for each in listeners)]
-            return child, message, _duplicates(each.fileno() for each in given)
+            socks = [receiving, theirs, *(each.sock for each in listeners)]
+            given = [each.fileno() for each in socks]
+            return child, message, _duplicates([*given[:2], *respondent.descriptors, *given[2:]])
 
-    def _enter_worker(self, order: Spawn, ours: socket.socket) -> tuple[Child, socket.socket]:
+    def _enter_worker(
+        self, order: Spawn, ours: socket.socket
+    ) -> tuple[Child, socket.socket, Respondent]:
         child = self._enter(Role.WORKER, order, ours)
         child.slot, child.template = order.slot, order.template
         child.handover, child.kept = handover.pair()
-        return child, child.kept
+        child.inquirer, respondent = inquiry.pair()
+        return child, child.kept, respondent
 
     def _enter(self, role: Role, order: StartTemplate | Spawn, ours: socket.socket) -> Child:
         """Put a child on the list, with a clean line of the board."""

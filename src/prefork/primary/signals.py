@@ -3,8 +3,10 @@
 import os
 import select
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
+from prefork import log
 from prefork.core.messages import (
     Fact,
     QuitRequested,
@@ -80,6 +82,14 @@ class Signals:
         caught = set(self._caught)
         self._caught -= caught
         return caught
+
+    def requests(self, caught: set[int]) -> Iterator[Fact]:
+        """Tell what those that were caught request, in the order of the table."""
+        for number, (request, _) in REQUESTS.items():
+            if number in caught:
+                log.info("signal", signal=number.name)
+                if request is not None:
+                    yield request
 
     def _remember(self, number: int, _: FrameType | None) -> None:
         self._caught.add(number)

@@ -49,6 +49,7 @@ class Bounded:
     low: float
     high: float | None = None
     is_open: bool = False  # *low* itself is too low
+    also: tuple[float, ...] = ()  # beside those in between
 
     def __call__(self, value: Any) -> str | None:
         return self.check(value)
@@ -87,6 +88,17 @@ def seconds(*, above: float | None = None) -> Check:
         return None
 
     return Bounded(check, above or 0, LONGEST, is_open=above is not None)
+
+
+def patience(*, above: float) -> Check:
+    """Accept durations above *above*, and 0 for ever."""
+
+    def check(value: float) -> str | None:
+        if value == 0 or above < value <= LONGEST:
+            return None
+        return got(f"must be 0, or more than {above:g} seconds and at most {LONGEST}", value)
+
+    return Bounded(check, above, LONGEST, is_open=True, also=(0,))
 
 
 def one_of(*choices: str) -> Check:

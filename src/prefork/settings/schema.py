@@ -1,4 +1,4 @@
-"""Every setting, declared once, in `serving`, `encryption` and `running`.
+"""Every setting, declared once, in `serving`, `encryption`, `running` and `supervision`.
 
 The command line, the environment, the file, the checks and the reference page are all made from
 the fields of `Settings`; a value that is wrong is named there and nowhere else.
@@ -13,10 +13,11 @@ from prefork.settings.declaration import Described
 from prefork.settings.encryption import Encryption
 from prefork.settings.running import Running
 from prefork.settings.serving import Serving
+from prefork.settings.supervision import Supervision
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Running, Encryption, Serving):
+class Settings(Supervision, Running, Encryption, Serving):
     """What `prefork serve` was asked for. Raises SettingsError that names every problem at once."""
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
+from prefork.wire.inquiry import Respondent
 from prefork.wire.outlet import Desk
 
 
@@ -64,6 +65,7 @@ class WorkerBirth:
     channel: socket.socket
     handover: socket.socket  # the receiving end
     listeners: tuple[socket.socket, ...]  # those that it accepts from, once it is admitted
+    inquiry: Respondent  # by which it is asked what it is at
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def inherited(birth: Birth) -> list[int]:
             own = [birth.channel]
         case WorkerBirth():
             own = [birth.channel, birth.handover, *birth.listeners]
+            return [each.fileno() for each in own] + birth.inquiry.descriptors + birth.estate.kept
         case AideBirth():
             own = [desk.receiving] if desk is not None and birth.takes_output else []
     return [each.fileno() for each in own] + birth.estate.kept

@@ -70,7 +70,8 @@ class Admit(Message, frozen=True):
 
 
 class SpawnWorker(Message, frozen=True):
-    """To a template. With it come the worker's hand-over, its channel, and its own listeners."""
+    """To a template. With it come the worker's hand-over, its channel, both its ends of the
+    inquiry, and its own listeners."""
 
     id: int
     slot: int

@@ -22,15 +22,16 @@ from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
 from prefork.wire.outlet import Outlet
-from prefork.worker import bounds, credentials, heartbeat
+from prefork.worker import bounds, credentials, heartbeat, witness
 from prefork.worker.access_log import open_access_log
 from prefork.worker.code import Code
-from prefork.worker.heartbeat import Heartbeat
+from prefork.worker.heartbeat import Bystander, Heartbeat
 from prefork.worker.hooks import Hook, WorkerInfo
 from prefork.worker.intake import Intake
 from prefork.worker.lifespan import Lifespan
 from prefork.worker.link import Link
 from prefork.worker.server import Server
+from prefork.worker.witness import Witness
 
 try:
     import uvloop
@@ -59,7 +60,9 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
     line = birth.estate.board.line(birth.line)
     outlet = Outlet(birth.estate.output, f"w{birth.slot}")
     outlet.open()
-    heartbeat.watch(channel, line, outlet)
+    witness.listen(birth.inquiry)
+    seen = Witness()
+    heartbeat.watch(Bystander(channel, outlet, birth.inquiry, seen), line)
     try:
         tls = tls or credentials.context(settings)
         code = code or Code.load(settings)
@@ -72,21 +75,27 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
         report(channel, "startup", error)
         return ExitCode.APP_START
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(Worker(birth, channel, code, tls).live())
+        return runner.run(Worker(birth, channel, code, seen, tls).live())
 
 
 class Worker:
     def __init__(
-        self, birth: WorkerBirth, channel: Channel, code: Code, tls: ssl.SSLContext | None = None
+        self,
+        birth: WorkerBirth,
+        channel: Channel,
+        code: Code,
+        seen: Witness,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._birth = birth
         self._channel = channel
         self._code = code
+        self._seen = seen
         self._tls = tls
 
     async def live(self) -> int:
         """Start up, serve, drain, shut down."""
-        loop = asyncio.get_running_loop()
+        loop = self._seen.loop = asyncio.get_running_loop()
         link = Link(self._channel, loop)
         lifespan = Lifespan(self._code.application)
         try:
@@ -126,6 +135,7 @@ class Worker:
         server = Server(
             self._code.application, bounds.limits_of(settings), line, loop, lifespan.state
         )
+        self._seen.members = server.members
         server.trust(Trust(Peers(settings.forwarded_allow_ips), settings.forwarded_headers))
         server.log_to(open_access_log(settings, birth.estate.stdout))
         Heartbeat(

@@ -8,7 +8,7 @@ from typing import cast
 
 from prefork.http.proxy_protocol import Introduction
 from prefork.worker.address import Address, address_of
-from prefork.worker.service import Service
+from prefork.worker.service import Answered, Service
 from prefork.worker.waiters import Waiters
 
 FOREVER = float("inf")
@@ -60,6 +60,11 @@ class Flow(asyncio.Protocol):
         self._discarded = 0
         self._taken_by = FOREVER  # when a client that an answer waits for has to have taken some
         self._unsent = FOREVER  # bytes that the client had not taken when that was last looked at
+
+    @property
+    def request(self) -> Answered | None:
+        """What is being answered now."""
+        return getattr(self, "_cycle", None) if self._phase is BUSY else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's inherits from nothing

@@ -7,14 +7,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from prefork.wire import descriptors
 from prefork.wire.board import Field, Line
 from prefork.wire.channel import Channel
+from prefork.wire.inquiry import Respondent
 from prefork.wire.outlet import Outlet
+from prefork.worker.witness import Witness
 
 BEAT = 0.5  # seconds; a worker's progress, not its beat, tells the primary that it is stuck
 SPARE_DESCRIPTORS = 64  # for the application's files and its own connections
+THREAD = "heartbeat"
 COUNT_BELOW = 256  # connections; counting descriptors costs time in proportion to them,
 COUNT_NEAR = 1000  # and is worth it again near the limit
 
@@ -55,24 +59,38 @@ class Heartbeat:
         return int(max(0, min(self._connections, limit - self._others)))
 
 
-def watch(channel: Channel, line: Line, outlet: Outlet) -> None:
+@dataclass(frozen=True, slots=True)
+class Bystander:
+    """What the thread beside the loop sees to: the primary's life, its inquiries, our output."""
+
+    channel: Channel
+    outlet: Outlet
+    respondent: Respondent
+    witness: Witness
+
+
+def watch(by: Bystander, line: Line) -> None:
     """Start the thread that beats beside the loop, and ends the process with its primary.
 
     Where there is no parent-death signal this thread alone ends a worker whose loop is blocked.
     """
-    threading.Thread(
-        target=_watch, args=(channel, line, outlet), name="heartbeat", daemon=True
-    ).start()
+    threading.Thread(target=_watch, args=(by, line), name=THREAD, daemon=True).start()
 
 
-def _watch(channel: Channel, line: Line, outlet: Outlet) -> None:
-    poll = select.poll()
+def _watch(by: Bystander, line: Line) -> None:
+    channel, outlet, poll = by.channel, by.outlet, select.poll()
     for each in (channel.fileno(), *outlet.piped):
         poll.register(each, 0)  # no events asked for: it wakes for the end alone
+    poll.register(by.respondent, select.POLLIN)
     while True:
         for descriptor, seen in poll.poll(BEAT * 1000):
             if descriptor == channel.fileno():
                 os.killpg(0, signal.SIGKILL)
+            elif descriptor == by.respondent.fileno():
+                if seen & select.POLLIN:
+                    by.witness.answer(by.respondent)
+                else:
+                    poll.unregister(descriptor)  # the primary is gone; the channel ends too
             elif not seen & select.POLLERR or not outlet.mend(descriptor):
                 poll.unregister(descriptor)  # the application closed it, or nobody takes pipes
         line[Field.BEAT_THREAD] = time.monotonic_ns()

@@ -70,6 +70,8 @@ class Preamble:
 
     __slots__ = ("_attach", "_header", "_owner", "_peer", "_sock", "deadline")
 
+    request = None  # there can be none yet
+
     def __init__(self, owner: Preambles, sock: socket.socket, peer: object, attach: Attach) -> None:
         self._owner = owner
         self._sock = sock

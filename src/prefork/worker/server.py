@@ -20,7 +20,7 @@ from prefork.worker.handler import HandlerCycle
 from prefork.worker.logged import LoggedProtocol
 from prefork.worker.preamble import Preambles
 from prefork.worker.protocol import HttpProtocol
-from prefork.worker.service import COARSE, DRAIN_IDLE, Service
+from prefork.worker.service import COARSE, DRAIN_IDLE, Member, Service
 from prefork.worker.threads import Threads
 from prefork.worker.websocket import WebSocketCycle
 from prefork.worker.wsgi import WsgiCycle
@@ -76,6 +76,11 @@ class Server:
     def in_flight(self) -> int:
         """How many requests were begun and are not answered."""
         return self._service.in_flight
+
+    @property
+    def members(self) -> set[Member]:
+        """The connections that are open, as they come and go."""
+        return self._service.members
 
     def log_to(self, access_log: AccessLog | None) -> None:
         """Tell of the requests of all connections that are made from now on."""

@@ -20,10 +20,22 @@ DRAIN_IDLE = 1.0  # seconds; closing at once failed 3,620 of 27k POSTs, after 0.
 COARSE = 0.5  # seconds by which `now` may lag behind: the worker's tick
 
 
+class Answered(Protocol):
+    """A request, as far as it must be known to tell which it is."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+
 class Member(Protocol):
     """A connection, as far as the service must know it."""
 
     deadline: float
+
+    @property
+    def request(self) -> "Answered | None": ...
 
     def expire(self) -> None: ...
     def drain(self, delay: float) -> None: ...

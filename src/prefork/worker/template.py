@@ -16,6 +16,7 @@ from prefork.wire import boundary, lineage, signalling, stream
 from prefork.wire.channel import Channel
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import TemplateBirth, WorkerBirth
+from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import Declined, Forked, Ready, SpawnWorker, Stop
 from prefork.wire.outlet import Outlet
 from prefork.worker import credentials, entry, remains
@@ -94,7 +95,7 @@ class Template:
 
     def _fork(self, order: SpawnWorker) -> None:
         """Fork a worker that is the primary's child: through a parent of its own that exits."""
-        given = self._channel.claim(2 + len(order.listeners))
+        given = self._channel.claim(4 + len(order.listeners))
         boundary.flush()  # what the import printed is printed once
         with ExitStack() as opened:
             for descriptor in given:
@@ -145,7 +146,7 @@ class Template:
 
     def _worker_birth(self, order: SpawnWorker, given: list[int]) -> WorkerBirth:
         estate = self._birth.estate
-        handover, channel, *listeners = given
+        handover, channel, asked, answering, *listeners = given
         families = [estate.families[address] for address in order.listeners]
         return WorkerBirth(
             estate,
@@ -156,6 +157,7 @@ class Template:
             entry.unix_socket(channel),
             entry.unix_socket(handover),
             tuple(map(stream.adopt, listeners, families)),
+            Respondent(asked, answering),
         )
 
     # -- undertaking ---------------------------------------------------------
