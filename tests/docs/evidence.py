@@ -67,6 +67,7 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "::test_a_client_is_asked_every_ws_ping_interval_and_has_ws_ping_timeout",
     "ws_ping_timeout": f"{WEBSOCKET}"
     "::test_a_client_is_asked_every_ws_ping_interval_and_has_ws_ping_timeout",
+    "worker_timeout": f"{PROCESS}/test_watchdog.py",
     "workers": f"{PROCESS}/test_spread.py"
     "::test_400_connections_one_after_another_are_100_for_each_worker",
 }

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from tests.support.pacing import think
+from tests.support.pacing import hold, think
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -41,6 +41,9 @@ async def behave(path: str, query: dict[str, list[str]]) -> None:
         tell("wedged")
         while True:
             pass
+    elif path == "/nap":
+        tell("naps")
+        hold(float(query["seconds"][0]))  # it blocks the loop, and lets other threads run
     elif path == "/hold":
         tell("holds")
         sum(itertools.repeat(0, 10**15))  # in C: no other thread gets the interpreter

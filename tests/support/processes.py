@@ -80,6 +80,11 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
+def run_delay(pid: int) -> float:
+    """Return the seconds that *pid*'s main thread could have run, ever, and had no core."""
+    return int(_text(PROC / str(pid) / "task" / str(pid) / "schedstat").split()[1]) / 1e9
+
+
 def pss(pid: int) -> int:
     """Return the bytes of memory of *pid*, pages that it shares counted in parts; 0 where gone."""
     return _kilobytes(pid, "smaps_rollup", "Pss:")

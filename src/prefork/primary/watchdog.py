@@ -87,7 +87,7 @@ class Watchdog:
 
     def _take_dump(self, child: Child, blocked: Blocked, now: float) -> None:
         """Log it with a dump, which is there in a moment."""
-        in_flight = self._board.line(child.line)[Field.IN_FLIGHT]
+        published = self._board.line(child.line)[Field.IN_FLIGHT]  # as of the last beat
 
         def tell(dump: Dump) -> None:
             left = len(dump.tasks[LOGGED_TASKS:])
@@ -102,7 +102,7 @@ class Watchdog:
                 **_who(child),
                 verdict=blocked.verdict.value,
                 seconds=blocked.seconds,
-                in_flight=in_flight,
+                in_flight=len(dump.requests) or published,
                 **({"requests": dump.requests} if dump.requests else {}),
                 detail="\n".join(lines(few)),
             )

@@ -1,0 +1,212 @@
+"""Workers whose event loop does not turn: seen, told, kept out of rotation, replaced."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.process.conftest import Serve
+from tests.support import pacing, processes
+from tests.support.asking import Caller, ask
+from tests.support.program import Program, Stats
+from tests.support.pulse import Pulse, p
+
+WARN = 2.0  # seconds: the default of block_warn
+TWO = ("--workers", "2")
+POLICIES = ["rr", "least", "hash", "shared", "reuseport"]
+WEDGES = {  # by path: what the dump must have
+    "/wedge": r"apps\.py\", line \d+, in behave\n +while True:",
+    "/nap?seconds=60": r"pacing\.py\", line \d+, in hold\n +time\.sleep",
+    "/hold": r"apps\.py\", line \d+ in behave",
+    "stop": r"no stacks: it is stopped, and nothing in it can run \(state T",
+}
+VERDICTS = {"/wedge": "loop", "/nap?seconds=60": "loop", "/hold": "interpreter", "stop": "stopped"}
+
+
+def halt(pid: int) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    processes.until_state(pid, "T")
+
+
+@contextmanager
+def wedged(program: Program, how: str) -> Iterator[int]:
+    """Have one of the workers hang; yields its pid."""
+    if how == "stop":
+        victim = program.workers(2)[0]
+        halt(victim)
+        yield victim
+        return
+    with closing(Caller(program.port, 250)) as caller:
+        caller.send(how)
+        word = {"/wedge": "wedged", "/hold": "holds"}.get(how, "naps")
+        yield int(program.journal.wait_for_line(f"app: {word} in")[0].split()[-1])
+
+
+def pids(stats: Stats) -> list[int]:
+    return [worker["pid"] for worker in stats["workers"]]
+
+
+def blocked(program: Program, count: int = 1) -> dict[str, Any]:
+    """Wait until the log tells of one that is blocked."""
+    return program.journal.wait_for("worker_blocked", count=count, timeout=20)[-1]
+
+
+@pytest.mark.parametrize("how", WEDGES)
+def test_a_worker_that_hangs_is_noticed_dumped_aborted_and_replaced(serve: Serve, how: str) -> None:
+    program = serve(*TWO, "--worker-timeout", "4")
+    with wedged(program, how) as victim:
+        before = processes.run_delay(victim)
+        found = blocked(program)
+        own = found["seconds"]  # without what it waited for a core, which is the machine's doing
+        assert (found["pid"], found["verdict"]) == (victim, VERDICTS[how])
+        assert WARN <= own < WARN + 0.5 + processes.run_delay(victim) - before
+        assert re.search(WEDGES[how], found["detail"]), found["detail"]
+        gone = program.journal.wait_for("worker_exited", timeout=20)[0]
+    assert gone["pid"] == victim
+    assert gone["status"] == (-signal.SIGKILL if how == "stop" else -signal.SIGABRT)
+    assert gone["reason"].endswith("for 4 s (worker_timeout)")
+    assert victim not in program.workers(2)
+    assert ask(program.port, "/pid").status == 200
+
+
+@pytest.mark.parametrize(
+    ("policy", "how"),
+    [
+        ("rr", "/wedge"),
+        ("reuseport", "stop"),
+        *(
+            pytest.param(policy, how, marks=pytest.mark.slow)
+            for policy in POLICIES
+            for how in WEDGES
+        ),
+    ],
+)
+def test_new_connections_do_not_wait_for_a_worker_that_hangs(
+    serve: Serve, policy: str, how: str
+) -> None:
+    program = serve(*TWO, "--policy", policy)
+    with wedged(program, how) as victim:
+        with Pulse(program.port) as pulse:
+            blocked(program)
+            pacing.hold(2.0)  # while it is out of rotation
+        [times] = pulse.times
+        print(times)
+        assert victim in pids(program.stats())
+        assert not times.failed
+        assert times.p99 < 300
+        longest = max(p(times.kept, 1), p(times.new, 1))
+        assert longest < (1000 if policy in ("rr", "least") else 2500)
+
+
+def test_a_worker_that_turns_again_is_back_in_rotation(serve: Serve) -> None:
+    program = serve(*TWO)
+    with wedged(program, "/nap?seconds=4") as victim:
+        blocked(program)
+        program.settled(lambda stats: stats["state"] == "degraded")
+        assert {ask(program.port, "/pid").pid for _ in range(6)} == {*program.workers(2)} - {victim}
+        recovered = program.journal.wait_for("worker_recovered", timeout=20)[0]
+    assert recovered["pid"] == victim
+    assert recovered["seconds"] > 3
+    program.settled(lambda stats: stats["state"] == "serving")
+    assert {ask(program.port, "/pid").pid for _ in range(6)} == {*program.workers(2)}
+    assert victim in program.workers(2)
+
+
+def test_all_workers_that_hang_at_once_are_replaced(serve: Serve) -> None:
+    program = serve("--workers", "3", "--worker-timeout", "3")
+    old = program.workers(3)
+    for pid in old:
+        halt(pid)
+    with closing(Caller(program.port, timeout=30)) as caller:
+        assert caller.ask("/pid").pid not in old
+    program.settled(lambda stats: not {*old} & {*pids(stats)}, timeout=20)
+    program.workers(3)
+
+
+def everybody(program: Program) -> list[int]:
+    return [*program.tree(), program.pid]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [("2", 4.0), pytest.param("3", 10.0, marks=pytest.mark.slow)]
+)
+def test_nobody_is_killed_because_all_of_us_were_stopped(
+    serve: Serve, timeout: str, seconds: float
+) -> None:
+    program = serve("--workers", "4", "--worker-timeout", timeout)
+    before = program.workers(4)
+    pids = everybody(program)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    pacing.hold(seconds)
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGCONT)
+    pacing.hold(float(timeout) + 1)
+    assert program.workers(4) == before
+    assert "worker_blocked" not in program.journal.text
+
+
+@contextmanager
+def hogs(count: int) -> Iterator[None]:
+    """Have so many processes use all the time that there is, before us."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    with ExitStack() as running:
+        for _ in range(count):
+            hog = subprocess.Popen(["nice", "-n", "-5", *spin])
+            running.callback(hog.wait)
+            running.callback(hog.kill)
+        yield
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may run before others")
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [("2", 4.0), pytest.param("3", 10.0, marks=pytest.mark.slow)]
+)
+def test_nobody_is_killed_because_the_machine_is_busy(
+    serve: Serve, timeout: str, seconds: float
+) -> None:
+    program = serve("--workers", "4", "--worker-timeout", timeout)
+    before = program.workers(4)
+    with hogs(16):
+        pacing.hold(seconds)
+    pacing.hold(1)
+    assert program.workers(4) == before
+    assert "worker_timeout" not in program.journal.text
+
+
+def test_a_wsgi_worker_whose_threads_are_all_busy_is_not_blocked(
+    serve: Serve, tmp_path: Path
+) -> None:
+    program = serve("--threads", "2", app="tests.support.gateway:app")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ExitStack() as opened:
+        callers = [opened.enter_context(closing(Caller(program.port, n))) for n in range(3)]
+        for caller in callers:
+            caller.send(f"/hold{pipe}")
+        program.journal.wait_for_line("app: holds", count=2)
+        pacing.hold(WARN + 1)
+        assert "worker_blocked" not in program.journal.text
+        for count in (2, 3):
+            pipe.write_bytes(b"")
+            program.journal.wait_for_line("app: lets go", count=count)
+        assert [caller.reply().status for caller in callers] == [200] * 3
+
+
+def test_a_worker_that_hangs_while_it_drains_is_dumped_and_has_the_deadline_of_its_drain(
+    serve: Serve,
+) -> None:
+    program = serve(*TWO, "--graceful-timeout", "3", "--worker-timeout", "60")
+    with wedged(program, "/wedge") as victim:
+        start = time.monotonic()
+        program.signal(signal.SIGTERM)
+        assert blocked(program)["pid"] == victim
+        assert program.wait(15) == 6
+        assert time.monotonic() - start > 2.9
