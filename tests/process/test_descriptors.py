@@ -105,7 +105,7 @@ def test_a_template_that_cannot_fork_keeps_the_code_and_tries_again(serve: Serve
     (template,) = [entry["pid"] for entry in program.stats()["templates"]]
     limit = resource.prlimit(template, resource.RLIMIT_NOFILE)
     # Room for what comes with the order, and none for the pipe.
-    room = (free_numbers(template, 2), limit[1])
+    room = (free_numbers(template, 4), limit[1])
     resource.prlimit(template, resource.RLIMIT_NOFILE, room)
     (victim,) = program.workers(1)
     os.kill(victim, signal.SIGKILL)

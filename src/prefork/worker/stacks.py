@@ -17,13 +17,13 @@ CHAINED = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Task)
 
 def of_task(task: "asyncio.Task[None] | None") -> str:
     """Say where a task of a request is, down to what it awaits; empty: nowhere."""
-    return _told([] if task is None else list(_chain(task)))
+    return _told([] if task is None else list(chain(task)))
 
 
 def of_thread(code: CodeType, owner: object) -> str:
     """Say where the thread is in which *code* runs as a method of *owner*; empty: in none."""
     for frame in sys._current_frames().values():
-        frames = list(_inwards(frame))
+        frames = list(inwards(frame))
         for depth, each in enumerate(frames):
             if each.f_code is code and each.f_locals.get("self") is owner:
                 return _told(frames[depth + 1 :])
@@ -37,7 +37,8 @@ def _told(frames: list[FrameType]) -> str:
     return "".join(StackSummary.from_list(list(summary)[theirs:]).format()).rstrip()
 
 
-def _inwards(frame: FrameType | None) -> Iterator[FrameType]:
+def inwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """A thread's frames from its innermost, the outermost first."""
     found = []
     while frame is not None:
         found.append(frame)
@@ -45,7 +46,7 @@ def _inwards(frame: FrameType | None) -> Iterator[FrameType]:
     return reversed(found)
 
 
-def _chain(awaited: Any) -> Iterator[FrameType]:
+def chain(awaited: Any) -> Iterator[FrameType]:
     """The frames of what is awaited, and of what that awaits in its turn."""
     for _ in range(DEEPEST):
         frame = None
