@@ -16,7 +16,7 @@ from prefork.policy.ledger import STUCK_AFTER
 from prefork.policy.schemes import Accepts
 from prefork.primary import steering
 from prefork.primary.acceptor import LOOK_OVER
-from prefork.primary.listeners import Listeners
+from prefork.primary.listeners import Listener, Listeners
 from prefork.primary.steering import Instruction, program
 from prefork.settings.address import TcpAddress, UnixAddress
 from prefork.wire.board import Field
@@ -105,40 +105,47 @@ def test_400_connections_are_spread_evenly_over_what_is_open() -> None:
         assert all(abs(length - 100) < 5 * 8.7 for length in queued[:2] + queued[3:])
 
 
-class Refusing(socket.socket):
-    """As on a kernel that knows no such option."""
+class Kernel(socket.socket):
+    """Counts what it is told, and may know no such option."""
 
-    def setsockopt(self, *_: object) -> None:
-        raise OSError(errno.ENOPROTOOPT, "Protocol not available")
-
-
-def test_a_kernel_that_refuses_is_asked_and_told_of_once(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    with group(2) as listeners, closing(Refusing()) as refusing:
-        ((first, other),) = listeners.groups
-        members = [replace(first, sock=refusing), other]
-        it = steering.Steering()
-        it.steer([members], {0})
-        it.steer([members], {1})
-        assert capfd.readouterr().err.count("steering_refused") == 1
-
-
-class Counting(socket.socket):
     told = 0
+    refuses = False
 
     def setsockopt(self, *_: object) -> None:
         self.told += 1
+        if self.refuses:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+
+
+@contextmanager
+def pair(kernel: Kernel) -> Iterator[list[Listener]]:
+    """Two listeners of an address, of which the first is asked."""
+    with group(2) as listeners, closing(kernel):
+        ((first, other),) = listeners.groups
+        yield [replace(first, sock=kernel), other]
 
 
 def test_the_kernel_is_told_only_what_is_new() -> None:
-    with group(2) as listeners, closing(Counting()) as counting:
-        ((first, other),) = listeners.groups
-        members = [replace(first, sock=counting), other]
+    with pair(kernel := Kernel()) as members:
         it = steering.Steering()
         for served in ({0}, {0}, {0, 1}, {1, 0}, {0}):
             it.steer([members], served)
-        assert counting.told == 3
+        assert kernel.told == 3
+
+
+def test_a_kernel_that_refuses_is_told_of_once_and_asked_until_it_obeys(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pair(kernel := Kernel()) as members:
+        it = steering.Steering()
+        kernel.refuses = True
+        for served in ({0}, {0}, {1}):
+            it.steer([members], served)
+        assert capfd.readouterr().err.count("steering_refused") == 1
+        kernel.refuses = False
+        for _ in range(2):
+            it.steer([members], {1})
+        assert kernel.told == 3 + 1
 
 
 # By the acceptor

@@ -64,7 +64,7 @@ class Steering:
 
     def __init__(self) -> None:
         self._told: dict[int, tuple[int, frozenset[int]]] = {}  # by address: size, closed
-        self._is_refused = False
+        self._was_refused = False
 
     def steer(self, groups: Iterable[Sequence[Listener]], served: Collection[int]) -> None:
         """Have new connections come only to listeners whose slot is *served*.
@@ -78,14 +78,14 @@ class Steering:
                 self._tell(group[0], *wanted)
 
     def _tell(self, first: Listener, size: int, closed: frozenset[int]) -> None:
-        if self._is_refused:
-            return
         try:
             attach(first.sock, program(size, closed))
-        except OSError as error:  # an old kernel, or what stands in for one
-            log.info("steering_refused", reason=error.strerror)
-            self._is_refused = True
-        self._told[first.address] = size, closed
+        except OSError as error:  # an old kernel, or what stands in for one; or want of memory
+            if not self._was_refused:
+                log.info("steering_refused", reason=error.strerror)
+            self._was_refused = True
+        else:  # else it is asked again: what it was told before may leave out who takes now
+            self._told[first.address] = size, closed
 
 
 def _gaps(closed: Iterable[int]) -> list[tuple[int, int]]:
