@@ -55,7 +55,9 @@ def _deaths(evidence: Evidence) -> Iterator[Death]:
 
 def _cause(evidence: Evidence, id: int, pid: int, seen: float) -> tuple[float, str]:
     """Return when it was doomed, and by what; the first that fits, as the kernel has it."""
-    by_us = [deed.at for deed in evidence.of(Kind.KILL, Kind.SEND_OFF) if deed.pid == pid]
+    by_us = [
+        deed.at for deed in evidence.of(Kind.KILL, Kind.KILL_ALL, Kind.SEND_OFF) if deed.pid == pid
+    ]
     orders = {name: _order(evidence, name, id) for name in ("Kill", "AskToStop", "Spawn")}
     killed, told = orders["Kill"], orders["AskToStop"]
     if by_us:

@@ -78,6 +78,10 @@ class Hands:
         """Any worker: one that starts or drains may die as well."""
         self._strike(fault.kind, self._drawn(fault, "starting", "ready", "serving", "draining"))
 
+    def _kill_all(self, fault: Fault) -> None:
+        for worker in self._stats["workers"]:
+            self._strike(fault.kind, worker["pid"] or _nobody())
+
     def _strike(self, kind: Kind, pid: int, number: int = signal.SIGKILL) -> None:
         with suppress(ProcessLookupError):
             at = time.monotonic()
@@ -248,6 +252,7 @@ def wedged(lines: list[str]) -> list[Deed]:
 
 DO: dict[Kind, Callable[[Hands, Fault], None]] = {
     Kind.KILL: Hands._kill,
+    Kind.KILL_ALL: Hands._kill_all,
     Kind.STOP: Hands._stop,
     Kind.WEDGE: Hands._wedge,
     Kind.WEDGE_AND_KILL: Hands._wedge_and_kill,

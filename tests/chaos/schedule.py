@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 class Kind(StrEnum):
     KILL = "kill -9 a worker"
+    KILL_ALL = "kill -9 all workers"
     STOP = "stop a worker, continue it later"
     WEDGE = "block a worker's event loop"
     WEDGE_AND_KILL = "block a worker's event loop, then kill -9 it"

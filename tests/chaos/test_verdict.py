@@ -164,6 +164,14 @@ def test_whatever_is_wrong_is_found(spoil: Callable[[Evidence], None], finding: 
     assert any(finding in line for line in findings(evidence)), findings(evidence)
 
 
+def test_a_worker_that_we_stopped_need_not_be_ready() -> None:
+    evidence = good()
+    evidence.samples = [sample(5.0, 10, s1="blocked")]
+    assert findings(evidence) != []
+    evidence.deeds.append(Deed(4.0, Kind.STOP, 103, until=6.0))
+    assert findings(evidence) == []
+
+
 def test_a_failure_without_a_name_is_a_victims_too() -> None:
     evidence = good()
     evidence.report.failures = [failure(pid=0)]

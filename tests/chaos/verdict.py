@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from tests.chaos import timeline
 from tests.chaos.deaths import TOLD, Death, deaths
 from tests.chaos.evidence import Evidence, Sample, totals
-from tests.chaos.schedule import CLIENTS, MORE, WORKERS
+from tests.chaos.schedule import CLIENTS, MORE, WORKERS, Kind
 from tests.support.tidings import Failure
 from tests.support.wire import Kind as How
 
@@ -98,7 +98,7 @@ def missing_workers(evidence: Evidence) -> Iterator[str]:
         for slot in range(WORKERS):
             if slot in ready:
                 wounded.pop(slot, None)
-            elif _has_wound(evidence, slot, sample.at):
+            elif _has_wound(evidence, slot, sample):
                 wounded[slot] = sample.at
             elif slot not in wounded:
                 yield f"nobody is ready in slot {slot} at {sample.at:.3f}: {told(sample)}"
@@ -108,10 +108,14 @@ def ready_slots(sample: Sample) -> set[int]:
     return {each["slot"] for each in sample.stats["workers"] if each["state"] in READY}
 
 
-def _has_wound(evidence: Evidence, slot: int, now: float) -> bool:
+def _has_wound(evidence: Evidence, slot: int, sample: Sample) -> bool:
     """Whether somebody died there, or was blocked or stopped, a moment ago."""
-    hurt = [d for d in deaths(evidence) if d.slot == slot and d.cause != TOLD]
-    return any(death.at - LATE <= now <= death.seen + LATE for death in hurt)
+    died = [d for d in deaths(evidence) if d.slot == slot and d.cause != TOLD]
+    if any(death.at - LATE <= sample.at <= death.seen + LATE for death in died):
+        return True
+    pids = {each["pid"] for each in sample.stats["workers"] if each["slot"] == slot}
+    hurt = [deed for deed in (*evidence.of(Kind.STOP), *evidence.wedged) if deed.pid in pids]
+    return any(deed.at <= sample.at <= deed.until + LATE for deed in hurt)
 
 
 def told(sample: Sample) -> str:
