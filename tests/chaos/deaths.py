@@ -31,8 +31,12 @@ class Death:
         return self.cause in (KILLED, BLOCKED)
 
     def explains(self, at: float, within: float) -> bool:
-        """Whether what a client sees at that time may come of it."""
-        return self.is_kill and self.at <= at <= self.at + within
+        """Whether what a client sees at that time may come of it.
+
+        A stopped process dies later than it is told to.
+        """
+        end = self.at if self.cause == KILLED else self.seen
+        return self.is_kill and self.at <= at <= end + within
 
 
 def deaths(evidence: Evidence) -> list[Death]:
@@ -58,8 +62,8 @@ def _cause(evidence: Evidence, id: int, pid: int, seen: float) -> tuple[float, s
     by_us = [
         deed.at for deed in evidence.of(Kind.KILL, Kind.KILL_ALL, Kind.SEND_OFF) if deed.pid == pid
     ]
-    orders = {name: _order(evidence, name, id) for name in ("Kill", "AskToStop", "Spawn")}
-    killed, told = orders["Kill"], orders["AskToStop"]
+    orders = {name: _order(evidence, name, id) for name in ("Abort", "Kill", "AskToStop", "Spawn")}
+    killed, told = orders["Abort"] or orders["Kill"], orders["AskToStop"]
     if by_us:
         return by_us[0], KILLED
     if killed is not None and _is_hurt(evidence, pid, killed):
@@ -78,7 +82,7 @@ def _order(evidence: Evidence, name: str, id: int) -> float | None:
 
 
 def _is_hurt(evidence: Evidence, pid: int, at: float) -> bool:
-    wounds = [*evidence.of(Kind.STOP), *evidence.wedged]
+    wounds = evidence.wounds()
     return any(deed.pid == pid and deed.at <= at for deed in wounds)
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.deploys import APP, Deploys
 from tests.support.load import Load
 from tests.support.processes import Watch
 from tests.support.program import Program, Stats
+from tests.support.reloads import next_generation
 from tests.support.tidings import Plan
 
 TURN = 0.05  # seconds; how exactly faults are in time
@@ -26,7 +28,12 @@ SAMPLE_EVERY = 4  # turns
 PATIENCE = 30.0  # seconds for whatever has to come in the end
 CLIENT_TIMEOUT = 10.0  # seconds
 DEADLINE = 1.0  # second after which the primary's death must have taken all along
-OPTIONS = ("--workers", str(WORKERS), "--min-uptime", "0.3", "--graceful-timeout", "8")
+OPTIONS = (
+    *("--workers", str(WORKERS), "--min-uptime", "0.3"),
+    # Clients wait for 10 s. A stopped worker takes 5 more to die; one that is blocked, and then
+    # told to go, has its whole time to do so.
+    *("--block-warn", "1.1", "--worker-timeout", "2", "--graceful-timeout", "6"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +108,20 @@ class Driver:
     def _get_well(self) -> None:
         """After the storm good code is loaded into every slot, whatever happened before."""
         self.hands.restore_scale()
-        generation = self._well()["generation"]
+        number = next_generation(self._until(is_well))
         version = self.hands.reload()
-        stats = self._well(generation + 1)
+        stats = self._until(lambda stats: is_well(stats) and has_reloaded(stats, number))
         assert stats["reload"]["state"] == "succeeded", stats["reload"]
         marks = {ask(self.program.port, "/pid").mark for _ in range(2 * WORKERS)}
         assert marks == {version}, f"after the reload of version {version} it is {marks}"
 
-    def _well(self, generation: int = 1) -> Stats:
-        """Look until the fleet is whole and quiet, and runs *generation* or a later one."""
+    def _until(self, wanted: Callable[[Stats], bool]) -> Stats:
+        """Look until it is so."""
         deadline = time.monotonic() + PATIENCE
         for _ in pacing.beats(TURN * SAMPLE_EVERY, 2 * PATIENCE):
             self._sample()
             stats = self.evidence.samples[-1].stats
-            if is_well(stats) and stats["generation"] >= generation:
+            if wanted(stats):
                 break
             assert time.monotonic() < deadline, f"not well after {PATIENCE} s: {stats}"
         return stats
@@ -140,11 +147,15 @@ class Driver:
 
 
 def is_well(stats: Stats) -> bool:
-    """Whether every slot is served by the newest code, and nothing more is under way."""
+    """Whether every slot is served, by whatever code, and nothing more is under way."""
     is_moving = stats["reload"] is not None and stats["reload"]["state"] == "running"
-    serving = [each for each in stats["workers"] if each["state"] == "serving"]
-    of_newest = [each for each in serving if each["generation"] == stats["generation"]]
-    return stats["state"] == "serving" and not is_moving and len(of_newest) >= WORKERS
+    serving = {each["slot"] for each in stats["workers"] if each["state"] == "serving"}
+    return stats["state"] == "serving" and not is_moving and serving == set(range(WORKERS))
+
+
+def has_reloaded(stats: Stats, generation: int) -> bool:
+    latest = stats["reload"]
+    return latest is not None and int(latest["generation"]) >= generation
 
 
 def is_at_rest(stats: Stats) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.schedule import Round
+from tests.chaos.schedule import Kind, Round
 from tests.chaos.timeline import Timeline
 from tests.support.journal import Entry
 from tests.support.program import Stats
@@ -62,6 +62,10 @@ class Evidence:
 
     def of(self, *kinds: str) -> list[Deed]:
         return [deed for deed in self.deeds if deed.what in kinds]
+
+    def wounds(self) -> list[Deed]:
+        """Return when which workers were stopped or blocked."""
+        return [*self.of(Kind.STOP, Kind.STOP_FOR_GOOD), *self.wedged]
 
 
 def totals(stats: Stats) -> dict[str, int]:

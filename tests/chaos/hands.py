@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import count
 
 from tests.chaos.evidence import Deed
-from tests.chaos.schedule import MORE, WORKERS, Fault, Kind
+from tests.chaos.schedule import FOREVER, MORE, WORKERS, Fault, Kind
 from tests.support import processes
 from tests.support.deploys import Deploys
 from tests.support.deploys import Fault as Wrong
@@ -86,10 +86,13 @@ class Hands:
         with suppress(ProcessLookupError):
             at = time.monotonic()
             os.kill(pid, number)
-            self.deeds.append(Deed(at, kind, pid))
+            self.deeds.append(Deed(at, kind, pid, until=at + FOREVER))
 
     def _stop(self, fault: Fault) -> None:
         self._suspend(fault, self._drawn(fault, "serving", "draining"))
+
+    def _stop_for_good(self, fault: Fault) -> None:
+        self._strike(fault.kind, self._drawn(fault, "serving", "draining"), signal.SIGSTOP)
 
     def _pause_primary(self, fault: Fault) -> None:
         self._is_deaf = True
@@ -115,7 +118,7 @@ class Hands:
     def _wedge(self, fault: Fault) -> None:
         """Whoever gets this connection says that it is blocked, and since when."""
         sock = socket.create_connection(("127.0.0.1", self._program.port), 10)
-        sock.sendall(WEDGE.format(fault.lasts).encode())
+        sock.sendall(WEDGE.format(fault.lasts or FOREVER).encode())
         self._sockets.append(sock)
 
     def _wedge_and_kill(self, fault: Fault) -> None:
@@ -254,7 +257,9 @@ DO: dict[Kind, Callable[[Hands, Fault], None]] = {
     Kind.KILL: Hands._kill,
     Kind.KILL_ALL: Hands._kill_all,
     Kind.STOP: Hands._stop,
+    Kind.STOP_FOR_GOOD: Hands._stop_for_good,
     Kind.WEDGE: Hands._wedge,
+    Kind.WEDGE_FOR_GOOD: Hands._wedge,
     Kind.WEDGE_AND_KILL: Hands._wedge_and_kill,
     Kind.SEND_OFF: Hands._send_off,
     Kind.KILL_TEMPLATE: Hands._kill_template,

@@ -10,7 +10,8 @@ from typing import Literal, TypeVar
 ROUND = 20.0  # seconds of one instance's life, about
 CALM = 1.0  # second before the first fault
 QUIET = 4.0  # seconds after the last one, of which most are spent on getting well
-LONGEST = 2.5  # seconds that a fault lasts; clients wait for 10, and may meet two
+LONGEST = 1.6  # seconds that a fault lasts; clients wait for 10, and may meet two
+FOREVER = 3600.0  # seconds: longer than any round
 WORKERS = 3
 MORE = 3  # workers that may be added to these
 POLICIES = ("rr", "least", "hash", "shared", "reuseport")
@@ -24,8 +25,10 @@ class Kind(StrEnum):
     KILL = "kill -9 a worker"
     KILL_ALL = "kill -9 all workers"
     STOP = "stop a worker, continue it later"
+    STOP_FOR_GOOD = "stop a worker until the primary kills it"
     WEDGE = "block a worker's event loop"
     WEDGE_AND_KILL = "block a worker's event loop, then kill -9 it"
+    WEDGE_FOR_GOOD = "block a worker's event loop until the primary kills it"
     SEND_OFF = "tell a worker to go, behind the primary's back"
     KILL_TEMPLATE = "kill -9 a template"
     PAUSE_PRIMARY = "stop the primary, continue it later"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from tests.chaos import timeline
 from tests.chaos.deaths import TOLD, Death, deaths
 from tests.chaos.evidence import Evidence, Sample, totals
-from tests.chaos.schedule import CLIENTS, MORE, WORKERS, Kind
+from tests.chaos.schedule import CLIENTS, MORE, WORKERS
 from tests.support.tidings import Failure
 from tests.support.wire import Kind as How
 
@@ -114,7 +114,7 @@ def _has_wound(evidence: Evidence, slot: int, sample: Sample) -> bool:
     if any(death.at - LATE <= sample.at <= death.seen + LATE for death in died):
         return True
     pids = {each["pid"] for each in sample.stats["workers"] if each["slot"] == slot}
-    hurt = [deed for deed in (*evidence.of(Kind.STOP), *evidence.wedged) if deed.pid in pids]
+    hurt = [deed for deed in evidence.wounds() if deed.pid in pids]
     return any(deed.at <= sample.at <= deed.until + LATE for deed in hurt)
 
 
