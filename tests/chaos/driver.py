@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import application, timeline
-from tests.chaos.evidence import Evidence, Rest, Sample
-from tests.chaos.hands import Hands, wedged
+from tests.chaos.evidence import Evidence, Rest, Sample, wedged
+from tests.chaos.hands import Hands
 from tests.chaos.schedule import CLIENTS, QUIET, WORKERS, Round
 from tests.support import pacing, processes
 from tests.support.asking import ask

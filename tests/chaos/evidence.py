@@ -71,3 +71,14 @@ class Evidence:
 def totals(stats: Stats) -> dict[str, int]:
     found: dict[str, Any] = stats["totals"]
     return found
+
+
+def wedged(lines: list[str]) -> list[Deed]:
+    """Return what workers have said of their being blocked."""
+    found = []
+    for line in lines:
+        words = line.split()
+        if words[:3] == ["app:", "wedged", "for"]:
+            seconds, at, pid = float(words[3]), float(words[5]), int(words[7])
+            found.append(Deed(at, Kind.WEDGE, pid, at + seconds))
+    return found

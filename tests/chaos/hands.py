@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 
-from tests.chaos.evidence import Deed
+from tests.chaos.evidence import Deed, wedged
 from tests.chaos.schedule import FOREVER, MORE, WORKERS, Fault, Kind
 from tests.support import processes
 from tests.support.deploys import Deploys
@@ -221,7 +221,7 @@ class Hands:
     def _limit(self, fault: Fault, pid: int, room: int) -> None:
         with suppress(*GONE):
             soft, hard = resource.prlimit(pid, MOST)
-            highest = max(processes.descriptors(pid))
+            highest = max(processes.descriptors(pid), default=0)  # of a zombie: none
             resource.prlimit(pid, MOST, (min(soft, highest + 1 + room), hard))
             at = time.monotonic()
             self.deeds.append(Deed(at, fault.kind, pid, at + fault.lasts))
@@ -240,17 +240,6 @@ class Hands:
 def _nobody() -> int:
     """A pid that no process has."""
     return 2**22 + 1
-
-
-def wedged(lines: list[str]) -> list[Deed]:
-    """Return what workers have said of their being blocked."""
-    found = []
-    for line in lines:
-        words = line.split()
-        if words[:3] == ["app:", "wedged", "for"]:
-            seconds, at, pid = float(words[3]), float(words[5]), int(words[7])
-            found.append(Deed(at, Kind.WEDGE, pid, at + seconds))
-    return found
 
 
 DO: dict[Kind, Callable[[Hands, Fault], None]] = {
