@@ -10,7 +10,6 @@ from typing import Literal, TypeVar
 ROUND = 20.0  # seconds of one instance's life, about
 CALM = 1.0  # second before the first fault
 QUIET = 4.0  # seconds after the last one, of which most are spent on getting well
-LONGEST = 1.6  # seconds that a fault lasts; clients wait for 10, and may meet two
 FOREVER = 3600.0  # seconds: longer than any round
 WORKERS = 3
 MORE = 3  # workers that may be added to these
@@ -53,15 +52,13 @@ DECK = {
     Kind.MORE: 2,
     Kind.FEWER: 2,
 }
+LONG = (0.5, 1.6)  # seconds that a fault may last; clients wait for 10, and may meet two
 LASTING = {
-    Kind.STOP,
-    Kind.WEDGE,
-    Kind.WEDGE_AND_KILL,
-    Kind.SLOW_IMPORT,
-    Kind.BROKEN_IMPORT,
-    Kind.STARVE,
-    Kind.STARVE_PRIMARY,
+    **dict.fromkeys((Kind.STOP, Kind.WEDGE, Kind.WEDGE_AND_KILL, Kind.STARVE), LONG),
+    **dict.fromkeys((Kind.SLOW_IMPORT, Kind.BROKEN_IMPORT, Kind.STARVE_PRIMARY), LONG),
+    Kind.PAUSE_PRIMARY: (0.1, 0.8),
 }
+APART = 0.5  # seconds: a worker that takes nothing is noticed after 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +121,19 @@ def dealt(dice: Random, cards: list[T]) -> Iterator[T]:
 
 
 def storm(dice: Random, kinds: Iterator[Kind], end: float) -> Iterator[Fault]:
-    """Yield faults until *end*, in their order; most come close upon each other."""
-    at = CALM
+    """Yield faults until *end*, in their order; most come close upon each other.
+
+    A starved primary is left alone: it loses what it would have to take back from a worker.
+    """
+    at, over = CALM, CALM  # over: when all that lasts is
     while at < end:
         kind = next(kinds)
-        lasts = dice.uniform(0.5, LONGEST) if kind in LASTING else 0.0
-        if kind is Kind.PAUSE_PRIMARY:
-            lasts = dice.uniform(0.1, 0.8)
-        yield Fault(round(at, 3), kind, round(lasts, 3), dice.random())
+        lasts = round(dice.uniform(*LASTING[kind]), 3) if kind in LASTING else 0.0
+        if kind is Kind.STARVE_PRIMARY:
+            at = over + APART
+        over = max(over, at + lasts)
+        if at < end:
+            yield Fault(round(at, 3), kind, lasts, dice.random())
         at += dice.choice((0.0, 0.05, 0.2, 0.5, 1.0, 1.5))
+        if kind is Kind.STARVE_PRIMARY:
+            at = over + APART

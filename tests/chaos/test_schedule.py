@@ -1,7 +1,7 @@
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
-from tests.chaos.schedule import CALM, LONGEST, POLICIES, PRELOADS, QUIET, Kind, schedule
+from tests.chaos.schedule import CALM, LONG, POLICIES, PRELOADS, QUIET, Kind, schedule
 
 SECONDS = 600
 
@@ -32,5 +32,12 @@ def test_rounds_fill_the_time_and_end_in_quiet(seconds: float) -> None:
         times = [fault.at for fault in round.faults]
         assert times == sorted(times)
         assert times[0] >= CALM
-        assert times[-1] <= round.seconds - QUIET
-        assert all(fault.lasts <= LONGEST for fault in round.faults)
+        assert times[-1] < round.seconds - QUIET
+        assert all(fault.lasts <= LONG[1] for fault in round.faults)
+
+
+def test_nothing_else_befalls_a_starved_primary() -> None:
+    for round in schedule(4, SECONDS):
+        for fault, later in pairwise(round.faults):
+            if Kind.STARVE_PRIMARY in (fault.kind, later.kind):
+                assert later.at > fault.at + fault.lasts
