@@ -190,7 +190,8 @@ class Hands:
             self._program.signal(signal.SIGTTIN if by > 0 else signal.SIGTTOU)
 
     def _has_scaled(self) -> bool:
-        return not self._is_deaf and self._stats["workers_wanted"] == self._wanted
+        is_done = all(command.poll() is not None for command in self._commands)
+        return is_done and not self._is_deaf and self._stats["workers_wanted"] == self._wanted
 
     def _scale(self, fault: Fault) -> None:
         if not self._has_scaled():
