@@ -59,9 +59,8 @@ def _deaths(evidence: Evidence) -> Iterator[Death]:
 
 def _cause(evidence: Evidence, id: int, pid: int, seen: float) -> tuple[float, str]:
     """Return when it was doomed, and by what; the first that fits, as the kernel has it."""
-    by_us = [
-        deed.at for deed in evidence.of(Kind.KILL, Kind.KILL_ALL, Kind.SEND_OFF) if deed.pid == pid
-    ]
+    by_us = [deed.at for deed in evidence.of(Kind.KILL, Kind.KILL_ALL) if deed.pid == pid]
+    is_sent_off = any(deed.pid == pid for deed in evidence.of(Kind.SEND_OFF))
     orders = {name: _order(evidence, name, id) for name in ("Abort", "Kill", "AskToStop", "Spawn")}
     killed, told = orders["Abort"] or orders["Kill"], orders["AskToStop"]
     if by_us:
@@ -70,7 +69,7 @@ def _cause(evidence: Evidence, id: int, pid: int, seen: float) -> tuple[float, s
         return killed, BLOCKED
     if _has_failed(evidence, id):
         return seen, FAILED
-    if told is not None and killed is None:
+    if (told is not None or is_sent_off) and killed is None:
         return seen, TOLD
     return seen, STARVED if _was_starved(evidence, orders["Spawn"]) else ""
 
