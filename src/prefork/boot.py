@@ -58,6 +58,7 @@ def serve(settings: Settings) -> int:
     descriptors.fill_standard()  # first: or the pipe of the signals were standard output
     signals = Signals()  # early: a stop must find its handler
     descriptors.raise_limit()
+    descriptors.require(_resolve(settings.workers))
     priority.let_workers_run()
     with ExitStack() as opened:
         listeners = _listeners(settings)
@@ -82,6 +83,7 @@ def _run(host: PosixHost, control: NamedSocket) -> int:
     fleet = Fleet(_plan(host.estate, templates=lineage.adopt_orphans()))
     verbs = Verbs(fleet, partial(_report, _identify(host.estate), fleet, host))
     server = ControlServer(control, host.selector, verbs)
+    host.clocks.append(server)
     primary = Primary(
         fleet, host, announce=partial(_announce, fleet, host), tell_reload=server.tell
     )

@@ -3,36 +3,17 @@
 import os
 import resource
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.control.rig import Rig
 from tests.core.fleets import serving
+from tests.support.scarcity import NONE, squeezed, used_up
 
 from prefork.control.protocol import MAX_LINE
 from prefork.control.server import MAX_CLIENTS
 from prefork.core.messages import CloseListeners, Exited, Failed, Stage, StartTemplate
-
-
-@contextmanager
-def descriptors_used_up() -> Iterator[None]:
-    """Open what may still be opened, with the limit lowered to what is open already."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_highest_open() + 1, limits[1]))
-    with ExitStack() as opened:
-        try:
-            while True:
-                opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
-        except OSError:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
-
-def _highest_open() -> int:
-    return max(int(name) for name in os.listdir("/dev/fd"))
-
 
 # -- answers -----------------------------------------------------------------
 
@@ -180,7 +161,7 @@ def test_it_answers_where_every_descriptor_is_used_up(rig: Rig) -> None:
     callers = [rig.caller() for _ in range(3)]
     for caller in callers:
         caller.say("stats")
-    with descriptors_used_up():
+    with used_up():
         rig.settle()  # for ever, if it left a client where it can't be accepted
         assert callers[-1].hear() == [{"now": 7.0}]
 
@@ -189,8 +170,29 @@ def test_who_got_the_spare_descriptor_gives_it_back(rig: Rig) -> None:
     for _ in range(3):
         caller = rig.caller()
         caller.say("stats")
-        with descriptors_used_up():
+        with used_up():
             rig.settle()
             assert caller.hear() == [{"now": 7.0}]
             caller.socket.close()
             rig.settle()
+
+
+def test_where_not_even_the_spare_helps_it_rests_and_looks_again(
+    rig: Rig, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert rig.server.next_check() is None
+    caller = rig.caller()
+    with squeezed(os.getpid(), resource.RLIMIT_NOFILE, NONE):
+        caller.say("stats")
+        rig.settle()
+        assert len(rig.selector.get_map()) == 0  # nothing wakes it
+        when = rig.server.next_check()
+        assert when is not None
+        rig.server.check(when)  # and is as before
+        rig.settle()
+        assert caller.hear() == []
+    rig.server.check(when + 1)
+    rig.settle()
+    assert caller.hear() == [{"now": 7.0}]
+    assert rig.server.next_check() is None
+    assert capfd.readouterr().err.count("control_not_accepted") == 1

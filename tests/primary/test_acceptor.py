@@ -1,14 +1,20 @@
 """The acceptor with real sockets: spread, take-back, waiting, the end."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 from tests.primary.desk import LOOPBACK, Desk, desk_of
+from tests.support.scarcity import used_up
 
 from prefork.policy.ledger import STUCK_AFTER, WINDOW
+from prefork.policy.schemes import Accepts
 from prefork.primary.acceptor import LOOK_AGAIN
+from prefork.primary.listeners import Listener
 from prefork.settings.address import InheritedAddress
 from prefork.wire import handover
 from prefork.wire.board import Field
@@ -280,3 +286,49 @@ def look_again(desk: Desk) -> None:
     desk.now += LOOK_AGAIN
     desk.turn()
     desk.turn()
+
+
+class Full(socket.socket):
+    """One from which the system can give no connection."""
+
+    number = errno.ENFILE
+
+    def _accept(self) -> tuple[int, Any]:
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_where_the_system_has_no_room_it_waits_and_says_so_once_a_minute(
+    desk: Desk, number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    worker = desk.hire()
+    desk.connect(3)
+    with closing(Full()) as sock:
+        sock.number = number
+        full = Listener(sock, 0, Accepts.PRIMARY)
+        for _ in range(1000):
+            desk.acceptor.accept(full, desk.now)
+            assert desk.board.line(0)[Field.WAITING] == 1
+            assert desk.acceptor.next_check() is not None
+            desk.now += 0.01
+        assert capfd.readouterr().err.count("accept_failed") == 1
+    desk.now += LOOK_AGAIN
+    desk.acceptor.check(desk.now)
+    desk.turn()
+    assert desk.serve(worker) == 3
+
+
+def test_what_a_dead_worker_had_not_taken_waits_until_there_are_descriptors(desk: Desk) -> None:
+    victim = desk.hire()
+    desk.connect(5)
+    desk.turn()
+    with used_up():
+        desk.acceptor.bury(victim, desk.now)
+        victim.close()
+        desk.now += LOOK_AGAIN
+        desk.acceptor.check(desk.now)
+    other = desk.hire()
+    desk.now += STUCK_AFTER
+    desk.acceptor.check(desk.now)
+    assert desk.serve(other) == 5
+    assert desk.answered() == 5

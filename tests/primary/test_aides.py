@@ -125,6 +125,9 @@ def test_where_nobody_takes_output_any_more_whoever_prints_has_what_it_had_befor
     forks.refuses = is_refused
     for number in range(MOST_SHORT_LIVES):
         it.note_exit(101 + number, 1, 0.1 * number)
+    while (when := it.next_check()) is not None:
+        assert when < 60
+        it.check(when)
     assert it.lives() == []
     assert "aide_failed aide=capture" in capfd.readouterr().err
     outlet = Outlet(desk, "w0")
@@ -151,3 +154,24 @@ def test_without_a_first_hook_nobody_waits() -> None:
     signals = Signals.__new__(Signals)  # nothing of it is touched
     assert aides(Forks()).run_first("on_starting", signals)
     assert select.select([], [], [], 0) == ([], [], [])
+
+
+def test_what_the_system_has_no_process_for_is_tried_again_and_told_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    forks = Forks(refuses=True)
+    it = aides(forks, reload=True)
+    it.start(0.0)
+    when = 0.0
+    for _ in range(20):
+        due = it.next_check()
+        assert due is not None
+        assert due > when
+        when = due
+        it.check(when - 0.1)
+        assert names(it) == []
+        it.check(when)
+    forks.refuses = False
+    it.check(when + 1)
+    assert (names(it), it.next_check()) == (["watcher"], None)
+    assert capfd.readouterr().err.count("aide_not_started") == 1

@@ -1,6 +1,5 @@
 """What the processes hold and cost at rest: nothing that grows, nothing of their siblings'."""
 
-import itertools
 import json
 import os
 import resource
@@ -14,6 +13,7 @@ import pytest
 from tests.process.conftest import Serve
 from tests.support import pacing, processes
 from tests.support.program import PREFORK, ROOT, Program, interpreter, serving
+from tests.support.scarcity import free_numbers
 
 LONG_LIFE = 1.0  # second, after which a death is not held against the application
 
@@ -91,13 +91,6 @@ def test_a_primary_with_32_idle_workers_uses_less_than_1_percent_of_a_core(
     before = processes.cpu_seconds(program.pid)
     pacing.hold(seconds)
     assert (processes.cpu_seconds(program.pid) - before) / seconds < 0.01
-
-
-def free_numbers(pid: int, count: int) -> int:
-    """Return the limit of open files that leaves the process so many."""
-    taken = {int(path.name) for path in (processes.PROC / str(pid) / "fd").iterdir()}
-    free = (number for number in itertools.count() if number not in taken)
-    return list(itertools.islice(free, count))[-1] + 1
 
 
 def test_a_template_that_cannot_fork_keeps_the_code_and_tries_again(serve: Serve) -> None:

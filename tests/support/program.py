@@ -62,7 +62,7 @@ class Program:
     It runs in a session of its own, by which everything that it ever forked is found again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most have a default
         self,
         app: str,
         *options: str,
@@ -70,6 +70,7 @@ class Program:
         entry: Sequence[str] = PREFORK,
         stdout: int = subprocess.DEVNULL,
         passed: Sequence[int] = (),
+        prefix: Sequence[str] = (),
     ) -> None:
         self.home = home
         self.control = home / "prefork" / f"{NAME}.sock"
@@ -78,7 +79,7 @@ class Program:
         ours += ["--ready-fd", str(ready_end)]
         bind = () if "--bind" in options or passed else ("--bind", "127.0.0.1:0")
         self._process = subprocess.Popen(
-            [*interpreter(home), *entry, "serve", app, *ours, *bind, *options],
+            [*prefix, *interpreter(home), *entry, "serve", app, *ours, *bind, *options],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,

@@ -1,8 +1,11 @@
 """Channels over real socket pairs: order, descriptors, back-pressure, the end."""
 
+import errno
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -117,3 +120,28 @@ def test_garbage_from_the_peer_raises() -> None:
         it.receive()
     it.close()
     theirs.close()
+
+
+class Crowded(socket.socket):
+    """One whose user has too many descriptors on their way."""
+
+    def sendmsg(self, *_: Any) -> int:
+        raise OSError(errno.ETOOMANYREFS, os.strerror(errno.ETOOMANYREFS))
+
+
+def test_descriptors_of_which_too_many_are_on_their_way_are_refused_and_nothing_is_lost() -> None:
+    ours, theirs = channel.pair()
+    one, other = Channel(Crowded(fileno=ours.detach())), Channel(theirs)
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(OSError, match="references") as refused:
+            one.send(Stop(1.0), [reading])
+        assert refused.value.errno == errno.ETOOMANYREFS
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(reading)  # it is closed, as if it had been sent
+        one.send(Stop(2.0))
+        assert other.receive() == [Stop(2.0)]
+    finally:
+        os.close(writing)
+        one.close()
+        other.close()

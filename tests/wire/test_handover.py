@@ -1,8 +1,12 @@
 """Connections survive the way from one process's hands to another's."""
 
+import errno
 import os
 import socket
 from contextlib import closing
+
+import pytest
+from tests.support.scarcity import used_up
 
 from prefork.wire import handover
 
@@ -63,3 +67,20 @@ def test_a_duplicate_of_the_receiving_end_takes_back_what_was_not_taken() -> Non
         with closing(socket.socket(fileno=message.descriptors[0])) as again:
             again.send(b"served")
             assert other.recv(6) == b"served"
+
+
+def test_what_does_not_fit_stays_where_it_is() -> None:
+    sending, receiving = handover.pair()
+    with closing(sending), closing(receiving):
+        handover.send(sending, 1, [sending.fileno()] * 3)
+        with used_up(), pytest.raises(OSError, match="open files") as refused:
+            handover.receive(receiving, is_scarce=True)
+        assert refused.value.errno == errno.EMFILE
+        before = os.listdir("/proc/self/fd")
+        batch = handover.receive(receiving, is_scarce=True)
+        assert batch is not None
+        assert batch[:2] == (1, 3)
+        for descriptor in batch.descriptors:
+            os.close(descriptor)
+        assert os.listdir("/proc/self/fd") == before  # nothing is left of the look
+        assert handover.receive(receiving, is_scarce=True) is None

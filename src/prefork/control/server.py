@@ -13,10 +13,12 @@ from prefork.control.connection import Connection
 from prefork.control.verbs import Verbs
 from prefork.core.messages import Fact, ReloadStatus
 from prefork.errors import RemoteError
+from prefork.wire.complaint import Complaint
 from prefork.wire.named import NamedSocket
 
 MAX_CLIENTS = 64  # the oldest goes when one more comes
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
+LOOK_AGAIN = 0.5  # seconds; commands wait longer for an answer
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PEER = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
@@ -29,8 +31,27 @@ class ControlServer:
         self._verbs = verbs
         self._clients: list[Connection] = []  # oldest first
         self._spare: int | None = None  # None: a client has it
+        self._trouble = Complaint("control_not_accepted")
+        self._look_at: float | None = None  # when there may be a descriptor again
         self._keep_spare()
         selector.register(sock, selectors.EVENT_READ, self._accept)
+
+    def next_check(self) -> float | None:
+        """When `check` has something to do; None: never, for now."""
+        return self._look_at
+
+    def check(self, now: float) -> None:
+        """Listen again after a while in which there was no descriptor for a client."""
+        if self._look_at is not None and now >= self._look_at:
+            self._look_at = None
+            self._keep_spare()
+            self._selector.register(self._sock, selectors.EVENT_READ, self._accept)
+
+    def _rest(self, now: float) -> None:
+        """Leave clients in the backlog, where they would wake us again and again."""
+        self._selector.unregister(self._sock)
+        self._look_at = now + LOOK_AGAIN
+        self._trouble.tell(now, reason="no descriptor is free")
 
     def tell(self, status: ReloadStatus) -> None:
         """Tell those who wait for this reload."""
@@ -47,17 +68,21 @@ class ControlServer:
             with suppress(OSError):
                 client.flush()
             self._drop(client)
-        self._selector.unregister(self._sock)
+        if self._look_at is None:
+            self._selector.unregister(self._sock)
         self._sock.remove()
         self._sock.close()
         self._give_up_spare()
 
     # -- clients -------------------------------------------------------------
 
-    def _accept(self, _: float) -> tuple[()]:
-        sock = self._take()
-        if sock is None:
-            return ()
+    def _accept(self, now: float) -> tuple[()]:
+        try:
+            sock = self._take()
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                self._rest(now)
+            return ()  # else it has gone
         if not _is_ours(sock):
             sock.close()
             self._keep_spare()
@@ -100,17 +125,15 @@ class ControlServer:
 
     # -- descriptors ---------------------------------------------------------
 
-    def _take(self) -> socket.socket | None:
-        """Accept a client; None where it has gone, or the whole system can't take one."""
+    def _take(self) -> socket.socket:
+        """Accept a client. Raises OSError where it has gone, or no descriptor can be had for it."""
         try:
             return self._sock.accept()[0]
         except OSError as error:
             if error.errno not in _EXHAUSTED:
-                return None
+                raise
         self._make_room()
-        with suppress(OSError):
-            return self._sock.accept()[0]
-        return None
+        return self._sock.accept()[0]
 
     def _make_room(self) -> None:
         """Free a descriptor: a client left in the backlog would wake us again and again."""

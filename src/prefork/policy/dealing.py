@@ -24,9 +24,11 @@ class Policy(Protocol):
 
 
 def take(account: Account, look: Look) -> bool:
-    """Take a credit, after a look where there seems to be none; False: it is not open."""
-    if not account.is_open:
-        look(account)
+    """Take a credit, after a look; False: it is not open.
+
+    Without that look (0.4 µs) it might be given as many as there was room for an hour ago.
+    """
+    look(account)
     if account.is_open:
         account.picked()
         return True

@@ -14,9 +14,9 @@ from prefork.primary.listeners import Listener, Listeners
 from prefork.primary.queues import Queues
 from prefork.primary.recipient import Connection, client_of
 from prefork.wire.board import Board, Field
+from prefork.wire.complaint import Complaint
 
 ACCEPT_BATCH = 32  # per turn of the loop: signals and channels get theirs
-COMPLAIN_EVERY = 60.0  # seconds
 LOOK_OVER = STUCK_AFTER / 4  # seconds; at workers' own queues, only while connections come
 LOOK_AGAIN = 0.01  # seconds; only while connections wait for a worker with room
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -48,7 +48,7 @@ class Acceptor:
         self._is_closed = False
         self._waiting: list[Connection] = []
         self._check_at: float | None = None
-        self._complain_at = 0.0  # not before, about the same want
+        self._trouble = Complaint("accept_failed")
         self._now = 0.0
 
     # -- members -------------------------------------------------------------
@@ -89,8 +89,10 @@ class Acceptor:
         uncounted = 0
         if recipient := self._crew.bury(child.id):
             recipient.look(now)
-            back = recipient.take_back()
+            back = self._crew.take_back(recipient)
             self._waiting += back
+            if recipient.left:
+                self._check_by(now + LOOK_AGAIN)
             uncounted = recipient.account.undelivered
             if back:
                 log.info("connections_taken_back", slot=child.slot, connections=len(back))
@@ -207,9 +209,7 @@ class Acceptor:
 
     def _refused(self, error: OSError) -> None:
         if error.errno in _EXHAUSTED:
-            if self._now >= self._complain_at:
-                log.warning("accept_failed", reason=error.strerror)
-                self._complain_at = self._now + COMPLAIN_EVERY
+            self._trouble.tell(self._now, reason=error.strerror)
             self._wait()
         # else: the client was gone before we took it (ECONNABORTED and its kin, accept(2))
 

@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from prefork import log
@@ -13,10 +13,13 @@ from prefork.errors import AppError, ExitCode
 from prefork.primary import reaper
 from prefork.primary.nursery import fork
 from prefork.primary.signals import REQUESTS, Signals
+from prefork.wire.complaint import Complaint
 from prefork.wire.estate import AideBirth, Estate
 from prefork.wire.outlet import NOBODY
 
 SHORT_LIFE = 5.0  # seconds
+TRY_AGAIN = 1.0  # seconds
+MOST_REFUSALS = 5  # of a capture, in whose pipes there is room for 64 KiB meanwhile
 MOST_SHORT_LIVES = 3  # in a row; the next one would be no longer
 LAST_WORDS = 2.0  # seconds for what was printed last to be written
 CAPTURE, WATCHER = "capture", "watcher"
@@ -40,6 +43,7 @@ class Aide:
     stays: bool
     since: float  # monotonic seconds
     short_lives: int = 0  # in a row, before it
+    refused: int = 0  # times in a row that the system had no process for it
 
     def short_lives_until(self, now: float) -> int:
         return self.short_lives + 1 if now - self.since < SHORT_LIFE else 0
@@ -59,6 +63,9 @@ class Aides:
         self._estate = estate
         self._fork = fork
         self._running: dict[int, Aide] = {}  # by pid
+        self._refused: list[Aide] = []  # that are to be tried again
+        self._try_at: float | None = None
+        self._trouble = Complaint("aide_not_started")
         self._is_finishing = False
 
     def lives(self) -> list[tuple[str, int, float]]:
@@ -71,6 +78,18 @@ class Aides:
             self._replace(Aide(CAPTURE, stays=True, since=now))
         if self._estate.settings.reload:
             self._replace(Aide(WATCHER, stays=True, since=now))
+
+    def next_check(self) -> float | None:
+        """When `check` has something to do; None: when one has ended."""
+        return self._try_at
+
+    def check(self, now: float) -> None:
+        """Try again what the system had no process for."""
+        if self._try_at is not None and now >= self._try_at:
+            self._try_at = None
+            again, self._refused = self._refused, []
+            for aide in again:
+                self._replace(replace(aide, since=now))
 
     def run(self, moment: str, now: float) -> None:
         """Have a hook run, where the settings name one."""
@@ -142,15 +161,21 @@ class Aides:
         return pid
 
     def _replace(self, aide: Aide) -> None:
-        """Fork one; where the system refuses that, the fleet does without."""
+        """Fork one; where the system refuses that, try again, and let the fleet do without."""
         entries = self._estate.entries
         entry = entries.capture if aide.name == CAPTURE else entries.watcher
         try:
             pid = self._fork(entry, AideBirth(self._estate, takes_output=aide.name == CAPTURE))
         except OSError as error:
-            self._give_up(aide.name, f"no process for it: {error.strerror}")
+            reason = f"no process for it: {error.strerror}"
+            if aide.name == CAPTURE and aide.refused >= MOST_REFUSALS:
+                self._give_up(aide.name, reason)
+                return
+            self._trouble.tell(aide.since, aide=aide.name, reason=reason)
+            self._refused.append(replace(aide, refused=aide.refused + 1))
+            self._try_at = aide.since + TRY_AGAIN
         else:
-            self._running[pid] = aide
+            self._running[pid] = replace(aide, refused=0)
 
     def _give_up(self, name: str, reason: str) -> None:
         log.error("aide_failed", aide=name, reason=reason, effect="it is not started again")

@@ -15,6 +15,7 @@ class Crew:
         self._board = board
         self._recipients: dict[int, Recipient] = {}  # by id; also those told to stop
         self._serving: dict[int, Account] = {}  # by id, of those in rotation
+        self._remains: list[Recipient] = []  # of the dead: what nobody could take back yet
 
     def __iter__(self) -> Iterator[Recipient]:
         return iter(self._recipients.values())
@@ -52,6 +53,14 @@ class Crew:
         self.leave(id)
         return self._recipients.pop(id, None)
 
+    def take_back(self, dead: Recipient) -> list[Connection]:
+        """Receive what it has not taken; what no descriptor is free for, `examine` gives later."""
+        back = dead.take_back()
+        if dead.left:
+            dead.outlive()
+            self._remains.append(dead)
+        return back
+
     def load(self, now: float) -> int:
         """How many connections all have, and will have, where all come from us."""
         for each in self:
@@ -71,6 +80,11 @@ class Crew:
     def examine(self, now: float) -> list[Connection]:
         """See whether they take what waits for them; give back what a stuck one didn't."""
         back: list[Connection] = []
+        for dead in self._remains:
+            back += dead.take_back()
+            if not dead.left:
+                dead.close()
+        self._remains = [each for each in self._remains if each.left]
         for id, each in self._recipients.items():
             if each.account.undelivered or (each.has_queues and id in self._serving):
                 each.look(now)
@@ -79,8 +93,8 @@ class Crew:
         return back
 
     def are_owed(self) -> bool:
-        """Whether any was sent what it has not taken."""
-        return any(each.account.undelivered for each in self)
+        """Whether any was sent what it has not taken, or what it left is still to be had."""
+        return bool(self._remains) or any(each.account.undelivered for each in self)
 
     def _relieve(self, stuck: Recipient) -> list[Connection]:
         back = stuck.take_back()

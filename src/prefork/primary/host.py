@@ -16,11 +16,13 @@ from prefork.primary.children import Child, Children
 from prefork.primary.conversation import Conversation
 from prefork.primary.dumps import Dumps
 from prefork.primary.kernel import Kernel
+from prefork.primary.loop import Clock
 from prefork.primary.nursery import Nursery
 from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
 from prefork.primary.watchdog import Watchdog
 from prefork.wire.board import Line
+from prefork.wire.complaint import Complaint
 from prefork.wire.estate import Estate
 from prefork.wire.messages import Admit, Stop
 
@@ -44,6 +46,8 @@ class PosixHost:
         self._signals = signals
         self.selector = selector
         self._acceptor = acceptor
+        self.clocks: list[Clock] = [acceptor, aides]
+        self._trouble = Complaint("spawn_failed", log.error)
         self.children = Children(range(1, len(estate.board)))  # line 0 is our own
         self._nursery = Nursery(estate, self.children)
         self.tally = Tally(estate.board)
@@ -69,7 +73,7 @@ class PosixHost:
 
     def wait(self, deadline: float | None) -> Iterator[Fact]:
         """Sleep until something happens or *deadline*, and tell what did."""
-        checks = (self._acceptor.next_check(), self.watchdog.next_check())
+        checks = [each.next_check() for each in (*self.clocks, self.watchdog)]
         times = [t for t in (deadline, *checks) if t is not None]
         timeout = max(0.0, min(times) - self.now()) if times else LONGEST_SLEEP
         ready = self.selector.select(min(timeout, LONGEST_SLEEP))
@@ -78,7 +82,8 @@ class PosixHost:
             # Signals last: a death makes us forget a channel whose last words are in this batch.
             reaction: Reaction = key.data
             yield from reaction(now)
-        self._acceptor.check(now)
+        for clock in self.clocks:
+            clock.check(now)
         yield from self.watchdog.check(now)
 
     # -- orders --------------------------------------------------------------
@@ -101,12 +106,12 @@ class PosixHost:
                 self._talk.begin(child)
                 return self._introduce(child)
             child, message, descriptors = self._nursery.request(order, listeners)
+            self._talk.begin(child)
+            template = self.children.get(order.template)
+            assert template is not None, "the core spawns from templates that live"
+            return self._talk.say(template, message, descriptors)
         except OSError as error:
             return self._miscarry(order.id, error)
-        self._talk.begin(child)
-        template = self.children.get(order.template)
-        assert template is not None, "the core spawns from templates that live"
-        return self._talk.say(template, message, descriptors)
 
     def _introduce(self, child: Child) -> Iterable[Fact]:
         assert child.pid is not None, "it was forked by us"
@@ -114,7 +119,7 @@ class PosixHost:
 
     def _miscarry(self, id: int, error: OSError) -> Iterable[Fact]:
         reason = error.strerror or str(error)
-        log.error("spawn_failed", reason=reason)
+        self._trouble.tell(self.now(), reason=reason)
         if child := self.children.get(id):
             return list(self._bury(child, 1, self.now(), reason))
         return [Exited(id, 1, reason)]

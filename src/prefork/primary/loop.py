@@ -49,6 +49,13 @@ class Host(Protocol):
     def kill(self, id: int) -> Iterable[Fact]: ...
 
 
+class Clock(Protocol):
+    """Whoever wants to be called at a time, and not only for a descriptor."""
+
+    def next_check(self) -> float | None: ...
+    def check(self, now: float) -> None: ...
+
+
 class Primary:
     """Runs a fleet on a host until the fleet has finished."""
 

@@ -4,7 +4,7 @@ import gc
 import importlib
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 
@@ -20,12 +20,28 @@ from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import SpawnWorker
 
 
+def fork(entry: str, birth: Birth) -> int:
+    """Fork a child that runs *entry*, "module:function", with *birth*. Returns its pid.
+
+    The entry is a name so that only the child imports it.
+    """
+    boundary.flush()
+    with signalling.masked():
+        pid = os.fork()
+        if pid == 0:
+            boundary.run_and_exit(partial(_become, entry, birth))
+    return pid
+
+
 class Nursery:
     """Makes children, with all that they and we need to speak. Raises OSError where it can't."""
 
-    def __init__(self, estate: Estate, children: Children) -> None:
+    def __init__(
+        self, estate: Estate, children: Children, fork: Callable[[str, Birth], int] = fork
+    ) -> None:
         self._estate = estate
         self._children = children
+        self._fork = fork
 
     def template(self, order: StartTemplate) -> Child:
         """Fork a template."""
@@ -35,7 +51,7 @@ class Nursery:
             birth = TemplateBirth(
                 self._estate, order.id, order.generation, order.loaded, child.line, theirs
             )
-            child.pid = fork(self._estate.entries.template, birth)
+            child.pid = self._fork(self._estate.entries.template, birth)
         return child
 
     def worker(self, order: Spawn, listeners: Sequence[Listener]) -> Child:
@@ -56,7 +72,7 @@ class Nursery:
                 tuple(each.sock for each in listeners),
                 respondent,
             )
-            child.pid = fork(self._estate.entries.worker, birth)
+            child.pid = self._fork(self._estate.entries.worker, birth)
         return child
 
     def request(
@@ -94,19 +110,6 @@ class Nursery:
         child = Child(order.id, role, order.generation, line, channel.Channel(ours))
         self._children.add(child)
         return child
-
-
-def fork(entry: str, birth: Birth) -> int:
-    """Fork a child that runs *entry*, "module:function", with *birth*. Returns its pid.
-
-    The entry is a name so that only the child imports it.
-    """
-    boundary.flush()
-    with signalling.masked():
-        pid = os.fork()
-        if pid == 0:
-            boundary.run_and_exit(partial(_become, entry, birth))
-    return pid
 
 
 def _become(entry: str, birth: Birth) -> int:

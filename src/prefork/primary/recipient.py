@@ -34,6 +34,8 @@ class Recipient:
         self._queues = queues
         self.account = Account(child.id, child.slot or 0)
         self._line = line
+        self._kept = child.kept
+        self.left = False  # something could not be taken back
 
     @property
     def has_queues(self) -> bool:
@@ -71,13 +73,25 @@ class Recipient:
         return []
 
     def take_back(self) -> list[Connection]:
-        """Receive what the worker has not taken."""
-        assert self.child.kept is not None
+        """Receive what the worker has not taken, and that a descriptor is free for."""
+        assert self._kept is not None
         back: list[Connection] = []
-        while (batch := handover.receive(self.child.kept)) is not None:
-            back += [Connection(batch.address, each, _peer(each)) for each in batch.descriptors]
-            self.account.taken_back(batch.sent)
+        self.left = False
+        try:
+            while (batch := handover.receive(self._kept, is_scarce=True)) is not None:
+                back += [Connection(batch.address, each, _peer(each)) for each in batch.descriptors]
+                self.account.taken_back(batch.sent)
+        except OSError:
+            self.left = True
         return back
+
+    def outlive(self) -> None:
+        """Keep what is left beyond the worker's burial, until `close`."""
+        self.child.kept = None
+
+    def close(self) -> None:
+        assert self._kept is not None
+        self._kept.close()
 
 
 def client_of(name: Any) -> Client:

@@ -1,6 +1,7 @@
 """A channel: messages both ways between two processes, with descriptors, never waiting."""
 
 import array
+import errno
 import os
 import socket
 from collections import deque
@@ -11,6 +12,7 @@ from prefork.wire import frames, messages
 
 MAX_OUTBOX = 256 * 1024  # bytes; a peer that doesn't read for that long is broken
 _READ = 64 * 1024
+_BACK_PRESSURE = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _MAX_FDS = 253  # with one read: the kernel's SCM_MAX_FD, and it never joins two messages'
 
@@ -35,21 +37,39 @@ class Channel:
         return self._sock.fileno()
 
     def send(self, message: messages.Message, descriptors: list[int] | None = None) -> None:
-        """Queue and flush. Raises RemoteError when the peer has not read for too long."""
+        """Queue and flush. Raises RemoteError when the peer has not read for too long.
+
+        Raises OSError where the kernel has too many descriptors on their way; it is not sent then.
+        """
         self._outbox.append((frames.encode(messages.encode(message)), descriptors or []))
-        self.flush()
+        try:
+            self._write()
+        except OSError:
+            if descriptors and len(self._outbox) == 1:
+                self._drop_outbox()
+                raise
         if sum(len(data) for data, _ in self._outbox) > MAX_OUTBOX:
             raise RemoteError("does not read its channel")
 
     def flush(self) -> bool:
         """Write what the kernel takes now; True when nothing is left."""
+        try:
+            return self._write()
+        except OSError:
+            return False
+
+    def _write(self) -> bool:
+        """Do so. Raises OSError where too many descriptors are on their way."""
         while self._outbox:
             data, descriptors = self._outbox[0]
             try:
                 sent = _send(self._sock, data, descriptors)
             except BlockingIOError:
                 return False
-            except OSError:  # the peer is gone; its exit is told elsewhere
+            except OSError as error:
+                if error.errno in _BACK_PRESSURE:
+                    raise
+                # The peer is gone; its exit is told elsewhere.
                 self._drop_outbox()
                 return True
             _close_all(descriptors)

@@ -4,7 +4,12 @@ import os
 import resource
 from collections.abc import Iterable
 
+from prefork.errors import SettingsError
+
 _LAST_STANDARD = 2
+_FOLDERS = ("/proc/self/fd", "/dev/fd")
+FEWEST = 128  # a worker has 20 of its own, and leaves 64 to the application
+FOR_EACH = 8  # worker, in the primary: four, and during a reload twice as many
 
 
 def fill_standard() -> None:
@@ -44,7 +49,7 @@ def opened() -> frozenset[int]:
 
 def _open_descriptors() -> list[int]:
     """What is open; never a loop up to the limit, which is 10^9 in some containers."""
-    for folder in ("/proc/self/fd", "/dev/fd"):
+    for folder in _FOLDERS:
         try:
             return [int(name) for name in os.listdir(folder)]
         except OSError:
@@ -53,8 +58,13 @@ def _open_descriptors() -> list[int]:
 
 
 def count_open() -> int:
-    """How many descriptors this process has open."""
-    return len(_open_descriptors()) - 1  # without the one that lists
+    """How many descriptors this process has open, or may have, where none is left to list them."""
+    for folder in _FOLDERS:
+        try:
+            return len(os.listdir(folder)) - 1  # without the one that lists
+        except OSError:
+            continue
+    return limit()
 
 
 def raise_limit() -> int:
@@ -66,6 +76,16 @@ def raise_limit() -> int:
         except (OSError, ValueError):  # macOS says "unlimited" and takes less
             return soft
     return limit()
+
+
+def require(workers: int) -> None:
+    """Raise SettingsError where the limit is too low for anything to be served."""
+    least = FEWEST + FOR_EACH * workers
+    if limit() < least:
+        raise SettingsError(
+            f"the limit of open files is {limit()}, and {workers} workers need {least} at least; "
+            "raise it with `ulimit -n`, or with LimitNOFILE= of systemd"
+        )
 
 
 def limit() -> int:

@@ -7,6 +7,7 @@ survives it; for the same reason this pair never tells of a death.
 
 import array
 import errno
+import os
 import socket
 import sys
 from typing import NamedTuple
@@ -47,14 +48,26 @@ class Batch(NamedTuple):
     descriptors: list[int]
 
 
-def receive(sock: socket.socket) -> Batch | None:
+def receive(sock: socket.socket, *, is_scarce: bool = False) -> Batch | None:
     """Take one message; None: there is none now.
 
     Where this process is out of descriptors the kernel closes what doesn't fit; that is why a
-    worker says on the board how many connections it has room for.
+    worker says on the board how many connections it has room for. *is_scarce*: look first whether
+    all fits. Raises OSError with EMFILE where it doesn't; the message then stays where it is.
     """
+    if is_scarce:
+        trial = _read(sock, socket.MSG_PEEK)
+        if trial is not None:
+            for each in trial.descriptors:
+                os.close(each)
+            if len(trial.descriptors) < trial.sent:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    return _read(sock)
+
+
+def _read(sock: socket.socket, flags: int = 0) -> Batch | None:
     try:
-        data, ancillary, _, _ = sock.recvmsg(2, _SPACE, _FLAGS)
+        data, ancillary, _, _ = sock.recvmsg(2, _SPACE, _FLAGS | flags)
     except BlockingIOError:
         return None
     if not data:

@@ -20,7 +20,7 @@ from prefork.worker.clock import wall_time
 MOST_NOTED = 8  # requests, whose objects live until then; 64 at a time cost the same
 BATCH = 16  # chunks that a file is given at once: 64 KiB
 HELD = 1 << 20  # bytes that wait for room
-TOLD_EVERY = 10.0  # seconds
+TOLD_EVERY = 60.0  # seconds
 FULL = "its reader is too slow"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from prefork.wire import descriptors
 from prefork.wire.board import Field, Line
 from prefork.wire.channel import Channel
+from prefork.wire.complaint import Complaint
 from prefork.wire.inquiry import Respondent
 from prefork.wire.outlet import Outlet
 from prefork.worker.witness import Witness
@@ -39,6 +40,7 @@ class Heartbeat:
         self._connections = connections  # that this worker may have
         self._others = 0  # descriptors that are no connections
         self._due = loop.time()
+        self._trouble = Complaint("no_descriptors")  # not one connection can be taken
         line[Field.BEAT_EVERY] = int(BEAT * 1e9)
 
     def beat(self) -> None:
@@ -56,6 +58,8 @@ class Heartbeat:
         limit = descriptors.limit() - SPARE_DESCRIPTORS
         if connections < COUNT_BELOW or limit - self._others - connections < COUNT_NEAR:
             self._others = descriptors.count_open() - connections
+        if limit <= self._others:
+            self._trouble.tell(self._due, limit=descriptors.limit(), open=descriptors.count_open())
         return int(max(0, min(self._connections, limit - self._others)))
 
 

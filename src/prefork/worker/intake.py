@@ -13,6 +13,7 @@ from typing import Any
 from prefork import log
 from prefork.wire import handover, stream
 from prefork.wire.board import Field, Line
+from prefork.wire.complaint import Complaint
 from prefork.wire.messages import Nudge
 from prefork.worker.link import Link
 from prefork.worker.preamble import Make, Preambles
@@ -20,6 +21,8 @@ from prefork.worker.server import Server
 from prefork.worker.tls import Tls
 
 LOOK_AGAIN = 0.01  # seconds; only while this worker is full
+SCARCE = 128  # connections; with less room than that it is looked whether a batch fits: 2 µs
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 ACCEPT_BATCH = 4  # per turn; asyncio takes 100, so that a burst lands on one worker
 
 
@@ -42,6 +45,7 @@ class Intake:
         self._preambles: Preambles | None = None
         self._tls: ssl.SSLContext | None = None
         self._is_stopped = False
+        self._trouble = Complaint("accept_failed")
 
     def await_headers(self, preambles: Preambles) -> None:
         """Attach connections only when they have said whose they are."""
@@ -54,7 +58,7 @@ class Intake:
     def receive_from(self, sock: socket.socket, families: Sequence[int]) -> None:
         """Take what the primary hands over. *families*: of the addresses, by number."""
         self._handover, self._families = sock, families
-        self._loop.add_reader(sock, self._receive)
+        self._hear()
 
     def accept_from(self, listeners: Sequence[socket.socket]) -> None:
         """Accept from listeners too, from now on."""
@@ -70,7 +74,14 @@ class Intake:
             continue
 
     def _receive(self) -> bool:
-        batch = handover.receive(self._handover)
+        room = self._line[Field.CAPACITY] - self._line[Field.CONNECTIONS]
+        try:
+            batch = handover.receive(self._handover, is_scarce=room < SCARCE)
+        except OSError as error:
+            self._refused(error)
+            self._loop.remove_reader(self._handover)  # others get what waits, if it waits long
+            self._loop.call_later(LOOK_AGAIN, self._hear)
+            return False
         if batch is None:
             return False
         self._server.taken(len(batch.descriptors))
@@ -84,6 +95,10 @@ class Intake:
             self._take(stream.adopt(descriptor, family))
         return True
 
+    def _hear(self) -> None:
+        if not self._is_stopped:
+            self._loop.add_reader(self._handover, self._receive)
+
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPT_BATCH):
             if self._line[Field.CONNECTIONS] >= self._line[Field.CAPACITY]:
@@ -94,12 +109,16 @@ class Intake:
                 sock, _address = listener.accept()
             except OSError as error:  # none there; or closed by the primary, or the client is gone
                 self._line[Field.CONNECTIONS] -= 1
-                if error.errno in (errno.EMFILE, errno.ENFILE):
+                if error.errno in EXHAUSTED:
+                    self._refused(error)
                     self._pause()
                 return
             self._server.taken(1)
             sock.setblocking(False)
             self._take(sock)
+
+    def _refused(self, error: OSError) -> None:
+        self._trouble.tell(self._loop.time(), reason=error.strerror)
 
     def _pause(self) -> None:
         """Leave new connections to others, or in the backlog, until there may be room again."""

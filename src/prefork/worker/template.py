@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import ssl
+import time
 from contextlib import ExitStack, suppress
 from functools import partial
 
@@ -14,6 +15,7 @@ from prefork import log
 from prefork.errors import AppError, RemoteError, SettingsError
 from prefork.wire import boundary, lineage, signalling, stream
 from prefork.wire.channel import Channel
+from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import TemplateBirth, WorkerBirth
 from prefork.wire.inquiry import Respondent
@@ -68,6 +70,7 @@ class Template:
         self._code = code
         self._tls = tls
         self._workers: dict[int, int] = {}  # pid by pidfd
+        self._trouble = Complaint("fork_failed", log.error)
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
 
@@ -103,7 +106,7 @@ class Template:
             try:
                 self._watch(self._fork_twice(order, given, opened))
             except OSError as error:  # the primary sees its channel end, and asks again later
-                log.error("fork_failed", slot=order.slot, reason=error.strerror)
+                self._trouble.tell(time.monotonic(), slot=order.slot, reason=error.strerror)
 
     def _fork_twice(self, order: SpawnWorker, given: list[int], opened: ExitStack) -> int:
         """Return the worker's pid, or 0. Raises OSError where the system refuses."""
@@ -117,7 +120,10 @@ class Template:
         finally:
             os.close(writing)
         pid = int.from_bytes(os.read(reading, _PID_BYTES))
-        os.waitpid(middle, 0)
+        _, status = os.waitpid(middle, 0)
+        refusal = os.waitstatus_to_exitcode(status)
+        if not pid and refusal > 0:
+            raise OSError(refusal, os.strerror(refusal))
         return pid
 
     def _be_middle(self, order: SpawnWorker, given: list[int], pipe: int) -> int:
@@ -126,8 +132,7 @@ class Template:
         try:
             pid = os.fork()
         except OSError as error:
-            log.error("fork_failed", slot=order.slot, reason=error.strerror)
-            return 1
+            return error.errno or 1  # the template tells of it
         if pid == 0:
             boundary.run_and_exit(partial(self._be_worker, order, given, middle))
         os.write(pipe, pid.to_bytes(_PID_BYTES))

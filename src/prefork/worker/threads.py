@@ -6,6 +6,7 @@ from threading import Thread
 from time import monotonic
 
 from prefork import log
+from prefork.wire.complaint import Complaint
 
 Call = Callable[[], None]
 
@@ -22,6 +23,7 @@ class Threads:
         self._most = most
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._threads: list[Thread] = []
+        self._trouble = Complaint("thread_not_started", log.error)
         self._open = 0  # calls that are made, or wait for it
         self._add()  # here the system's refusal is the start's
 
@@ -51,7 +53,7 @@ class Threads:
         try:
             self._add()
         except RuntimeError as error:  # the system has no more: what is there goes on
-            log.error("thread_not_started", threads=len(self._threads), reason=str(error))
+            self._trouble.tell(monotonic(), threads=len(self._threads), reason=str(error))
 
     def _add(self) -> None:
         number = len(self._threads)

@@ -1,0 +1,69 @@
+"""Children that the system refuses."""
+
+# ruff: noqa: ARG002 - a fake takes what the real one does
+
+import errno
+import os
+import selectors
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from tests.primary.desk import LOOPBACK
+
+from prefork import log
+from prefork.core.messages import Exited, Spawn, StartTemplate
+from prefork.policy.schemes import SCHEMES
+from prefork.primary.acceptor import Acceptor
+from prefork.primary.aides import Aides
+from prefork.primary.host import PosixHost
+from prefork.primary.listeners import Listeners
+from prefork.primary.nursery import Nursery
+from prefork.primary.signals import Signals
+from prefork.settings.schema import Settings
+from prefork.wire.board import Board
+from prefork.wire.estate import Birth, Entries, Estate
+
+ENTRIES = Entries("template", "worker", "watcher", "capture", "errand")
+
+
+class Refusing:
+    """A fork(2) that the system refuses, for whatever reason."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __call__(self, entry: str, birth: Birth) -> int:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+@pytest.fixture
+def host() -> Iterator[PosixHost]:
+    estate = Estate(Settings(app="a:b"), 1, (), Board(8), os.getpid(), ENTRIES)
+    scheme = SCHEMES["rr"]
+    listeners = Listeners([LOOPBACK], 16, scheme.accepts)
+    signals = Signals.__new__(Signals)
+    signals._reading, signals._writing = os.pipe()
+    with closing(selectors.DefaultSelector()) as selector:
+        acceptor = Acceptor(listeners, scheme.policy(), estate.board, selector)
+        yield PosixHost(estate, Aides(estate), signals, selector, acceptor)
+        acceptor.close(0.0)
+    signals.close()
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.ENFILE])
+def test_what_cannot_be_forked_is_as_if_it_had_died_and_leaves_nothing(
+    host: PosixHost, number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log.configure("info", "text")
+    host._nursery = Nursery(host.estate, host.children, Refusing(number))
+    before = os.listdir("/proc/self/fd")
+    for id in range(3):
+        facts = list(host.start_template(StartTemplate(id, 1, True)))
+        assert facts == [Exited(id, 1, os.strerror(number))]
+        facts = list(host.spawn(Spawn(10 + id, 0, 1, None)))
+        assert facts == [Exited(10 + id, 1, os.strerror(number))]
+    assert os.listdir("/proc/self/fd") == before
+    assert list(host.children) == []
+    [told] = [line for line in capfd.readouterr().err.splitlines() if "spawn_failed" in line]
+    assert os.strerror(number) in told
