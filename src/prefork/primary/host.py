@@ -73,7 +73,7 @@ class PosixHost:
 
     def wait(self, deadline: float | None) -> Iterator[Fact]:
         """Sleep until something happens or *deadline*, and tell what did."""
-        checks = [each.next_check() for each in (*self.clocks, self.watchdog)]
+        checks = [self.watchdog.next_check(), *(each.next_check() for each in self.clocks)]
         times = [t for t in (deadline, *checks) if t is not None]
         timeout = max(0.0, min(times) - self.now()) if times else LONGEST_SLEEP
         ready = self.selector.select(min(timeout, LONGEST_SLEEP))
