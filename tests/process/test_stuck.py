@@ -62,13 +62,22 @@ def test_no_new_connection_waits_for_a_stuck_worker(
     assert not report.of(stuck)
 
 
-def test_under_reuseport_a_worker_that_was_stuck_gets_connections_again(serve: Serve) -> None:
+@pytest.mark.parametrize(
+    ("noticed", "over"),
+    [("worker_stuck", None), ("worker_blocked", "worker_recovered")],
+    ids=["at once", "for long"],
+)
+def test_under_reuseport_a_worker_that_was_stuck_gets_connections_again(
+    serve: Serve, noticed: str, over: str | None
+) -> None:
     program = serve("--workers", "4", "--policy", "reuseport")
     with ExitStack() as opened:
         stuck = stop(program, opened)
         with Load(Plan(port=program.port, apart=0.01)):
-            program.journal.wait_for("worker_stuck")
+            program.journal.wait_for(noticed)
         assert stuck not in {ask(program.port, "/pid").pid for _ in range(40)}
+    if over is not None:
+        program.journal.wait_for(over)
     with Load(Plan(port=program.port, apart=0.01)) as load:
         pacing.hold(1)
         assert load.report().of(stuck)
