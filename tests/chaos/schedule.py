@@ -58,7 +58,6 @@ LASTING = {
     **dict.fromkeys((Kind.SLOW_IMPORT, Kind.BROKEN_IMPORT, Kind.STARVE_PRIMARY), LONG),
     Kind.PAUSE_PRIMARY: (0.1, 0.8),
 }
-APART = 0.5  # seconds: a worker that takes nothing is noticed after 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +120,10 @@ def dealt(dice: Random, cards: list[T]) -> Iterator[T]:
 
 
 def storm(dice: Random, kinds: Iterator[Kind], end: float) -> Iterator[Fault]:
-    """Yield faults until *end*, in their order; most come close upon each other.
-
-    A starved primary is left alone: it loses what it would have to take back from a worker.
-    """
-    at, over = CALM, CALM  # over: when all that lasts is
+    """Yield faults until *end*, in their order; most come close upon each other."""
+    at = CALM
     while at < end:
         kind = next(kinds)
-        lasts = round(dice.uniform(*LASTING[kind]), 3) if kind in LASTING else 0.0
-        if kind is Kind.STARVE_PRIMARY:
-            at = over + APART
-        over = max(over, at + lasts)
-        if at < end:
-            yield Fault(round(at, 3), kind, lasts, dice.random())
+        lasts = dice.uniform(*LASTING[kind]) if kind in LASTING else 0.0
+        yield Fault(round(at, 3), kind, round(lasts, 3), dice.random())
         at += dice.choice((0.0, 0.05, 0.2, 0.5, 1.0, 1.5))
-        if kind is Kind.STARVE_PRIMARY:
-            at = over + APART

@@ -1,4 +1,4 @@
-from itertools import pairwise, product
+from itertools import product
 
 import pytest
 from tests.chaos.schedule import CALM, LONG, POLICIES, PRELOADS, QUIET, Kind, schedule
@@ -34,10 +34,3 @@ def test_rounds_fill_the_time_and_end_in_quiet(seconds: float) -> None:
         assert times[0] >= CALM
         assert times[-1] < round.seconds - QUIET
         assert all(fault.lasts <= LONG[1] for fault in round.faults)
-
-
-def test_nothing_else_befalls_a_starved_primary() -> None:
-    for round in schedule(4, SECONDS):
-        for fault, later in pairwise(round.faults):
-            if Kind.STARVE_PRIMARY in (fault.kind, later.kind):
-                assert later.at > fault.at + fault.lasts
