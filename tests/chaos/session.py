@@ -5,6 +5,7 @@
 
 import io
 import random
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -82,5 +83,6 @@ def main(seconds: float, seed: int) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the instance is ended, too
     drawn = int(sys.argv[2]) if sys.argv[2:] else random.randrange(2**32)
     sys.exit(main(float(sys.argv[1]), drawn))
