@@ -1,6 +1,6 @@
 """What befalls a fleet, and when: drawn from a seed alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -86,11 +86,14 @@ class Round:
         return f"round {self.number}: {how}, {len(self.faults)} faults, then {self.end}"
 
 
-def schedule(seed: int, seconds: float) -> list[Round]:
-    """Draw the rounds of a session: the same ones from the same numbers."""
+def schedule(seed: int, seconds: float, cards: Sequence[Kind] = ()) -> list[Round]:
+    """Draw the rounds of a session: the same ones from the same numbers.
+
+    *cards*: faults that are dealt, instead of the whole deck.
+    """
     dice = Random(seed)
     count = max(1, round(seconds / ROUND))
-    ways, kinds = dealt(dice, list(product(POLICIES, PRELOADS))), dealt(dice, deck())
+    ways, kinds = dealt(dice, list(product(POLICIES, PRELOADS))), dealt(dice, cards or deck())
     rounds = []
     for number, (policy, preload) in zip(range(count), ways, strict=False):
         clients, pause = dice.choice(LOADS)
@@ -113,7 +116,7 @@ def deck() -> list[Kind]:
     return [kind for kind, count in DECK.items() for _ in range(count)]
 
 
-def dealt(dice: Random, cards: list[T]) -> Iterator[T]:
+def dealt(dice: Random, cards: Sequence[T]) -> Iterator[T]:
     """Yield all in some order, then all in another, and so on."""
     while True:
         yield from dice.sample(cards, len(cards))

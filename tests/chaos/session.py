@@ -9,37 +9,39 @@ import signal
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tests.chaos.deaths import Death, deaths
 from tests.chaos.driver import Place, lived
 from tests.chaos.evidence import Evidence
-from tests.chaos.schedule import schedule
+from tests.chaos.schedule import Round, schedule
 from tests.chaos.verdict import findings
 
 TAIL = 60  # events of the timeline, and failures
 LOG = 200  # lines of the instance's log
 
 
-def session(seed: int, seconds: float, variant: str = "none", **drawn: Any) -> list[str]:
-    """Live through the rounds of a seed, at most to the first one with a finding; return that.
+def session(seed: int, seconds: float) -> list[str]:
+    """Live through the rounds of a seed, at most to the first one with a finding; return that."""
+    return lived_through(schedule(seed, seconds), f"seed {seed}, {seconds:g} seconds")
 
-    *drawn*: of all rounds, instead of what the seed draws.
-    """
+
+def lived_through(rounds: Iterable[Round], name: str, variant: str = "none") -> list[str]:
+    """Likewise, of any rounds. *variant*: of naive.VARIANTS."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as home:
         place = Place(Path(home), variant=variant)
-        for round in schedule(seed, seconds):
+        for round in rounds:
             with redirect_stdout(io.StringIO()) as said:  # its log, which Program prints
-                evidence, port = lived(place, replace(round, **drawn))
+                evidence, port = lived(place, round)
             place = replace(place, port=port)
             found = findings(evidence)
             print(summary(evidence), flush=True)
             if found:
                 print(*said.getvalue().splitlines()[-LOG:], sep="\n")
-                print(story(seed, seconds, evidence, found), flush=True)
+                print(story(name, evidence, found), flush=True)
                 return found
     return []
 
@@ -54,12 +56,12 @@ def summary(evidence: Evidence) -> str:
     )
 
 
-def story(seed: int, seconds: float, evidence: Evidence, found: list[str]) -> str:
+def story(name: str, evidence: Evidence, found: list[str]) -> str:
     """Tell what was found, what was done, and what the fleet made of it."""
     deeds = sorted([*evidence.deeds, *evidence.wedged], key=lambda deed: deed.at)
     return "\n".join(
         [
-            f"--- seed {seed}, {seconds:g} seconds, {evidence.round}",
+            f"--- {name}, {evidence.round}",
             *("--- found", *found),
             *("--- failed", *map(str, evidence.report.failures[-TAIL:])),
             *("--- died", *(f"{each}, {held(evidence, each)}" for each in deaths(evidence))),
