@@ -152,6 +152,23 @@ def test_connections_on_their_way_to_a_worker_without_descriptors_are_not_lost(
     assert program.journal.entries("connections_lost") == []
 
 
+def test_a_template_without_descriptors_keeps_the_code_and_forks_when_there_are_any(
+    serve: Serve,
+) -> None:
+    program = serve("--workers", "2", "--preload", "on")
+    victim, other = program.workers(2)
+    [template] = [each["pid"] for each in program.stats()["templates"]]
+    with squeezed(template, FILES, NONE):
+        os.kill(victim, signal.SIGKILL)
+        [told] = program.journal.wait_for("fork_failed")
+        assert told["reason"] == os.strerror(errno.EMFILE)
+        program.journal.wait_for("backing_off", count=2)
+        assert ask(program.port, "/pid").pid == other
+    assert victim not in program.workers(2)
+    assert [each["pid"] for each in program.stats()["templates"]] == [template]
+    assert len(program.journal.entries("fork_failed")) == 1
+
+
 def test_too_low_a_limit_is_refused_at_the_start(tmp_path: Path) -> None:
     told = run("serve", APP, home=tmp_path, prefix=["prlimit", "--nofile=64"])
     assert (told.code, told.err.count("\n")) == (2, 1)
@@ -222,14 +239,22 @@ def test_an_aide_that_cannot_be_forked_is_told_of_and_started_later(
 
 
 def test_a_thread_that_cannot_be_started_makes_requests_wait_for_those_there_are(
-    nobody_else: Sequence[str], serve: Serve
+    nobody_else: Sequence[str], serve: Serve, tmp_path: Path
 ) -> None:
-    program = serve("--threads", "5", app="tests.support.slow:wsgi", prefix=nobody_else)
+    program = serve("--threads", "5", app="tests.support.gateway:app", prefix=nobody_else)
     [worker] = program.workers(1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
     with squeezed(worker, PROCESSES, 1, nobody_else), ExitStack() as opened:
-        waiting = asked(opened, program, 20, path="/")
-        assert {each.reply().body for each in waiting} == {b"in time"}
-    assert len(program.journal.entries("thread_not_started")) <= 1
+        [held] = asked(opened, program, 1, path=f"/hold{pipe}")
+        program.journal.wait_for_line("holds")
+        waiting = asked(opened, program, 5, path="/")
+        [told] = program.journal.wait_for("thread_not_started")
+        assert (told["threads"], "can't start new thread" in told["reason"]) == (1, True)
+        pipe.write_bytes(b"")
+        assert {each.reply().status for each in (held, *waiting)} == {200}
+    assert len(program.journal.entries("thread_not_started")) == 1
 
 
 # Memory

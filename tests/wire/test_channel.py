@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.support.scarcity import used_up
 
 from prefork.errors import RemoteError
 from prefork.wire import channel
@@ -145,3 +146,17 @@ def test_descriptors_of_which_too_many_are_on_their_way_are_refused_and_nothing_
         os.close(writing)
         one.close()
         other.close()
+
+
+def test_a_message_whose_descriptors_were_lost_is_read_and_the_next_one_has_its_own() -> None:
+    first, second = SpawnWorker(1, 0, 1, []), SpawnWorker(2, 0, 2, [])
+    with ends() as (one, other):
+        one.send(first, [os.dup(0), os.dup(0)])
+        with used_up():
+            assert other.receive() == [first]
+        one.send(second, [os.dup(0)])
+        assert other.receive() == [second]
+        with pytest.raises(OSError, match="open files"):
+            other.claim(2)
+        [descriptor] = other.claim(1)
+        os.close(descriptor)

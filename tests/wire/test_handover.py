@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 from contextlib import closing
+from typing import Any
 
 import pytest
 from tests.support.scarcity import used_up
@@ -84,3 +85,20 @@ def test_what_does_not_fit_stays_where_it_is() -> None:
             os.close(descriptor)
         assert os.listdir("/proc/self/fd") == before  # nothing is left of the look
         assert handover.receive(receiving, is_scarce=True) is None
+
+
+class Crowded(socket.socket):
+    """One whose user has too many descriptors on their way, or whose queue is full."""
+
+    number = 0
+
+    def sendmsg(self, *_: Any) -> int:
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("number", [errno.ETOOMANYREFS, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM])
+def test_too_many_on_their_way_is_no_error(number: int) -> None:
+    with closing(Crowded()) as sending:
+        sending.number = number
+        assert not handover.send(sending, 0, [sending.fileno()])
+        os.fstat(sending.fileno())  # it is still ours

@@ -1,9 +1,13 @@
 """Calls in threads: in order, as many at a time as may be."""
 
 import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 from queue import SimpleQueue
 
+import pytest
+
+from prefork.errors import AppError, ExitCode
 from prefork.worker.threads import Threads
 
 PATIENCE = 5.0  # seconds
@@ -68,3 +72,36 @@ def test_a_thread_that_does_not_end_is_waited_for_no_longer_than_asked() -> None
     gate.set()
     threads.end(PATIENCE)
     assert named() == []
+
+
+@pytest.fixture
+def no_more_threads() -> Iterator[Callable[[], object]]:
+    """Make threads need more room than there can be, from the call on."""
+    before = threading.stack_size()
+    yield lambda: threading.stack_size(1 << 46)
+    threading.stack_size(before)
+
+
+def test_where_there_is_not_even_one_thread_the_start_fails(
+    no_more_threads: Callable[[], object],
+) -> None:
+    no_more_threads()
+    with pytest.raises(AppError, match="no thread to call the application in") as refused:
+        Threads(3)
+    assert refused.value.exit_code is ExitCode.APP_START
+
+
+def test_where_there_is_no_further_thread_calls_wait_and_it_is_told_once(
+    no_more_threads: Callable[[], object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    threads, gate, done = Threads(3), threading.Event(), SimpleQueue[None]()
+    no_more_threads()
+    threads.call(partial(_pass, gate))
+    for _ in range(5):
+        threads.call(lambda: done.put(None))
+    assert repr(threads) == "<Threads 6 calls, 1 of 3>"
+    gate.set()
+    for _ in range(5):
+        done.get(timeout=PATIENCE)
+    threads.end(PATIENCE)
+    assert capfd.readouterr().err.count("thread_not_started threads=1") == 1

@@ -30,7 +30,7 @@ class Channel:
         self._sock = sock
         self._decoder = frames.Decoder()
         self._outbox: deque[tuple[bytes, list[int]]] = deque()
-        self._descriptors: deque[int] = deque()
+        self._descriptors: deque[list[int] | None] = deque()  # by message; None: they were lost
         self.is_ended = False  # the other end is closed, and all it said was read
 
     def fileno(self) -> int:
@@ -89,23 +89,33 @@ class Channel:
                 break
             except OSError:  # ECONNRESET: closed with our words unread
                 data, descriptors, flags = b"", [], 0
-            self._descriptors += descriptors
-            if flags & socket.MSG_CTRUNC:
-                raise RemoteError("descriptors were lost: the limit of open files is reached")
+            if flags & socket.MSG_CTRUNC:  # what no number was free for is lost; the message is not
+                _close_all(descriptors)
+                self._descriptors.append(None)
+            elif descriptors:
+                self._descriptors.append(descriptors)
             if not data:
                 self.is_ended = True
             said += [messages.decode(payload) for payload in self._decoder.feed(data)]
         return said
 
     def claim(self, count: int) -> list[int]:
-        """Take the descriptors that came with the oldest message that carries any."""
-        if len(self._descriptors) < count:
+        """Take the descriptors that came with the oldest message that carries any.
+
+        Raises OSError with EMFILE where they were lost, for this process had no room for them.
+        """
+        found = self._descriptors.popleft() if self._descriptors else []
+        if found is None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        if len(found) != count:
+            _close_all(found)
             raise RemoteError("a message came without its descriptors")
-        return [self._descriptors.popleft() for _ in range(count)]
+        return found
 
     def close(self) -> None:
         self._drop_outbox()
-        _close_all(self._descriptors)
+        for received in self._descriptors:
+            _close_all(received or [])
         self._descriptors.clear()
         self._sock.close()
 
@@ -122,7 +132,7 @@ def _send(sock: socket.socket, data: bytes, descriptors: list[int]) -> int:
     return sock.sendmsg([data], [rights])
 
 
-def _close_all(descriptors: "deque[int] | list[int]") -> None:
+def _close_all(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         with suppress(OSError):
             os.close(descriptor)

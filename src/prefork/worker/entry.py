@@ -100,10 +100,10 @@ class Worker:
         lifespan = Lifespan(self._code.application)
         try:
             await lifespan.startup()
+            server, intake = self._open(link, lifespan, loop)
         except AppError as error:
             report(self._channel, "startup", error)
             return ExitCode.APP_START
-        server, intake = self._open(link, lifespan, loop)
         link.ready(Ready(os.getpid(), self._code.application.kind))
         trial = loop.call_later(self._birth.estate.settings.min_uptime, link.say, Proven())
         while link.stop_by is None:

@@ -98,12 +98,12 @@ class Template:
 
     def _fork(self, order: SpawnWorker) -> None:
         """Fork a worker that is the primary's child: through a parent of its own that exits."""
-        given = self._channel.claim(4 + len(order.listeners))
         boundary.flush()  # what the import printed is printed once
         with ExitStack() as opened:
-            for descriptor in given:
-                opened.callback(os.close, descriptor)
             try:
+                given = self._channel.claim(4 + len(order.listeners))
+                for descriptor in given:
+                    opened.callback(os.close, descriptor)
                 self._watch(self._fork_twice(order, given, opened))
             except OSError as error:  # the primary sees its channel end, and asks again later
                 self._trouble.tell(time.monotonic(), slot=order.slot, reason=error.strerror)

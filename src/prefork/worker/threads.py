@@ -6,6 +6,7 @@ from threading import Thread
 from time import monotonic
 
 from prefork import log
+from prefork.errors import AppError, ExitCode
 from prefork.wire.complaint import Complaint
 
 Call = Callable[[], None]
@@ -20,12 +21,17 @@ class Threads:
     """
 
     def __init__(self, most: int) -> None:
+        """Start the first one. Raises AppError where the system has none."""
         self._most = most
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._trouble = Complaint("thread_not_started", log.error)
         self._open = 0  # calls that are made, or wait for it
-        self._add()  # here the system's refusal is the start's
+        try:
+            self._add()
+        except RuntimeError as error:
+            reason = f"there is no thread to call the application in: {error}"
+            raise AppError(reason, exit_code=ExitCode.APP_START) from None
 
     def __repr__(self) -> str:
         return f"<Threads {self._open} calls, {len(self._threads)} of {self._most}>"
