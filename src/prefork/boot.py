@@ -24,6 +24,7 @@ from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
 from prefork.primary.greeting import Greeting, Style
 from prefork.primary.host import PosixHost
+from prefork.primary.inquest import Inquest
 from prefork.primary.listeners import Listeners
 from prefork.primary.loop import Primary
 from prefork.primary.signals import Signals
@@ -81,7 +82,8 @@ def serve(settings: Settings) -> int:
 
 def _run(host: PosixHost, control: NamedSocket) -> int:
     fleet = Fleet(_plan(host.estate, templates=lineage.adopt_orphans()))
-    verbs = Verbs(fleet, partial(_report, _identify(host.estate), fleet, host))
+    inquest = Inquest(host.children, host.watchdog)
+    verbs = Verbs(fleet, partial(_report, _identify(host.estate), fleet, host), inquest.hold)
     server = ControlServer(control, host.selector, verbs)
     host.clocks.append(server)
     primary = Primary(
@@ -205,7 +207,16 @@ def _identify(estate: Estate) -> Identity:
 
 def _report(identity: Identity, fleet: Fleet, host: PosixHost, now: float) -> dict[str, object]:
     tally = host.tally
-    counts = Counts(host.lines(), tally.retired, tally.exits, host.aides.lives())
+    dog = host.watchdog
+    counts = Counts(
+        host.lines(),
+        tally.retired,
+        tally.exits,
+        host.aides.lives(),
+        dog.verdicts(),
+        dog.blocks,
+        dog.timeouts,
+    )
     return report(identity, fleet, counts, now)
 
 

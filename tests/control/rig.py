@@ -4,6 +4,7 @@ import json
 import selectors
 import socket
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from prefork.core.messages import (
     TellReload,
 )
 from prefork.core.process import Phase, Role
+from prefork.errors import ControlError
 
 ENDLESS = 1000  # turns
 Answer = dict[str, Any]
@@ -73,8 +75,9 @@ class Rig:
         self._callers: list[Caller] = []
         self.selector = selectors.DefaultSelector()
         self.reports = 0  # made
+        self.inquiries: list[Callable[[Answer], None]] = []  # what is to be done with answers
         self._report = report
-        verbs = Verbs(fleet, self._answer)
+        verbs = Verbs(fleet, self._answer, self._inquire)
         self.server = ControlServer(claim(path), self.selector, verbs)
 
     def caller(self) -> Caller:
@@ -144,6 +147,11 @@ class Rig:
     def _answer(self, now: float) -> Answer:
         self.reports += 1
         return self._report or {"now": now}
+
+    def _inquire(self, slot: int | None, now: float, then: Callable[[Answer], None]) -> None:  # noqa: ARG002
+        if slot not in (None, 0):
+            raise ControlError(f"there is no worker in slot {slot} now")
+        self.inquiries.append(then)
 
     def _perform(self, orders: list[Order]) -> None:
         self.orders += orders

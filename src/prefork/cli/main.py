@@ -19,6 +19,7 @@ COMMANDS = {
     "list": "prefork.cli.list",
     "stats": "prefork.cli.stats",
     "status": "prefork.cli.status",
+    "dump": "prefork.cli.dump",
     "reload": "prefork.cli.reload",
     "scale": "prefork.cli.scale",
     "stop": "prefork.cli.stop",

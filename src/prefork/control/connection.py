@@ -1,7 +1,7 @@
 """One client of the control socket: what it said, what it waits for, what it has yet to read."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,8 @@ class Connection:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.waits_for_end = False  # of the instance
+        self.dumps = 0  # that it waits for
+        self.push: Callable[[], None] = self.flush  # what was said without being asked just now
         self._reloads: set[int] = set()  # generations whose reloads it waits for
         self._heard = bytearray()
         self._outbox = bytearray()
@@ -24,7 +26,7 @@ class Connection:
     @property
     def is_waiting(self) -> bool:
         """Whether it was promised to be told of something."""
-        return self.waits_for_end or bool(self._reloads)
+        return self.waits_for_end or bool(self._reloads) or self.dumps > 0
 
     @property
     def has_unread(self) -> bool:

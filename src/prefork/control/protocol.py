@@ -22,7 +22,7 @@ PROTOCOL_VERSION = 1
 MAX_LINE = 4096  # bytes of a request with its newline; a longer one is not a request
 MAX_ANSWER = 16 * 1024 * 1024  # bytes; 400 of them per worker leave room for 40,000 workers
 
-Verb = Literal["stats", "reload", "scale", "stop"]
+Verb = Literal["stats", "dump", "reload", "scale", "stop"]
 T = TypeVar("T")
 
 
@@ -36,6 +36,7 @@ class Signature:
 
 VERBS: dict[Verb, Signature] = {
     "stats": Signature("", "the object [below](#stats)"),
+    "dump": Signature("`slot`, or nothing", "[what workers are at](#dump), once all have said it"),
     "reload": Signature(
         "`wait`",
         '`{"state": "running", "generation": 2}`, or `"queued"` where something else is being '
@@ -50,12 +51,14 @@ class Request(msgspec.Struct, frozen=True):
     """What a client asks for; *wait*: `stop` and `reload` answer again until they are over.
 
     `scale` says how many *workers* it wants, or *by* how many more or, below zero, fewer.
+    `dump` says of which *slot*, or means all.
     """
 
     verb: Verb
     wait: bool = False
     workers: int | None = None
     by: int | None = None
+    slot: int | None = None
 
 
 class _RequestLine(msgspec.Struct, omit_defaults=True):
@@ -64,6 +67,7 @@ class _RequestLine(msgspec.Struct, omit_defaults=True):
     wait: bool = False
     workers: int | None = None
     by: int | None = None
+    slot: int | None = None
 
 
 class _AnswerLine(msgspec.Struct):
@@ -78,9 +82,7 @@ _answers = msgspec.json.Decoder(_AnswerLine)
 
 
 def encode_request(request: Request) -> bytes:
-    return _line(
-        _RequestLine(PROTOCOL_VERSION, request.verb, request.wait, request.workers, request.by)
-    )
+    return _line(_RequestLine(PROTOCOL_VERSION, **msgspec.structs.asdict(request)))
 
 
 def decode_request(line: bytes) -> Request:
@@ -95,7 +97,7 @@ def decode_request(line: bytes) -> Request:
         raise RemoteError(_other_version(said.prefork))
     for verb in VERBS:
         if said.verb == verb:
-            return _checked(Request(verb, said.wait, said.workers, said.by))
+            return _checked(Request(verb, said.wait, said.workers, said.by, said.slot))
     raise RemoteError(f"no such verb: {said.verb}")
 
 

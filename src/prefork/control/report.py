@@ -1,11 +1,11 @@
 """What `stats` answers, made from the core's roster and the board; no system call is needed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prefork.core.fleet import Fleet
-from prefork.core.messages import ReloadStatus
+from prefork.core.messages import ReloadStatus, Verdict
 from prefork.core.process import Phase, Process, Role
 from prefork.wire.board import Field, Line
 
@@ -29,12 +29,17 @@ class Counts:
     """*lines*: the board's, by process id; *retired*: the sums of the dead, by field.
 
     *aides*: name, pid and start in monotonic seconds of each process beside the fleet.
+    *verdicts*: on those that are blocked, by process id; *blocks*: how often one was, ever;
+    *timeouts*: how many were aborted for it.
     """
 
     lines: Mapping[int, Line]
     retired: Mapping[Field, int]
     exits: int
     aides: Sequence[tuple[str, int, float]] = ()
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    blocks: int = 0
+    timeouts: int = 0
 
 
 def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
         "state": fleet.state,
         "uptime": round(now - identity.started_at, 3),
         "workers_wanted": len(fleet.roster.slots),
-        "workers": [_worker(p, fleet, counts.lines[p.id], now) for p in workers],
+        "workers": [_worker(p, fleet, counts, now) for p in workers],
         "templates": [_process(p, now) for p in fleet.roster.of(Role.TEMPLATE)],
         "aides": [
             {"name": name, "pid": pid, "uptime": round(now - started, 3)}
@@ -63,6 +68,8 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
             "accepted": _total(Field.ACCEPTED, counts),
             "requests": _total(Field.REQUESTS, counts),
             "exits": counts.exits,
+            "blocks": counts.blocks,
+            "timeouts": counts.timeouts,
         },
     }
 
@@ -107,8 +114,9 @@ def _process(process: Process, now: float) -> dict[str, Any]:
     }
 
 
-def _worker(worker: Process, fleet: Fleet, line: Line, now: float) -> dict[str, Any]:
+def _worker(worker: Process, fleet: Fleet, counts: Counts, now: float) -> dict[str, Any]:
     assert worker.slot is not None
+    line, verdict = counts.lines[worker.id], counts.verdicts.get(worker.id)
     slots = fleet.roster.slots  # without its own, where that was scaled away while it drains
     return {
         "slot": worker.slot,
@@ -119,6 +127,7 @@ def _worker(worker: Process, fleet: Fleet, line: Line, now: float) -> dict[str, 
         "requests": line[Field.REQUESTS],
         "in_flight": line[Field.IN_FLIGHT],
         "loop_lag_ms": _loop_lag(line, now),
+        "blocked": "" if verdict is None else verdict.value,
     }
 
 

@@ -57,9 +57,7 @@ class ControlServer:
         """Tell those who wait for this reload."""
         for client in self._clients:
             client.tell(status)
-            with suppress(OSError):  # it is gone; its socket wakes us, and is dropped then
-                client.flush()
-            self._listen_to(client)
+            self._push(client)
 
     def finish(self, exit_code: int) -> None:
         """Tell those who wait for the end that this is it; take the socket away."""
@@ -91,6 +89,7 @@ class ControlServer:
         if len(self._clients) >= MAX_CLIENTS:
             self._drop(self._dispensable())
         client = Connection(sock)
+        client.push = partial(self._push, client)
         self._clients.append(client)
         self._selector.register(sock, selectors.EVENT_READ, partial(self._serve, client))
         return ()
@@ -108,6 +107,14 @@ class ControlServer:
             self._drop(client)
         else:
             self._listen_to(client)
+
+    def _push(self, client: Connection) -> None:
+        """Send what it was told meanwhile."""
+        if client not in self._clients:
+            return  # it didn't wait for it
+        with suppress(OSError):  # it is gone; its socket wakes us, and is dropped then
+            client.flush()
+        self._listen_to(client)
 
     def _listen_to(self, client: Connection) -> None:
         events = selectors.EVENT_WRITE if client.has_unread else selectors.EVENT_READ

@@ -88,7 +88,7 @@ def _worker(worker: Worker) -> tuple[str, ...]:
     return (
         number(worker.slot),
         number(worker.pid),
-        escape(worker.state),
+        "blocked" if worker.blocked else escape(worker.state),
         number(worker.generation),
         duration(worker.uptime),
         number(worker.restarts),

@@ -57,6 +57,14 @@ class Worker(Process, kw_only=True):
         means("how late its event loop is, in milliseconds; null before its first beat"),
     ] = None
 
+    blocked: Annotated[
+        str,
+        means(
+            "why it makes no progress, and gets no connections: "
+            "[`loop`, `interpreter` or `stopped`](../howto/blocked-workers.md); empty where it does"
+        ),
+    ] = ""
+
 
 class Template(Process, kw_only=True):
     """Imports the application, and forks workers."""
@@ -97,6 +105,8 @@ class Totals(msgspec.Struct, kw_only=True):
     accepted: Annotated[int, means("connections taken")] = 0
     requests: Annotated[int, means("requests answered")] = 0
     exits: Annotated[int, means("of workers, for whatever reason")] = 0
+    blocks: Annotated[int, means("how often a worker was blocked for `block_warn`")] = 0
+    timeouts: Annotated[int, means("workers that were aborted at `worker_timeout`")] = 0
 
 
 class Stats(msgspec.Struct, kw_only=True):
@@ -145,7 +155,9 @@ class Stats(msgspec.Struct, kw_only=True):
     @property
     def ready(self) -> int:
         """How many workers take connections; one that is leaving does until its successor does."""
-        return sum(worker.state in ("serving", "leaving") for worker in self.workers)
+        return sum(
+            worker.state in ("serving", "leaving") and not worker.blocked for worker in self.workers
+        )
 
     @property
     def is_healthy(self) -> bool:

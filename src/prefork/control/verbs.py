@@ -15,12 +15,21 @@ from prefork.settings.checks import MOST_WORKERS, shown
 BY = "control socket"
 
 
-class Verbs:
-    """*report* makes the answer to `stats`. The fleet has acted on a fact once that is yielded."""
+Answer = dict[str, Any]
+Inquire = Callable[[int | None, float, Callable[[Answer], None]], None]
 
-    def __init__(self, fleet: Fleet, report: Callable[[float], dict[str, Any]]) -> None:
+
+class Verbs:
+    """The fleet has acted on a fact once that is yielded."""
+
+    def __init__(self, fleet: Fleet, report: Callable[[float], Answer], inquire: Inquire) -> None:
+        """*report* makes the answer to `stats`.
+
+        *inquire* is given a slot or None, and what to do with the answer to `dump`.
+        """
         self._fleet = fleet
         self._report = report
+        self._inquire = inquire
 
     def obey(self, connection: Connection, line: bytes, now: float) -> Iterator[Fact]:
         """Do what a line asks for, and answer it."""
@@ -33,6 +42,8 @@ class Verbs:
         match request.verb:
             case "stats":
                 connection.say(self._report(now))
+            case "dump":
+                self._dump(connection, request, now)
             case "stop":
                 yield from self._stop(connection, request)
             case "reload":
@@ -41,6 +52,21 @@ class Verbs:
                 yield from self._scale(connection, request)
             case _:
                 assert_never(request.verb)
+
+    def _dump(self, connection: Connection, request: Request, now: float) -> None:
+        """Its answer comes when the workers have said something, or had their time."""
+
+        def answer(dump: Answer) -> None:
+            connection.dumps -= 1
+            connection.say(dump)
+            connection.push()
+
+        connection.dumps += 1
+        try:
+            self._inquire(request.slot, now, answer)
+        except ControlError:
+            connection.dumps -= 1
+            raise
 
     def _stop(self, connection: Connection, request: Request) -> Iterator[Fact]:
         connection.waits_for_end = request.wait

@@ -9,7 +9,7 @@ from prefork.core.messages import Blocked, Fact, TimedOut, Verdict
 from prefork.core.process import Role
 from prefork.core.watch import Signs, Starved, Watch
 from prefork.primary.children import Child, Children
-from prefork.primary.dumps import Dumps
+from prefork.primary.dumps import Dumps, Then
 from prefork.wire.board import Board, Field
 from prefork.wire.stacks import Dump, lines
 
@@ -25,7 +25,7 @@ class Watchdog:
         self._board = board
         self._dumps = dumps
         self._kernel = dumps.kernel
-        self.blocked = 0  # how often one was, ever
+        self.blocks = 0  # how often one was, ever
         self.timeouts = 0  # how many were aborted
 
     def next_check(self) -> float | None:
@@ -52,6 +52,16 @@ class Watchdog:
         """Why it is silent; None: it is not."""
         return self._watch.verdict(id)
 
+    def verdicts(self) -> dict[int, Verdict]:
+        """Those on workers that are silent, by id."""
+        found = {child.id: self.verdict(child.id) for child in self._children}
+        return {id: verdict for id, verdict in found.items() if verdict is not None}
+
+    def dump(self, child: Child, now: float, then: Then) -> None:
+        """Have it dumped, and do *then* with that."""
+        is_held = self.verdict(child.id) is Verdict.INTERPRETER
+        self._dumps.take(child, now, then, is_held=is_held)
+
     def forget(self, child: Child) -> None:
         """It is dead: tell what is known."""
         self._dumps.hurry(child)
@@ -76,7 +86,7 @@ class Watchdog:
                     "worker_starved", **_who(child), seconds=seconds, effect="it is not killed"
                 )
             case Blocked():
-                self.blocked += 1
+                self.blocks += 1
                 self._take_dump(child, found, now)
                 yield found
             case TimedOut():
@@ -107,8 +117,7 @@ class Watchdog:
                 detail="\n".join(lines(few)),
             )
 
-        is_held = blocked.verdict is Verdict.INTERPRETER
-        self._dumps.take(child, now, tell, is_held=is_held)
+        self.dump(child, now, tell)
 
 
 def _who(child: Child) -> dict[str, object]:

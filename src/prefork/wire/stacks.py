@@ -11,30 +11,39 @@ _END = b"\n"
 _BIRTH = "/prefork/worker/entry.py"  # all below, in a stack, is how a worker came to be
 
 
+def _is(text: str) -> msgspec.Meta:
+    """Say what a field is; docs/reference/control-socket.md is made from these."""
+    return msgspec.Meta(description=text)
+
+
 class Frame(msgspec.Struct, frozen=True):
-    file: str
-    line: int
-    function: str
-    code: str = ""  # that line's text, where the file can be read
+    """Where code stands."""
+
+    file: Annotated[str, _is("its path")]
+    line: Annotated[int, _is("its number")]
+    function: Annotated[str, _is("with the class that it is of")]
+    code: Annotated[str, _is("the line's text, where the file can be read")] = ""
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """Of a thread, or of a task from its coroutine to what it waits for; the innermost last."""
+    """Of a thread, or of a task from its coroutine to what it waits for."""
 
-    name: str
-    frames: list[Frame]
-    is_running: bool = False  # a task whose step is being taken: its thread's stack goes on from it
+    name: Annotated[str, _is("of the task or thread; of a request's task with method and path")]
+    frames: Annotated[list[Frame], _is("the innermost last")]
+    is_running: Annotated[
+        bool, _is("whether the main thread is at this task: that one's stack goes on from it")
+    ] = False
 
 
 class Dump(msgspec.Struct, frozen=True, kw_only=True):
-    """*raw*: by `faulthandler`, where no Python ran. *missing*: what is not there, and why."""
+    """What a worker tells, or what is told in its place."""
 
-    requests: list[str] = []
-    tasks: list[Stack] = []
-    more_tasks: Annotated[int, "those left out"] = 0
-    threads: list[Stack] = []  # the main one last
-    raw: str = ""
-    missing: str = ""
+    requests: Annotated[list[str], _is("those in flight: method and path")] = []
+    tasks: Annotated[list[Stack], _is("of asyncio")] = []
+    more_tasks: Annotated[int, _is("how many were left out")] = 0
+    threads: Annotated[list[Stack], _is("the main one last")] = []
+    raw: Annotated[str, _is("by `faulthandler` instead, where no Python runs")] = ""
+    missing: Annotated[str, _is("what is not there, and why")] = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
