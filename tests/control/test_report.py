@@ -16,6 +16,7 @@ from prefork.core.messages import (
     ReloadRequested,
     ScaleRequested,
     Stage,
+    Verdict,
 )
 from prefork.wire.board import Board, Field, Line
 
@@ -99,3 +100,11 @@ def test_the_loops_lag_is_by_how_much_its_next_beat_is_late(beat: int, lag: floa
     counts = Counts({1: line, 2: line}, dict.fromkeys(Field, 0), exits=0)
     [worker] = report(IDENTITY, serving(1), counts, 11.0)["workers"]
     assert worker["loop_lag_ms"] == lag
+
+
+def test_a_blocked_worker_is_told_with_the_verdict_and_counted() -> None:
+    lines: dict[int, Line] = defaultdict(lambda: Board(1).line(0))
+    counts = Counts(lines, dict.fromkeys(Field, 0), 3, (), {2: Verdict.LOOP}, 7, 1)
+    stats = read("shop", report(IDENTITY, serving(2), counts, 11.0))
+    assert [worker.blocked for worker in stats.workers] == ["loop", ""]
+    assert (stats.totals.blocks, stats.totals.timeouts) == (7, 1)

@@ -32,6 +32,13 @@ def seen(**fields: Any) -> Stats:
     return read("shop", stats(**fields))
 
 
+def test_a_blocked_worker_is_shown_as_that_and_does_not_count_as_ready() -> None:
+    blocked = seen(workers=[worker(0), worker(1, blocked="loop")])
+    assert workers(blocked).splitlines()[2].split()[2] == "blocked"
+    assert blocked.ready == 1
+    assert not blocked.is_healthy
+
+
 def test_columns_align_and_numbers_stand_to_the_right() -> None:
     shown = table(("NAME", "PID"), [("a", "7"), ("longer", "1234")])
     assert shown.splitlines() == ["NAME     PID", "a          7", "longer  1234"]

@@ -177,3 +177,42 @@ def test_the_log_says_who_asked(rig: Rig, capfd: pytest.CaptureFixture[str]) -> 
         'scale_requested workers=5 by="control socket"',
         'stop_requested by="control socket"',
     ]
+
+
+# -- dump --------------------------------------------------------------------
+
+
+def test_a_dump_is_answered_when_it_is_there_and_others_are_served_meanwhile(rig: Rig) -> None:
+    caller = rig.caller()
+    caller.say("dump", slot=0)
+    rig.settle()
+    assert caller.hear() == []
+    assert rig.ask("stats")
+    [then] = rig.inquiries
+    then({"workers": []})
+    assert caller.hear() == [{"workers": []}]
+
+
+def test_a_dump_of_a_slot_without_a_worker_is_refused(rig: Rig) -> None:
+    assert rig.ask("dump", slot=7) == [{"error": "there is no worker in slot 7 now"}]
+
+
+def test_a_dump_for_a_client_that_has_left_disturbs_nobody(rig: Rig) -> None:
+    caller = rig.caller()
+    caller.say("dump")
+    rig.settle()
+    caller.socket.close()
+    rig.settle()
+    [then] = rig.inquiries
+    then({"workers": []})
+    assert rig.ask("stats")
+
+
+def test_who_waits_for_a_dump_when_the_instance_ends_is_told(rig: Rig) -> None:
+    caller = rig.caller()
+    caller.say("dump")
+    rig.settle()
+    rig.end(0)
+    assert caller.hear() == [{"state": "stopped", "exit_code": 0}]
+    [then] = rig.inquiries
+    then({"workers": []})  # nobody is there to be told

@@ -1,5 +1,6 @@
 """Workers whose event loop does not turn: seen, told, kept out of rotation, replaced."""
 
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 from tests.process.conftest import Serve
 from tests.support import pacing, processes
 from tests.support.asking import Caller, ask
-from tests.support.program import Program, Stats
+from tests.support.program import Outcome, Program, Stats, run
 from tests.support.pulse import Pulse, p
 
 WARN = 2.0  # seconds: the default of block_warn
@@ -55,7 +56,7 @@ def pids(stats: Stats) -> list[int]:
 
 def blocked(program: Program, count: int = 1) -> dict[str, Any]:
     """Wait until the log tells of one that is blocked."""
-    return program.journal.wait_for("worker_blocked", count=count, timeout=20)[-1]
+    return program.journal.wait_for("worker_blocked", count=count, timeout=60)[-1]
 
 
 @pytest.mark.parametrize("how", WEDGES)
@@ -68,7 +69,7 @@ def test_a_worker_that_hangs_is_noticed_dumped_aborted_and_replaced(serve: Serve
         assert (found["pid"], found["verdict"]) == (victim, VERDICTS[how])
         assert WARN <= own < WARN + 0.5 + processes.run_delay(victim) - before
         assert re.search(WEDGES[how], found["detail"]), found["detail"]
-        gone = program.journal.wait_for("worker_exited", timeout=20)[0]
+        gone = program.journal.wait_for("worker_exited", timeout=60)[0]
     assert gone["pid"] == victim
     assert gone["status"] == (-signal.SIGKILL if how == "stop" else -signal.SIGABRT)
     assert gone["reason"].endswith("for 4 s (worker_timeout)")
@@ -204,9 +205,89 @@ def test_a_worker_that_hangs_while_it_drains_is_dumped_and_has_the_deadline_of_i
     serve: Serve,
 ) -> None:
     program = serve(*TWO, "--graceful-timeout", "3", "--worker-timeout", "60")
-    with wedged(program, "/wedge") as victim:
+    with wedged(program, "/nap?seconds=60") as victim:  # it doesn't need a core, as the wedge does
         start = time.monotonic()
         program.signal(signal.SIGTERM)
         assert blocked(program)["pid"] == victim
         assert program.wait(15) == 6
         assert time.monotonic() - start > 2.9
+
+
+# -- prefork dump ------------------------------------------------------------
+
+
+def dump(program: Program, *words: str) -> Outcome:
+    return run("dump", *words, home=program.home)
+
+
+@pytest.mark.parametrize("how", WEDGES)
+def test_a_dump_tells_where_a_worker_hangs_before_anybody_has_noticed(
+    serve: Serve, how: str
+) -> None:
+    program = serve(*TWO)
+    with wedged(program, how) as victim:
+        [slot] = [w["slot"] for w in program.stats()["workers"] if w["pid"] == victim]
+        outcome = dump(program, "shop", str(slot))
+    assert outcome.code == 0, outcome.err
+    assert f"worker {slot}, pid {victim}, generation 1" in outcome.out
+    assert re.search(WEDGES[how], outcome.out), outcome.out
+
+
+def test_a_dump_of_all_tells_of_requests_and_tasks_and_harms_nobody(serve: Serve) -> None:
+    program = serve(*TWO)
+    before = program.workers(2)
+    with closing(Caller(program.port)) as caller:
+        caller.send("/slow?seconds=3")
+        program.journal.wait_for_line("app: slow in")
+        outcome = dump(program, "--json")
+        assert outcome.code == 0, outcome.err
+        told = json.loads(outcome.out)["workers"]
+        assert [each["pid"] for each in told] == before
+        [busy] = [each for each in told if each["requests"]]
+        assert busy["requests"] == ["GET /slow"]
+        [task] = [task for task in busy["tasks"] if task["name"] == "request (GET /slow)"]
+        assert [frame["function"] for frame in task["frames"]][:3] == ["app", "behave", "think"]
+        assert caller.reply().status == 200
+    assert program.workers(2) == before
+
+
+def test_a_dump_during_an_import_and_of_a_slot_that_is_not_there_is_told_why_not(
+    serve: Serve, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "importing.py").write_text(
+        f"from tests.support.apps import app, tell\ntell('imports')\nopen({str(pipe)!r}).read()\n"
+    )
+    options = ("--app-dir", str(tmp_path), "--preload", "off")
+    program = serve(*options, app="importing:app", waits=False, entry=("-m", "prefork"))
+    program.journal.wait_for_line("app: imports")
+    outcome = dump(program)
+    assert re.search(r"importing\.py\", line 3, in <module>", outcome.out), outcome
+    outcome = dump(program, "shop", "9")
+    assert outcome.code == 1
+    assert outcome.err == "prefork: error: shop: there is no worker in slot 9 now\n"
+    pipe.write_bytes(b"")
+    program.wait_ready()
+
+
+def test_a_blocked_worker_is_shown_as_that_and_counted(serve: Serve) -> None:
+    program = serve(*TWO, "--worker-timeout", "0")
+    with wedged(program, "/wedge"):
+        blocked(program)
+        status = run("status", home=program.home)
+        assert status.code == 1
+        assert "degraded, 1 of 2 workers ready" in status.out
+        assert " blocked " in status.out
+        assert program.stats()["totals"]["blocks"] == 1
+
+
+def test_an_applications_own_use_of_faulthandler_is_not_disturbed(serve: Serve) -> None:
+    program = serve(app="tests.support.faulty:app")
+    [pid] = program.workers(1)
+    os.kill(pid, signal.SIGRTMIN + 5)
+    program.journal.wait_for_line("most recent call first")
+    assert dump(program).code == 0
+    os.kill(pid, signal.SIGABRT)
+    program.journal.wait_for_line("Fatal Python error: Aborted")
+    program.settled(lambda stats: pid not in pids(stats))

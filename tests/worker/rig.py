@@ -274,7 +274,7 @@ class Rig:
     @property
     def members(self) -> set[Member]:
         """The server's connections."""
-        return self.server._service.members
+        return self.server.members
 
     def tick(self, later: float) -> None:
         """Let *later* seconds pass for the server."""
