@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import application, timeline
 from tests.chaos.evidence import Evidence, Rest, Sample, wedged
@@ -80,12 +81,13 @@ class Driver:
         self._end()
 
     def _load(self) -> Load:
+        crowd: dict[str, Any] = dict.fromkeys(CLIENTS, self._round.clients)
         plan = Plan(
             port=self.program.port,
             pause=self._round.pause,
             timeout=CLIENT_TIMEOUT,
             seconds=self._round.seconds + 4 * PATIENCE,
-            **dict.fromkeys(CLIENTS, self._round.clients),
+            **crowd,
         )
         return Load(plan)
 

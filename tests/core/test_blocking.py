@@ -152,7 +152,7 @@ def test_a_reload_replaces_a_worker_that_is_blocked() -> None:
     fleet = reloading()
     tell(fleet, 6, blocked(WORKER))
     orders = tell(fleet, 6, Proven(5))
-    assert orders[:2] == [Admit(5), AskToStop(WORKER, 30)]
+    assert orders[:2] == [Admit(5), AskToStop(WORKER, 30, hands_back=True)]
     assert Spawn(6, 1, 2, template=4) in orders
 
 

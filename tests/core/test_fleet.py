@@ -248,7 +248,7 @@ def test_a_worker_that_leaves_serves_until_its_successor_does() -> None:
     fleet = serving()
     assert tell(fleet, 5, Leaving(2)) == [Spawn(4, 0, 1, 1)]
     assert fleet.state == "serving"
-    assert tell(fleet, 6, Forked(4, 104), Ready(4)) == [Admit(4), AskToStop(2, 30.0)]
+    assert tell(fleet, 6, Forked(4, 104), Ready(4)) == [Admit(4), AskToStop(2, 30.0, True)]
     assert tell(fleet, 7, Exited(2, 0)) == []
 
 
@@ -361,9 +361,21 @@ def test_the_last_workers_go_where_there_are_to_be_fewer() -> None:
     fleet = serving(3)
     tell(fleet, 0, Exited(4, -9))  # the one of the last slot; its successor is being forked
     orders = without_notes(tell(fleet, 0, ScaleRequested(-2)))
-    assert orders == [AskToStop(3, 30.0), AskToStop(5, 30.0)]
+    assert orders == [AskToStop(3, 30.0, True), AskToStop(5, 30.0)]
     assert fleet.state == "serving"
     assert tell(fleet, 1, Exited(3, 0), Exited(5, 0)) == []
+
+
+def test_nothing_is_handed_back_where_nobody_would_take_it() -> None:
+    fleet = serving(2)
+    tell(fleet, 0, Exited(2, -9))
+    assert without_notes(tell(fleet, 0, ScaleRequested(-1))) == [AskToStop(3, 30.0)]
+
+
+def test_a_stop_ends_the_handing_back() -> None:
+    fleet = serving(2)
+    tell(fleet, 0, ScaleRequested(-1))
+    assert tell(fleet, 1, StopRequested())[1:] == [AskToStop(2, 30.0), AskToStop(3, 29.0)]
 
 
 def test_a_slot_that_comes_back_has_nothing_of_the_one_that_went() -> None:

@@ -75,11 +75,11 @@ def test_slots_move_one_after_another_and_the_old_template_goes_last() -> None:
     assert begin(fleet, 4) == [Spawn(5, 0, 2, template=4)]
     assert born(fleet, 5, 0) == []
     orders = tell(fleet, TRIAL, Proven(5))
-    assert acts(orders) == [Admit(5), AskToStop(2, 30.0), Spawn(6, 1, 2, template=4)]
+    assert acts(orders) == [Admit(5), AskToStop(2, 30.0, True), Spawn(6, 1, 2, template=4)]
     assert told(orders) == [(ReloadState.RUNNING, 1)]
     assert born(fleet, 6, 2) == []
     orders = tell(fleet, 2 + TRIAL, Proven(6))
-    assert acts(orders) == [Admit(6), AskToStop(3, 30.0)]
+    assert acts(orders) == [Admit(6), AskToStop(3, 30.0, True)]
     assert told(orders) == [(ReloadState.RUNNING, 2)]
     assert tell(fleet, 3, LeftRotation(2)) == []
     assert told(tell(fleet, 3, LeftRotation(3))) == [(ReloadState.SUCCEEDED, 2)]
@@ -104,7 +104,7 @@ def test_a_quarter_of_the_workers_moves_at_a_time_after_the_first() -> None:
     assert begin(fleet, 10) == [Spawn(11, 0, 2, 10)]
     born(fleet, 11, 0)
     orders = acts(tell(fleet, TRIAL, Proven(11)))
-    assert orders == [Admit(11), AskToStop(2, 30.0), Spawn(12, 1, 2, 10), Spawn(13, 2, 2, 10)]
+    assert orders == [Admit(11), AskToStop(2, 30.0, True), Spawn(12, 1, 2, 10), Spawn(13, 2, 2, 10)]
 
 
 def test_the_number_that_moves_at_a_time_can_be_set() -> None:
@@ -124,7 +124,7 @@ def test_requests_during_a_reload_make_one_more() -> None:
     assert fleet.next_generation == 3
     assert tell(fleet, 0, *[ReloadRequested()] * 5) == []
     born(fleet, 4, 0)
-    assert acts(tell(fleet, TRIAL, Proven(4))) == [Admit(4), AskToStop(2, 30.0)]
+    assert acts(tell(fleet, TRIAL, Proven(4))) == [Admit(4), AskToStop(2, 30.0, True)]
     orders = tell(fleet, 2, Exited(2, 0))
     assert told(orders) == [(ReloadState.SUCCEEDED, 1), (ReloadState.RUNNING, 0)]
     assert acts(orders) == [StartTemplate(5, 3, loaded=True), AskToStop(1, 0.0)]
@@ -233,7 +233,7 @@ def test_a_death_on_trial_puts_the_slots_that_moved_back() -> None:
     orders = acts(tell(fleet, 2.5, Exited(6, 1)))
     assert orders == [Spawn(7, 0, 1, template=1)]
     assert reason(fleet) == "worker 1 exited with code 1 0.5 s after it was ready"
-    assert born(fleet, 7, 3) == [Admit(7), AskToStop(5, 30.0)]
+    assert born(fleet, 7, 3) == [Admit(7), AskToStop(5, 30.0, True)]
     assert tell(fleet, 4, Exited(5, 0)) == [AskToStop(4, 0.0)]
     assert fleet.generation.number == 1
     assert fleet.state == "serving"

@@ -145,9 +145,10 @@ class World:
                     assert not self.beings[id].is_going, "aborted on its way out"
                     self.beings[id].is_aborted = True
                     self.beings[id].deadline = self.now + ABORT_GRACE
-                case AskToStop(id, grace):
+                case AskToStop(id, grace, hands_back):
                     assert grace >= 0
                     self.check_replaced(self.beings[id])
+                    self.check_hand_back(self.beings[id], hands_back)
                     self.order_stop(self.beings[id], grace)
                 case Kill(id):
                     self.doom(self.beings[id])
@@ -221,6 +222,13 @@ class World:
         if self.serves(being) and not self.is_closed and not is_scaled_away:
             others = [b for b in self.beings.values() if b.slot == being.slot and b is not being]
             assert any(map(self.serves, others)), "told to go without a successor"
+
+    def check_hand_back(self, being: Being, hands_back: bool) -> None:
+        """Who serves hands back what it has, if somebody who stays serves too; nobody else does."""
+        slots = range(len(self.fleet.roster.slots))
+        heirs = [b for b in self.beings.values() if b is not being and self.serves(b)]
+        has_heirs = any(heir.slot in slots for heir in heirs) and not self.is_closed
+        assert hands_back == (self.serves(being) and has_heirs), "handed back wrongly"
 
     def check_reload(self, status: ReloadStatus) -> None:
         last = self.reloads[-1] if self.reloads else None

@@ -6,6 +6,7 @@ import pytest
 
 from prefork.core.fleet import Fleet
 from prefork.core.messages import (
+    AskToStop,
     Blocked,
     Exited,
     Fact,
@@ -68,8 +69,8 @@ class FakeHost:
     def close_listeners(self) -> None:
         self.diary.append("close")
 
-    def ask_to_stop(self, id: int, grace: float) -> Iterable[Fact]:
-        self.diary.append(f"stop {id} within {grace:g}")
+    def ask_to_stop(self, order: AskToStop) -> Iterable[Fact]:
+        self.diary.append(f"stop {order.id} within {order.grace:g}")
         return []
 
     def kill(self, id: int) -> Iterable[Fact]:

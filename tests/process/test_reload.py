@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.process.conftest import Serve
@@ -23,7 +24,7 @@ from tests.support.tidings import Plan, Report
 
 POLICIES = ["rr", "least", "reuseport", "shared"]
 WORKERS = 2
-CLIENTS = {"per_request": 16, "keep_alive": 16, "posting": 16}
+CLIENTS: dict[str, Any] = {"per_request": 16, "keep_alive": 16, "posting": 16}
 THINKING = 0.8  # seconds: idle at a drain, but not as long as an old worker keeps idle ones
 GRACE = 5  # seconds that old workers have for their requests
 QUICK = ("--min-uptime", "0.2")  # where the trial is not what is tested

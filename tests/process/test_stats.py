@@ -21,7 +21,8 @@ from tests.support.program import Outcome, Program, Stats, run
 
 OF_THE_INSTANCE = {"name", "pid", "version", "policy", "bind", "generation", "state", "uptime"}
 OF_A_WORKER = {"slot", "id", "pid", "state", "generation", "uptime", "restarts", "connections"}
-OF_A_WORKER |= {"accepted", "requests", "in_flight", "loop_lag_ms", "cpu_percent", "rss", "pss"}
+OF_A_WORKER |= {"accepted", "requests", "handed_back", "in_flight", "loop_lag_ms"}
+OF_A_WORKER |= {"cpu_percent", "rss", "pss"}
 
 
 def command(program: Program, *words: str) -> Outcome:
@@ -139,7 +140,7 @@ def test_counters_never_go_back_while_workers_are_killed(serve: Serve) -> None:
             if beat % 10 == 9 and alive:
                 os.kill(dice.choice(alive), signal.SIGKILL)
         report = load.report()
-    for field in ("accepted", "requests", "exits"):
+    for field in ("accepted", "requests", "handed_back", "exits"):
         values = [totals[field] for totals in seen]
         assert values == sorted(values)
     assert program.stats()["totals"]["exits"] >= 8

@@ -45,6 +45,11 @@ class Clients:
         kinds = ("per_request", "keep_alive", "posting", "talking")
         everyone = [kind for kind in kinds for _ in range(getattr(plan, kind))]
         self._everyone = {source(number): kind for number, kind in enumerate(everyone)}
+        thinks = itertools.cycle(plan.thinks or [plan.pause])
+        self._pauses = {  # by source address
+            origin: plan.pause if kind == "per_request" else next(thinks)
+            for origin, kind in self._everyone.items()
+        }
         self._unserved = {*self._everyone, *(["apart"] if plan.apart else [])}
 
     @property
@@ -71,7 +76,7 @@ class Clients:
             converse = self._talk if kind == "talking" else self._converse
             if await converse(origin, kind):
                 self._was_served(origin)
-            await think(self._plan.pause)
+            await think(self._pauses[origin])
 
     async def _apart(self, group: asyncio.TaskGroup) -> None:
         """Open a connection every so often, whatever became of those before."""
@@ -96,14 +101,17 @@ class Clients:
                 asked = time.monotonic()
                 await wire.connect()
                 self._report.connections += 1
+                keeps = REQUESTS[kind] is not GET_AND_CLOSE
                 while not closed and self._going:
                     answer = await wire.ask(REQUESTS[kind])
                     pid = self._count(kind, answer.body, asked)
-                    closed = answer.closes or REQUESTS[kind] is GET_AND_CLOSE
+                    closed = answer.closes or not keeps
                     if not closed:
                         self._was_served(origin)
-                        await think(self._plan.pause)
+                        await think(self._pauses[origin])
                         asked = time.monotonic()
+                        closed = self._plan.is_careful and wire.has_ended()
+                self._report.closed += closed and keeps
             except UnservedError as failed:
                 self._note(failed, kind, wire, pid)
         return pid

@@ -33,6 +33,7 @@ def worker(slot: int = 0, **fields: Any) -> dict[str, Any]:
         "connections": 2,
         "accepted": 5,
         "requests": 7,
+        "handed_back": 0,
         "in_flight": 1,
         "loop_lag_ms": 0.25,
     } | fields
@@ -53,7 +54,7 @@ def stats(name: str = "app-8000", **fields: Any) -> dict[str, Any]:
         "workers_wanted": 2,
         "workers": [worker(0), worker(1)],
         "templates": [],
-        "totals": {"accepted": 10, "requests": 14, "exits": 0},
+        "totals": {"accepted": 10, "requests": 14, "handed_back": 0, "exits": 0},
     } | fields
 
 

@@ -1,7 +1,7 @@
 """What a load is asked to do, and what became of it: plain values that travel as JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ class Plan:
     seconds: float = 60
     timeout: float = 10
     pause: float = 0.002  # between two requests of a client
+    thinks: Sequence[float] = ()  # instead, for clients that keep theirs: each has one of these
+    is_careful: bool = False  # a client looks whether its connection was closed before it asks
     most_failures: int = 1000  # of all clients: then the load gives up
 
 
@@ -56,6 +58,7 @@ class Report:
     started: float = 0.0
     served: int = 0
     connections: int = 0
+    closed: int = 0  # by the server, after an answer or between two, where a client would have kept
     slowest: float = 0.0  # seconds, with the connect where it was the first on its connection
     failures: list[Failure] = field(default_factory=list)
     answers: list[Answered] = field(default_factory=list)

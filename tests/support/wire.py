@@ -77,6 +77,15 @@ class Wire:
             timed_out = error.errno == errno.ETIMEDOUT
             raise UnservedError(Kind.CONNECT_TIMEOUT if timed_out else Kind.UNCONNECTED) from error
 
+    def has_ended(self) -> bool:
+        """Whether the server has closed it, while nothing was asked."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            raise UnservedError(Kind.RESET) from None
+
     async def ask(self, request: bytes) -> Answer:
         """Send *request* and return its answer, which must be a 200 with a content-length."""
         self._received = b""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.support.scarcity import used_up
 
+from prefork.errors import RemoteError
 from prefork.wire import handover
 
 
@@ -29,6 +30,43 @@ def test_a_batch_arrives_with_the_number_of_its_address() -> None:
         os.close(reading)
         os.close(writing)
         assert handover.receive(receiving) is None
+
+
+def test_a_message_says_whether_another_worker_had_them() -> None:
+    sending, receiving = handover.pair()
+    with closing(sending), closing(receiving):
+        for is_moved in (True, False):
+            assert handover.send(sending, 0, [sending.fileno()], is_moved=is_moved)
+            message = handover.receive(receiving)
+            assert message is not None
+            assert message.is_moved is is_moved
+            os.close(message.descriptors[0])
+
+
+def test_it_carries_both_ways_and_what_was_sent_back_outlives_its_sender() -> None:
+    sending, receiving = handover.pair()
+    one, other = socket.socketpair()
+    with closing(sending), closing(other):
+        assert handover.send(receiving, 0, [one.fileno()], is_moved=True)
+        one.close()
+        receiving.close()  # the worker is dead
+        message = handover.receive(sending)
+        assert message is not None
+        with closing(socket.socket(fileno=message.descriptors[0])) as again:
+            again.send(b"served")
+            assert other.recv(6) == b"served"
+
+
+def test_what_is_no_message_is_refused_and_its_descriptors_closed() -> None:
+    sending, receiving = handover.pair()
+    with closing(sending), closing(receiving):
+        reading, writing = os.pipe()
+        socket.send_fds(sending, [b"\0\1"], [writing])
+        os.close(writing)
+        with pytest.raises(RemoteError):
+            handover.receive(receiving)
+        assert os.read(reading, 1) == b"", "it is still open"
+        os.close(reading)
 
 
 def test_the_largest_batch_fits_in_one_message() -> None:

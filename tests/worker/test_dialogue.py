@@ -17,7 +17,7 @@ from tests.worker.test_logged import logged
 from prefork.wire.board import Field
 from prefork.worker.dialogue import CLOSE_TIMEOUT, Dialogue
 from prefork.worker.flow import HIGH_WATER, LINGER
-from prefork.worker.server import DRAIN_WINDOW
+from prefork.worker.service import DRAIN_WINDOW
 
 pytestmark = pytest.mark.usefixtures("wire")
 

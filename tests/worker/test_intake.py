@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 from tests.worker.conftest import Run
-from tests.worker.rig import Client, Rig, hello, rig
+from tests.worker.rig import Client, Rig, Secrets, hello, rig
 
+from prefork.settings.peers import Peers
 from prefork.wire import channel, handover
 from prefork.wire.board import LINE_BYTES, Field
 from prefork.wire.channel import Channel
@@ -34,7 +35,7 @@ class Desk:
         self.intake = Intake(made.server, link, made.line, self.own_line, made.loop)
         self.intake.receive_from(self._receiving, FAMILIES)
 
-    def hand_over(self, address: int) -> Client:
+    def hand_over(self, address: int, *, is_moved: bool = False) -> Client:
         """Have the primary accept a connection and pass it on."""
         if FAMILIES[address] == socket.AF_UNIX:
             near, far = socket.socketpair()
@@ -42,7 +43,7 @@ class Desk:
             with socket.create_server(("127.0.0.1", 0)) as listener:
                 far = socket.create_connection(listener.getsockname())
                 near, _ = listener.accept()
-        assert handover.send(self.sending, address, [near.fileno()])
+        assert handover.send(self.sending, address, [near.fileno()], is_moved=is_moved)
         self.handed_over.append(near)
         return Client(far)
 
@@ -79,6 +80,34 @@ def test_what_is_handed_over_is_served(run: Run, address: int) -> None:
             assert (await client.get()).body == b"hello"
             client.close()
             assert desk.made.board(Field.RECEIVED) == 1
+
+    run(scenario())
+
+
+def test_what_another_worker_had_is_not_counted_as_accepted_and_is_idle(run: Run) -> None:
+    async def scenario() -> None:
+        async with desk_of() as desk:
+            client = desk.hand_over(0, is_moved=True)
+            assert (await client.get()).body == b"hello"
+            assert desk.made.board(Field.RECEIVED) == 1
+            assert desk.made.board(Field.ACCEPTED) == 0
+            assert desk.made.board(Field.CONNECTIONS) == 1
+            client.close()
+
+    run(scenario())
+
+
+def test_only_what_another_worker_could_go_on_with_is_handed_back(
+    run: Run, secrets: Secrets
+) -> None:
+    async def scenario() -> None:
+        async with desk_of() as desk:
+            assert desk.intake.hand_back() is not None
+            desk.intake.speak_tls(secrets.server)
+            assert desk.intake.hand_back() is None
+        async with desk_of() as desk:
+            desk.intake.await_headers(desk.made.server.preambles(Peers(["*"])))
+            assert desk.intake.hand_back() is None
 
     run(scenario())
 

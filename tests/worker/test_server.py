@@ -10,8 +10,7 @@ from tests.worker.test_protocol import Gate, get
 
 from prefork import Request, Response
 from prefork.wire.board import Field
-from prefork.worker.server import DRAIN_WINDOW
-from prefork.worker.service import COARSE, DRAIN_IDLE
+from prefork.worker.service import COARSE, DRAIN_IDLE, DRAIN_WINDOW
 
 pytestmark = pytest.mark.usefixtures("wire")
 

@@ -67,6 +67,7 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
         "totals": {
             "accepted": _total(Field.ACCEPTED, counts),
             "requests": _total(Field.REQUESTS, counts),
+            "handed_back": _total(Field.HANDED_BACK, counts),
             "exits": counts.exits,
             "blocks": counts.blocks,
             "timeouts": counts.timeouts,
@@ -125,6 +126,7 @@ def _worker(worker: Process, fleet: Fleet, counts: Counts, now: float) -> dict[s
         "connections": line[Field.CONNECTIONS],
         "accepted": line[Field.ACCEPTED],
         "requests": line[Field.REQUESTS],
+        "handed_back": line[Field.HANDED_BACK],
         "in_flight": line[Field.IN_FLIGHT],
         "loop_lag_ms": _loop_lag(line, now),
         "blocked": "" if verdict is None else verdict.value,

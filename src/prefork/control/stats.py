@@ -49,8 +49,13 @@ class Worker(Process, kw_only=True):
         ),
     ] = 0
     connections: Annotated[int, means("open now")] = 0
-    accepted: Annotated[int, means("connections taken by this process")] = 0
+    accepted: Annotated[
+        int, means("connections taken by this process, without those that another worker had")
+    ] = 0
     requests: Annotated[int, means("requests answered by this process")] = 0
+    handed_back: Annotated[
+        int, means("connections given to other workers, open, since this one is to go")
+    ] = 0
     in_flight: Annotated[int, means("requests being answered now")] = 0
     loop_lag_ms: Annotated[
         float | None,
@@ -104,6 +109,9 @@ class Totals(msgspec.Struct, kw_only=True):
 
     accepted: Annotated[int, means("connections taken")] = 0
     requests: Annotated[int, means("requests answered")] = 0
+    handed_back: Annotated[
+        int, means("moves of a connection from a worker that was to go to one that stays")
+    ] = 0
     exits: Annotated[int, means("of workers, for whatever reason")] = 0
     blocks: Annotated[int, means("how often a worker was blocked for `block_warn`")] = 0
     timeouts: Annotated[int, means("workers that were aborted at `worker_timeout`")] = 0

@@ -148,10 +148,12 @@ class Fleet:
             yield Note("warning", "scale_refused", (("workers", workers), *limits))
             return
         yield Note("info", "scaled", (("workers", workers),))
-        for slot in self.roster.resize(workers):
+        grace, gone = self._plan.graceful_timeout, self.roster.resize(workers)
+        has_heirs = self.roster.serving() > 0
+        for slot in gone:
             for process in (slot.current, slot.coming):
                 if process is not None and process.allows(Step.STOP):
-                    yield removal.drain(process, self._plan.graceful_timeout, now)
+                    yield removal.drain(process, grace, now, has_heirs=has_heirs)
 
     # -- what follows from any fact ------------------------------------------
 
@@ -188,7 +190,8 @@ class Fleet:
                 if worker.is_blocked:
                     yield Suspend(worker.id)
                 if elder is not None and elder.allows(Step.STOP):
-                    yield removal.drain(elder, self._plan.graceful_timeout, now)
+                    grace = self._plan.graceful_timeout
+                    yield removal.drain(elder, grace, now, has_heirs=True)
 
     def _expire(self, process: Process) -> Iterator[Order]:
         crime = "did not finish in time"

@@ -203,10 +203,14 @@ class CloseListeners:
 
 @dataclass(frozen=True, slots=True)
 class AskToStop:
-    """Out of rotation, then ask the process to finish within *grace* seconds."""
+    """Out of rotation, then ask the process to finish within *grace* seconds.
+
+    *hands_back*: others serve, and take over the connections on which it has nothing to finish.
+    """
 
     id: int
     grace: float
+    hands_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 WINDOW = 32  # connections on the way to one worker; Node's window of 1 costs it half its throughput
+LEGACY = 256  # likewise, where they were the last worker's of its slot: these come all at once
 STUCK_AFTER = 0.2  # seconds without a connection taken while some wait
 _ENDLESS = 2**31
 
@@ -25,7 +26,8 @@ class Account:
     closed: int = 0  # of those received, no longer open; where all come from us
     accepted: int = 0  # connections ever taken, also from a listener of its own
     queued: int = 0  # waiting there for it to take them; 0 while it is full, when it does not
-    credit: int = WINDOW
+    credit: int = WINDOW  # below 0 where it inherits
+    room: int = WINDOW  # how many more it may have, as last looked at
     beat: int = 0  # when its event loop last turned
     moved_at: float = 0.0  # when the oldest waiting connection began to wait for progress
     is_stuck: bool = False
@@ -55,6 +57,20 @@ class Account:
     def is_open(self) -> bool:
         """Whether it may be given another connection."""
         return self.credit > 0 and not self.is_stuck
+
+    @property
+    def may_inherit(self) -> bool:
+        """Whether it may be given another connection that was handed back in its slot.
+
+        The window isn't for these: thousands would pass through it one by one.
+        """
+        has_room = self.is_unlimited or self.undelivered + self.promised < self.room
+        return has_room and not self.is_stuck
+
+    @property
+    def is_inheriting(self) -> bool:
+        """Whether as many of these are on their way as it is to have at a time."""
+        return self.undelivered >= LEGACY and not self.is_unlimited and self.may_inherit
 
     def picked(self) -> None:
         """Count a connection that is promised to it, to be sent with its batch."""
@@ -89,6 +105,7 @@ class Account:
             self.beat = beat
             self.is_stuck = False
         self.closed = max(self.closed, received - connections)
+        self.room = room
         self.is_full = room <= 0
         if not self.is_unlimited:
             self.credit = min(WINDOW, room) - self.undelivered - self.promised

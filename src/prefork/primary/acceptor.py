@@ -1,26 +1,26 @@
 """Takes connections off listeners, gives them to workers, and takes them back."""
 
-import errno
 import selectors
-import socket
-from contextlib import suppress
 
 from prefork import log
+from prefork.core.messages import Misbehaved
 from prefork.policy.dealing import Policy
 from prefork.policy.ledger import STUCK_AFTER, Account
+from prefork.primary import arrivals
+from prefork.primary.arrivals import Connection
 from prefork.primary.children import Child
 from prefork.primary.crew import Crew
+from prefork.primary.lanes import Lanes
 from prefork.primary.listeners import Listener, Listeners
 from prefork.primary.queues import Queues
-from prefork.primary.recipient import Connection, client_of
+from prefork.primary.recipient import Recipient
+from prefork.primary.rota import Rota
 from prefork.wire.board import Board, Field
 from prefork.wire.complaint import Complaint
 
 ACCEPT_BATCH = 32  # per turn of the loop: signals and channels get theirs
 LOOK_OVER = STUCK_AFTER / 4  # seconds; at workers' own queues, only while connections come
 LOOK_AGAIN = 0.01  # seconds; only while connections wait for a worker with room
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Acceptor:
@@ -40,10 +40,11 @@ class Acceptor:
     ) -> None:
         """*most*: connections of all workers together, where all come from here; 0: any number."""
         self._listeners = listeners
-        self._policy = policy
+        self._rota = Rota(policy)
         self._crew = Crew(board)
         self._own_line = board.line(0)
         self._queues = Queues(listeners, selector, self.accept, self._look_over)
+        self._lanes = Lanes(selector, len(listeners.families), self._receive_back)
         self._most = most
         self._is_closed = False
         self._waiting: list[Connection] = []
@@ -62,15 +63,20 @@ class Acceptor:
     def join(self, child: Child, now: float) -> None:
         """Put a worker that is ready into rotation, or one that was suspended back."""
         queues = self._queues.of_worker(child.slot or 0)
-        self._policy.join(self._crew.join(child, queues, now))
+        self._rota.join(self._crew.join(child, queues, now))
         if queues:
             self._check_by(now)
         self.resume(now)
 
-    def leave(self, child: Child, now: float) -> None:
-        """Give the worker nothing more. What it was given stays its own while it takes it."""
-        self._policy.leave(child.id)
-        self._crew.leave(child.id)
+    def leave(self, child: Child, now: float, *, hands_back: bool = False) -> None:
+        """Give the worker nothing more. What it was given stays its own while it takes it.
+
+        *hands_back*: it returns what it has nothing to finish on.
+        """
+        self._rota.leave(child.id)
+        recipient = self._crew.leave(child.id)
+        if hands_back and recipient is not None:
+            self._lanes.open(recipient)
         self.resume(now)
 
     def suspend(self, child: Child, now: float) -> None:
@@ -82,7 +88,7 @@ class Acceptor:
         self.leave(child, now)
 
     def bury(self, child: Child, now: float) -> int:
-        """Take back what a dead worker had not taken, and give it to others.
+        """Take back what a dead worker had not taken, or had handed back, and give it to others.
 
         Returns how many it had taken and not come to count: killed between the two, it may have.
         """
@@ -90,7 +96,7 @@ class Acceptor:
         if recipient := self._crew.bury(child.id):
             recipient.look(now)
             back = self._crew.take_back(recipient)
-            self._waiting += back
+            self._waiting += back + self._lanes.bury(recipient)
             if recipient.left:
                 self._check_by(now + LOOK_AGAIN)
             uncounted = recipient.account.undelivered
@@ -115,16 +121,20 @@ class Acceptor:
         waiting, self._waiting = self._waiting, []
         self._give(waiting)
         if self._is_closed:
-            if not len(self._policy):
-                self._dismiss()
+            if not len(self._rota):
+                arrivals.turn_away(self._waiting)
+                self._waiting.clear()
+            self._lanes.listen()
             return
         served = self._crew.served()
         self._queues.steer(served)
-        if not len(self._policy):
+        if not len(self._rota):
             self._queues.ignore()
+            self._lanes.ignore()
         elif not self._waiting:
             self._own_line[Field.WAITING] = 0
             self._queues.take(served)
+            self._lanes.listen()
 
     def next_check(self) -> float | None:
         """When `check` has something to look at; None: not before the next connection."""
@@ -150,6 +160,7 @@ class Acceptor:
         """
         for recipient in self._crew:
             recipient.account.unlimit()
+        self._waiting += self._lanes.empty()
         self.resume(now)
         self._queues.ignore()
         for listener in self._listeners:
@@ -157,15 +168,7 @@ class Acceptor:
                 self._give(rest)
             listener.close()
         self._is_closed = True
-
-    def _dismiss(self) -> None:
-        """Nobody is left to serve what still waits: say so, rather than cut it."""
-        for each in self._waiting:
-            with socket.socket(fileno=each.descriptor) as connection, suppress(OSError):
-                connection.setblocking(False)
-                connection.send(_BUSY)
-                connection.shutdown(socket.SHUT_WR)
-        self._waiting.clear()
+        self._lanes.listen()
 
     # -- giving --------------------------------------------------------------
 
@@ -177,26 +180,30 @@ class Acceptor:
         return min(ACCEPT_BATCH, max(0, self._most - taken))
 
     def _take(self, listener: Listener, most: int) -> list[Connection]:
-        accepted: list[Connection] = []
-        try:
-            while len(accepted) < most:
-                # accept() would wrap each descriptor in an object that we only unwrap again
-                descriptor, name = listener.sock._accept()  # type: ignore[attr-defined]
-                accepted.append(Connection(listener.address, descriptor, client_of(name)))
-        except BlockingIOError:
-            pass  # that was all
-        except OSError as error:
+        accepted, error = arrivals.take(listener, most)
+        if error is not None:
             self._refused(error)
         return accepted
 
+    def _receive_back(self, recipient: Recipient, now: float) -> list[Misbehaved]:
+        """Take what a worker hands back, as much as comes at once, and give it to its heir."""
+        self._now = now
+        slot = recipient.account.slot
+        back = None if self._rota.can_wait(slot, self._look) else self._lanes.receive(recipient)
+        if back is None:
+            self._lanes.ignore()
+            self._check_by(now + LOOK_AGAIN)
+            return []
+        if isinstance(back, Misbehaved):
+            return [back]
+        self._waiting += back
+        self.resume(now)
+        return []
+
     def _give(self, connections: list[Connection]) -> None:
-        batches: dict[tuple[int, int], list[Connection]] = {}  # by worker's id, address's number
-        accounts = self._policy.deal([each.client for each in connections], self._look)
-        rest = iter(connections)
-        for account, connection in zip(accounts, rest, strict=False):
-            batches.setdefault((account.id, connection.address), []).append(connection)
+        parcels, rest = self._rota.deal(connections, self._look)
         self._waiting += rest  # nobody has room for these
-        for (id, address), batch in batches.items():
+        for (id, address, _), batch in parcels.items():
             self._waiting += self._crew[id].send(address, batch, self._now)
             self._check_by(self._now + STUCK_AFTER)
         if self._waiting:
@@ -208,7 +215,7 @@ class Acceptor:
     # -- listening -----------------------------------------------------------
 
     def _refused(self, error: OSError) -> None:
-        if error.errno in _EXHAUSTED:
+        if error.errno in arrivals.EXHAUSTED:
             self._trouble.tell(self._now, reason=error.strerror)
             self._wait()
         # else: the client was gone before we took it (ECONNABORTED and its kin, accept(2))
@@ -216,8 +223,10 @@ class Acceptor:
     def _wait(self) -> None:
         """Leave new connections in the kernel's backlog until somebody has room."""
         self._queues.ignore()
+        if self._waiting:  # else it is their number that is too high, which a move doesn't change
+            self._lanes.ignore()
         self._own_line[Field.WAITING] = 1
-        if len(self._policy):  # else the next to join gets them
+        if len(self._rota) or self._is_closed:  # else the next to join gets them
             self._check_by(self._now + LOOK_AGAIN)
 
     def _watch_over(self, now: float) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from prefork import log
 from prefork.policy.ledger import Account
+from prefork.primary.arrivals import Connection
 from prefork.primary.children import Child
 from prefork.primary.listeners import Listener
-from prefork.primary.recipient import Connection, Recipient
+from prefork.primary.recipient import Recipient
 from prefork.wire.board import Board
 
 
@@ -32,9 +33,10 @@ class Crew:
         self._serving[child.id] = recipient.account
         return recipient.account
 
-    def leave(self, id: int) -> None:
+    def leave(self, id: int) -> Recipient | None:
         """Count it so no more, where it was. What it was given it still takes."""
         self._serving.pop(id, None)
+        return self._recipients.get(id)
 
     def relieve(self, id: int, now: float) -> list[Connection]:
         """Give back what it has not taken."""
@@ -65,7 +67,7 @@ class Crew:
         """How many connections all have, and will have, where all come from us."""
         for each in self:
             each.look(now)
-        return sum(each.account.load for each in self)
+        return sum(each.load for each in self)
 
     def served(self) -> set[int]:
         """Slots whose worker takes what comes to it; where none does, those that have one."""

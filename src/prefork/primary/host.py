@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from prefork import log
-from prefork.core.messages import Exited, Fact, Forked, Spawn, StartTemplate
+from prefork.core.messages import AskToStop, Exited, Fact, Forked, Spawn, StartTemplate
 from prefork.core.watch import Watch
 from prefork.primary import reaper
 from prefork.primary.acceptor import Acceptor
@@ -143,13 +143,13 @@ class PosixHost:
     def close_listeners(self) -> None:
         self._acceptor.close(self.now())
 
-    def ask_to_stop(self, id: int, grace: float) -> Iterable[Fact]:
+    def ask_to_stop(self, order: AskToStop) -> Iterable[Fact]:
         """Out of rotation first, then the message; the signal ends an import, which can't read."""
-        child = self.children.get(id)
+        child = self.children.get(order.id)
         if child is None:
             return []
-        self._acceptor.leave(child, self.now())
-        facts = self._talk.say(child, Stop(grace))
+        self._acceptor.leave(child, self.now(), hands_back=order.hands_back)
+        facts = self._talk.say(child, Stop(order.grace, order.hands_back))
         if child.pid is not None:
             reaper.kill(child.pid, signal.SIGTERM)
         return facts

@@ -3,23 +3,14 @@
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-from prefork.policy.dealing import Client
+from prefork.errors import RemoteError
 from prefork.policy.ledger import Account
+from prefork.primary.arrivals import Connection, peer_of
 from prefork.primary.children import Child
 from prefork.primary.listeners import Listener
 from prefork.wire import handover
 from prefork.wire.board import Field, Line
-
-
-class Connection(NamedTuple):
-    """One that the kernel has accepted."""
-
-    address: int  # number of the address that it came to
-    descriptor: int
-    client: Client
-
 
 # As plain numbers: a look is worth 0.4 µs, and finding the members of an enum cost 0.6 more.
 _RECEIVED, _BEAT = int(Field.RECEIVED), int(Field.BEAT)
@@ -35,7 +26,24 @@ class Recipient:
         self.account = Account(child.id, child.slot or 0)
         self._line = line
         self._kept = child.kept
+        self._end = child.handover
         self.left = False  # something could not be taken back
+        self._returned = 0  # connections that it has handed back, and we have received
+
+    @property
+    def end(self) -> socket.socket:
+        """Our end of its hand-over."""
+        assert self._end is not None
+        return self._end
+
+    @property
+    def load(self) -> int:
+        """How many connections it has, will have, or has handed back and we have not; after a look.
+
+        A worker counts what it hands back there before it counts it off; as with the account, what
+        is read in this order is never too few.
+        """
+        return self.account.load + self._line[Field.HANDED_BACK] - self._returned
 
     @property
     def has_queues(self) -> bool:
@@ -58,12 +66,12 @@ class Recipient:
             self.account.observe_queue(sum(each.queued() for each in self._queues), accepted, now)
 
     def send(self, address: int, connections: list[Connection], now: float) -> list[Connection]:
-        """Hand over what came from one address; return what there was no room for."""
-        assert self.child.handover is not None
+        """Hand over what came from one address, all of it new or none; return what had no room."""
         for start in range(0, len(connections), handover.MAX_BATCH):
             batch = connections[start : start + handover.MAX_BATCH]
+            is_moved = batch[0].slot is not None
             descriptors = [each.descriptor for each in batch]
-            if not handover.send(self.child.handover, address, descriptors):
+            if not handover.send(self.end, address, descriptors, is_moved=is_moved):
                 left = connections[start:]
                 self.account.refused(len(left))
                 return left
@@ -79,7 +87,7 @@ class Recipient:
         self.left = False
         try:
             while (batch := handover.receive(self._kept, is_scarce=True)) is not None:
-                back += [Connection(batch.address, each, _peer(each)) for each in batch.descriptors]
+                back += self._connections(batch, batch.is_moved)
                 self.account.taken_back(batch.sent)
         except OSError:
             self.left = True
@@ -93,17 +101,23 @@ class Recipient:
         assert self._kept is not None
         self._kept.close()
 
-
-def client_of(name: Any) -> Client:
-    """Say who is at a socket's address, as accept(2) and getpeername(2) give it."""
-    return name[0] if isinstance(name, tuple) else None
+    def receive_back(self, addresses: int) -> list[Connection]:
+        """Receive one message of what the worker hands back; empty: there is none.
 
 
-def _peer(descriptor: int) -> Client:
-    sock = socket.socket(fileno=descriptor)
-    try:
-        return client_of(sock.getpeername())
-    except OSError:
-        return None  # gone meanwhile: whoever gets the connection will see its end
-    finally:
-        sock.detach()
+        *addresses*: how many there are. Raises RemoteError where it names none of them, OSError
+        where no descriptor is free for all.
+        """
+        batch = handover.receive(self.end, is_scarce=True)
+        if batch is None:
+            return []
+        self._returned += batch.sent
+        if batch.address >= addresses or not batch.descriptors:
+            for each in batch.descriptors:
+                os.close(each)
+            raise RemoteError("handed back what it was not given")
+        return self._connections(batch, is_moved=True)
+
+    def _connections(self, batch: handover.Batch, is_moved: bool) -> list[Connection]:
+        slot = self.account.slot if is_moved else None
+        return [Connection(batch.address, each, peer_of(each), slot) for each in batch.descriptors]

@@ -32,6 +32,7 @@ class Tally:
             connections=line[Field.CONNECTIONS] + uncounted,
             in_flight=line[Field.IN_FLIGHT],
             requests=line[Field.REQUESTS],
+            handed_back=line[Field.HANDED_BACK],
             **({"reason": child.reason} if child.reason else {}),
         )
 

@@ -23,10 +23,15 @@ class Field(IntEnum):
     IN_FLIGHT = 8  # requests begun and not answered; copied like REQUESTS
     BEAT_EVERY = 9  # nanoseconds from one beat to the next
     WAITING = 10  # primary's line only: 1 while it waits for a worker with room
+    HANDED_BACK = 11  # connections given back, for workers that stay; stored before CONNECTIONS
 
 
 LINE_BYTES = 512  # one line never shares a cache line with another, and has room to grow
-COUNTERS = (Field.ACCEPTED, Field.REQUESTS)  # these only grow, and outlive their process
+COUNTERS = (
+    Field.ACCEPTED,
+    Field.REQUESTS,
+    Field.HANDED_BACK,
+)  # these only grow, and outlive their process
 
 Line = memoryview  # of 64 unsigned 64-bit numbers, indexed by Field
 

@@ -1,8 +1,9 @@
-"""The hand-over: accepted connections on their way from the primary to one worker.
+"""The hand-over: accepted connections on their way from the primary to one worker, or back.
 
-One message carries up to 253 descriptors, the number of the address that they came to, and how
-many they are. The primary keeps a duplicate of the receiving end, so what a worker has not taken
-survives it; for the same reason this pair never tells of a death.
+One message carries up to 253 descriptors, the number of the address that they came to, how many
+they are, and whether another worker had them before. The primary keeps a duplicate of the
+receiving end, so what a worker has not taken survives it, as does what it has handed back; for the
+same reason this pair never tells of a death.
 """
 
 import array
@@ -12,8 +13,11 @@ import socket
 import sys
 from typing import NamedTuple
 
+from prefork.errors import RemoteError
+
 MAX_BATCH = 253  # the kernel's SCM_MAX_FD
 _HAS_SEQPACKET = sys.platform == "linux"  # macOS names it, but has none for AF_UNIX
+_HEAD = 3  # bytes
 _SPACE = socket.CMSG_SPACE(MAX_BATCH * array.array("i").itemsize)
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _BACK_PRESSURE = frozenset({errno.EAGAIN, errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
@@ -28,11 +32,13 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return sending, receiving
 
 
-def send(sock: socket.socket, address: int, descriptors: list[int]) -> bool:
+def send(
+    sock: socket.socket, address: int, descriptors: list[int], *, is_moved: bool = False
+) -> bool:
     """Pass the descriptors, which stay open here. False: no room now, none was passed."""
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
     try:
-        sock.sendmsg([bytes((address, len(descriptors)))], [rights])
+        sock.sendmsg([bytes((address, len(descriptors), is_moved))], [rights])
     except OSError as error:
         if error.errno in _BACK_PRESSURE:
             return False
@@ -46,33 +52,42 @@ class Batch(NamedTuple):
     address: int
     sent: int
     descriptors: list[int]
+    is_moved: bool  # another worker had them before, and answered all that it was asked
 
 
 def receive(sock: socket.socket, *, is_scarce: bool = False) -> Batch | None:
-    """Take one message; None: there is none now.
+    """Take one message; None: there is none now. Raises RemoteError where it is none of ours.
 
     Where this process is out of descriptors the kernel closes what doesn't fit; that is why a
     worker says on the board how many connections it has room for. *is_scarce*: look first whether
     all fits. Raises OSError with EMFILE where it doesn't; the message then stays where it is.
     """
     if is_scarce:
-        trial = _read(sock, socket.MSG_PEEK)
-        if trial is not None:
-            for each in trial.descriptors:
-                os.close(each)
-            if len(trial.descriptors) < trial.sent:
-                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-    return _read(sock)
+        head, trial = _read(sock, socket.MSG_PEEK)
+        _close(trial)
+        if len(head) == _HEAD and len(trial) < head[1]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    head, descriptors = _read(sock)
+    if not head:
+        return None
+    if len(head) < _HEAD:
+        _close(descriptors)
+        raise RemoteError("handed over what is no connection")
+    return Batch(head[0], head[1], descriptors, bool(head[2]))
 
 
-def _read(sock: socket.socket, flags: int = 0) -> Batch | None:
+def _read(sock: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
+    """Read a message's head and what came with it; empty: there is none now."""
     try:
-        data, ancillary, _, _ = sock.recvmsg(2, _SPACE, _FLAGS | flags)
+        head, ancillary, _, _ = sock.recvmsg(_HEAD, _SPACE, _FLAGS | flags)
     except BlockingIOError:
-        return None
-    if not data:
-        return None
+        return b"", []
     descriptors = array.array("i")
     for _, _, rights in ancillary:
         descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
-    return Batch(data[0], data[1], list(descriptors))
+    return head, list(descriptors)
+
+
+def _close(descriptors: list[int]) -> None:
+    for each in descriptors:
+        os.close(each)

@@ -60,9 +60,13 @@ class Nudge(Message, frozen=True):
 
 
 class Stop(Message, frozen=True):
-    """Finish within *grace* seconds. A later one replaces an earlier one."""
+    """Finish within *grace* seconds. A later one replaces an earlier one.
+
+    *hands_back*: give back the connections on which you have nothing to finish.
+    """
 
     grace: float
+    hands_back: bool = False
 
 
 class Admit(Message, frozen=True):

@@ -114,7 +114,7 @@ class Worker:
         await self._call(self._code.pre_stop, link)
         intake.stop()
         link.say(LeftRotation())
-        server.start_drain()
+        server.start_drain(intake.hand_back() if link.hands_back else None)
         code = await _drain(server, link, loop)
         server.leave(FLUSH)
         code = await _shut_down(lifespan, link, code)
@@ -154,6 +154,8 @@ async def _drain(server: Server, link: Link, loop: asyncio.AbstractEventLoop) ->
     """Wait until every connection is done, at most until the deadline, which may be moved."""
     while not server.drained.done():
         assert link.stop_by is not None
+        if not link.hands_back:
+            server.end_hand_back()
         if loop.time() >= link.stop_by:
             lost = server.cut()
             log.warning("requests_cut", requests=lost)

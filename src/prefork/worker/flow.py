@@ -24,13 +24,14 @@ class Phase(Enum):
     BUSY = auto()  # a request is being answered; what it waits for has a deadline: `Ending._due`
     IDLE = auto()  # between two requests
     HEAD = auto()  # a part of a later head has arrived
+    MOVING = auto()  # not read from any more, and soon another worker's
     PARTING = auto()  # a WebSocket's close frame is written, and the client's is awaited
     ENDING = auto()  # the write side is shut, or will be when all is written
     CLOSED = auto()
 
 
 # An enumeration's members are found through its metaclass: 0.1 µs each.
-OPENING, BUSY, IDLE, HEAD, PARTING, ENDING, CLOSED = Phase
+OPENING, BUSY, IDLE, HEAD, MOVING, PARTING, ENDING, CLOSED = Phase
 
 
 class Flow(asyncio.Protocol):

@@ -15,6 +15,7 @@ from prefork.wire import handover, stream
 from prefork.wire.board import Field, Line
 from prefork.wire.complaint import Complaint
 from prefork.wire.messages import Nudge
+from prefork.worker.handback import HandBack
 from prefork.worker.link import Link
 from prefork.worker.preamble import Make, Preambles
 from prefork.worker.server import Server
@@ -73,6 +74,15 @@ class Intake:
         while self._receive():
             continue
 
+    def hand_back(self) -> HandBack | None:
+        """Give the way back of connections, once this is stopped; None: they can't go it.
+
+        Neither the keys of a TLS session nor what a PROXY header said would go along.
+        """
+        if self._tls is not None or self._preambles is not None:
+            return None
+        return HandBack(self._handover, self._families, self._loop)
+
     def _receive(self) -> bool:
         room = self._line[Field.CAPACITY] - self._line[Field.CONNECTIONS]
         try:
@@ -84,7 +94,7 @@ class Intake:
             return False
         if batch is None:
             return False
-        self._server.taken(len(batch.descriptors))
+        self._server.taken(len(batch.descriptors), is_new=not batch.is_moved)
         self._line[Field.RECEIVED] += batch.sent
         if self._primary[Field.WAITING]:
             self._link.say(Nudge())
@@ -92,7 +102,7 @@ class Intake:
             log.error("connections_lost", connections=lost, reason="no descriptor was free")
         family = self._families[batch.address]
         for descriptor in batch.descriptors:
-            self._take(stream.adopt(descriptor, family))
+            self._take(stream.adopt(descriptor, family), is_moved=batch.is_moved)
         return True
 
     def _hear(self) -> None:
@@ -131,9 +141,9 @@ class Intake:
             for listener in self._listeners:
                 self._loop.add_reader(listener, self._accept, listener)
 
-    def _take(self, sock: socket.socket) -> None:
+    def _take(self, sock: socket.socket, *, is_moved: bool = False) -> None:
         if self._preambles is None:
-            self._attach(sock, self._server.protocol)
+            self._attach(sock, self._server.resumed if is_moved else self._server.protocol)
         else:
             self._preambles.take(sock, self._attach)
 

@@ -19,6 +19,7 @@ class Link:
         self._is_ready = False
         self._is_leaving = False
         self.stop_by: float | None = None  # the loop's time; None: not told to stop
+        self.hands_back = False  # others take over what we have nothing to finish on
         self.told: asyncio.Future[None] = loop.create_future()  # done at each order, then made anew
         loop.add_reader(channel, self._hear)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,8 +46,9 @@ class Link:
             match message:
                 case Admit():
                     pass  # being told is all
-                case Stop(grace):
+                case Stop(grace, hands_back):
                     self.stop_by = self._loop.time() + grace
+                    self.hands_back = hands_back
                 case _:
                     raise RemoteError(f"the primary sent {message}")
             if not self.told.done():

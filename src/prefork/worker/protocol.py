@@ -5,12 +5,12 @@ import asyncio
 from prefork.http.connection import Connection
 from prefork.http.rules import Field
 from prefork.worker.cycle import Cycle
-from prefork.worker.ending import Ending
-from prefork.worker.flow import BUSY, CLOSED, ENDING, HEAD, HIGH_WATER, IDLE, Flow
+from prefork.worker.departure import Departing
+from prefork.worker.flow import BUSY, CLOSED, ENDING, HEAD, HIGH_WATER, IDLE, OPENING, Flow
 from prefork.worker.service import Service
 
 
-class HttpProtocol(Ending):
+class HttpProtocol(Departing):
     """One connection. Its timeouts are looked at by the worker's tick: a timer costs 0.5 µs."""
 
     __slots__ = ("origin", "tail", "told")
@@ -29,9 +29,14 @@ class HttpProtocol(Ending):
         is_known = self.client is not None or not (is_tcp or self.introduction)
         if self.service.trust is not None and is_known:
             self.connection.proxy = self.service.trust.proxy(self.client, self.scheme)
-        deadline = self.service.now + self.service.limits.header_timeout
+        limits = self.service.limits
+        is_new = self._phase is OPENING
+        timeout = limits.header_timeout if is_new else self.service.idle_timeout
+        deadline = self.service.now + timeout
         self.deadline = min(self.deadline, deadline)  # what came before the head took of its time
         self.service.members.add(self)
+        if self.service.draining:  # it was taken at the last moment
+            self.service.loop.call_soon(self._depart)  # asyncio begins to read after this call
 
     def data_received(self, data: bytes) -> None:
         phase = self._phase
@@ -96,8 +101,8 @@ class HttpProtocol(Ending):
             self._end()
         elif connection.ready or connection.ended or connection.in_head:
             self._advance()
-        elif self.at_eof:
-            self._close()
+        elif self.at_eof or service.draining:
+            self._go_away()
 
     def hand_to(self, successor: Flow) -> None:
         """The latest request changed the protocol: the connection is *successor*'s from now on."""
@@ -128,12 +133,19 @@ class HttpProtocol(Ending):
                 self._refuse_next(connection.refusal)
         elif self.at_eof:
             self._close()
-        elif self._phase is IDLE and connection.in_head:
+        elif self._phase is IDLE:
+            self._wait_for_more()
+
+    def _wait_for_more(self) -> None:
+        """A part of something arrived between two requests."""
+        connection, service = self.connection, self.service
+        if connection.in_head:
             self._phase = HEAD
-            self.deadline = self.service.now + self.service.limits.header_timeout
-        elif self._phase is IDLE and connection.in_body and not self.service.draining:
-            # It is the rest of a body that nobody reads.
-            self.deadline = self.service.now + self.service.idle_timeout
+            self.deadline = service.now + service.limits.header_timeout
+        elif service.draining:
+            self._depart()
+        elif connection.in_body:  # the rest of one that nobody reads
+            self.deadline = service.now + service.idle_timeout
 
     def _begin(self, cycle: Cycle, eager: bool) -> None:
         previous = self._cycle

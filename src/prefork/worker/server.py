@@ -16,19 +16,16 @@ from prefork.worker.application import Application
 from prefork.worker.asgi import AsgiCycle
 from prefork.worker.cycle import Cycle
 from prefork.worker.extension import aware
+from prefork.worker.handback import HandBack
 from prefork.worker.handler import HandlerCycle
 from prefork.worker.logged import LoggedProtocol
 from prefork.worker.preamble import Preambles
 from prefork.worker.protocol import HttpProtocol
-from prefork.worker.service import COARSE, DRAIN_IDLE, Member, Service
+from prefork.worker.service import COARSE, DRAIN_IDLE, DRAIN_WINDOW, Member, Service
 from prefork.worker.threads import Threads
 from prefork.worker.websocket import WebSocketCycle
 from prefork.worker.wsgi import WsgiCycle
 from prefork.worker.wsgi_environ import common
-
-DRAIN_WINDOW = (
-    0.5  # seconds over which idle connections are closed, so that not all reconnect at once
-)
 
 CYCLES: dict[str, type[Cycle]] = {"asgi": AsgiCycle, "handler": HandlerCycle, "wsgi": WsgiCycle}
 
@@ -116,9 +113,15 @@ class Server:
             return LoggedProtocol(self._service, connection, self._service.access_log)
         return HttpProtocol(self._service, connection)
 
-    def taken(self, count: int) -> None:
+    def resumed(self) -> HttpProtocol:
+        """Make the protocol of a connection that another worker had, between two requests."""
+        made = self.protocol()
+        made.resume()
+        return made
+
+    def taken(self, count: int, *, is_new: bool = True) -> None:
         """Count connections that were accepted or received, as soon as they were."""
-        self._service.taken(count)
+        self._service.taken(count, is_new=is_new)
 
     def released(self, count: int = 1) -> None:
         """Count off connections that were taken and couldn't be attached."""
@@ -139,18 +142,27 @@ class Server:
         """Copy the counters to the board."""
         self._service.publish()
 
-    def start_drain(self) -> None:
-        """Answer what was begun and what comes on open connections once more, then close them."""
+    def start_drain(self, hand_back: HandBack | None = None) -> None:
+        """Answer what was begun and what comes on open connections once more, then close them.
+
+        With *hand_back* those that are between two requests are not closed but go there.
+        """
         service = self._service
         if service.draining:
             return
         service.draining = True
+        service.hand_back = hand_back
         service.now = service.loop.time()
         service.idle_timeout = DRAIN_IDLE + COARSE
         for member in service.members:
             member.drain(random.uniform(0, DRAIN_WINDOW))
         service.publish()
         service.check_drained()
+
+    def end_hand_back(self) -> None:
+        """Drain as without: everything ends, and there is nobody to hand to."""
+        if self._service.hand_back is not None:
+            self._service.hand_back.end()
 
     def cut(self) -> int:
         """The deadline passed: end everything. Return how many requests this cost."""

@@ -10,12 +10,13 @@ from prefork.wire.board import Field, Line
 from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
 from prefork.worker.clock import date_line
+from prefork.worker.handback import HandBack
 from prefork.worker.overtime import Overtime
 from prefork.worker.tasks import Tasks
 from prefork.worker.threads import Threads
 
 DRAIN_IDLE = 1.0  # seconds; closing at once failed 3,620 of 27k POSTs, after 0.1 or 1 s none
-
+DRAIN_WINDOW = 0.5  # seconds over which they are closed, so that not all clients reconnect at once
 
 COARSE = 0.5  # seconds by which `now` may lag behind: the worker's tick
 
@@ -48,9 +49,9 @@ class Service:
     # fmt: off
     __slots__ = (
         "accepted", "access_log", "call", "concurrency", "connections", "date", "drained",
-        "draining", "due", "environ", "idle_timeout", "in_flight", "is_timed", "limits", "line",
-        "loop", "members", "now", "overtime", "raw_root", "requests", "root_path", "state", "tasks",
-        "threads", "trailing", "trust",
+        "draining", "due", "environ", "hand_back", "idle_timeout", "in_flight", "is_timed",
+        "limits", "line", "loop", "members", "now", "overtime", "raw_root", "requests", "root_path",
+        "state", "tasks", "threads", "trailing", "trust",
     )
     # fmt: on
 
@@ -80,13 +81,12 @@ class Service:
         self.environ: dict[str, Any] = {}
         self.is_timed = False  # the access log tells how long requests took
         self.draining = False
+        self.hand_back: HandBack | None = None  # where connections go to others, while draining
         self.drained: asyncio.Future[None] = loop.create_future()
         self.members: set[Member] = set()
         self.trailing: set[asyncio.Task[None]] = set()  # still running after their answer
-        self.requests = 0
-        self.in_flight = 0
-        self.connections = 0
-        self.accepted = 0
+        self.requests = self.in_flight = 0
+        self.connections = self.accepted = 0
 
     def renew(self, now: float) -> None:
         """Set the clocks. *now* is monotonic; until the next tick it falls behind."""
@@ -100,9 +100,12 @@ class Service:
         self.line[Field.REQUESTS] = self.requests
         self.line[Field.IN_FLIGHT] = self.in_flight
 
-    def taken(self, count: int) -> None:
-        """Count connections that were accepted or received, before anything is done with them."""
-        self.accepted += count
+    def taken(self, count: int, *, is_new: bool = True) -> None:
+        """Count connections that were accepted or received, before anything is done with them.
+
+        Those that another worker had are counted as accepted there.
+        """
+        self.accepted += count * is_new
         self.connections += count
         self.line[Field.ACCEPTED] = self.accepted
         self.line[Field.CONNECTIONS] = self.connections
@@ -113,6 +116,10 @@ class Service:
         self.line[Field.CONNECTIONS] = self.connections
         self.publish()
         self.check_drained()
+
+    def handed_back(self) -> None:
+        """Count a connection that is somebody else's from now on, before it is `released`."""
+        self.line[Field.HANDED_BACK] += 1
 
     def keep(self, task: asyncio.Task[None]) -> None:
         """Own a task that goes on after its answer or its connection; the drain waits for it."""

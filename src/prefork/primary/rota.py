@@ -1,0 +1,75 @@
+"""Who is in rotation, and which of them is given a connection."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from prefork.policy.dealing import Look, Policy
+from prefork.policy.ledger import Account
+from prefork.primary.arrivals import Connection
+
+
+class Parcel(NamedTuple):
+    """What one worker is given with one message."""
+
+    id: int  # the worker's
+    address: int  # number of the address that all came to
+    is_moved: bool  # another worker had them before
+
+
+class Rota:
+    """Most are dealt by the policy. What a worker has handed back is for the next in its slot.
+
+    Not for whoever the policy says: that may drain next, and each would move again and again (1.0
+    moves in a reload of 8 workers, against 1.7).
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._slots: dict[int, Account] = {}  # by slot; of several there the last to join
+
+    def __len__(self) -> int:
+        return len(self._policy)
+
+    def join(self, account: Account) -> None:
+        self._policy.join(account)
+        self._slots[account.slot] = account
+
+    def leave(self, id: int) -> None:
+        """Take the worker out, where it is in."""
+        self._policy.leave(id)
+        self._slots = {slot: each for slot, each in self._slots.items() if each.id != id}
+
+    def can_wait(self, slot: int, look: Look) -> bool:
+        """Whether what was handed back in the slot had better wait for the one that inherits it."""
+        account = self._slots.get(slot)
+        if account is None or not account.is_inheriting:
+            return False
+        look(account)
+        return account.is_inheriting
+
+    def deal(
+        self, connections: Iterable[Connection], look: Look
+    ) -> tuple[dict[Parcel, list[Connection]], list[Connection]]:
+        """Take a credit for each; return what each worker is to be sent, and what is left."""
+        parcels: dict[Parcel, list[Connection]] = {}
+        others: list[Connection] = []
+        for each in connections:
+            if each.slot is not None and (heir := self._heir(each.slot, look)):
+                parcels.setdefault(Parcel(heir.id, each.address, True), []).append(each)
+            else:
+                others.append(each)
+        accounts = self._policy.deal([each.client for each in others], look)
+        rest = iter(others)
+        for account, each in zip(accounts, rest, strict=False):
+            parcel = Parcel(account.id, each.address, each.slot is not None)
+            parcels.setdefault(parcel, []).append(each)
+        return parcels, list(rest)
+
+    def _heir(self, slot: int, look: Look) -> Account | None:
+        account = self._slots.get(slot)
+        if account is not None and not account.may_inherit:
+            look(account)
+        if account is None or not account.may_inherit:
+            return None
+        account.picked()
+        return account
