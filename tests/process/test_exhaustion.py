@@ -43,7 +43,7 @@ def answered(made: list[Caller], milliseconds: int = 10_000) -> list[Caller]:
     return [each for each in made if each.socket.fileno() in ready]
 
 
-def load(pid: int, seconds: float = 2) -> float:
+def load(pid: int, seconds: float = 1) -> float:
     """How much of a CPU the process takes."""
     before = processes.cpu_seconds(pid)
     pacing.hold(seconds)
