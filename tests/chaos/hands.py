@@ -197,10 +197,17 @@ class Hands:
         if not self._has_scaled():
             return
         self._wanted = WORKERS + int(fault.draw * (MORE + 1))
+        self._command(fault, "scale", NAME, str(self._wanted))
+
+    def _dump(self, fault: Fault) -> None:
+        self._command(fault, "dump", NAME)
+
+    def _command(self, fault: Fault, *words: str) -> None:
+        """Run a command of prefork's, and don't wait for it."""
         self.deeds.append(Deed(time.monotonic(), fault.kind))
-        words = [*interpreter(self._program.home), *PREFORK, "scale", NAME, str(self._wanted)]
+        command = [*interpreter(self._program.home), *PREFORK, *words]
         quiet = subprocess.DEVNULL
-        self._commands.append(subprocess.Popen(words, cwd=ROOT, stdin=quiet, stdout=quiet))
+        self._commands.append(subprocess.Popen(command, cwd=ROOT, stdin=quiet, stdout=quiet))
 
     def restore_scale(self) -> None:
         """Have as many workers as at the start."""
@@ -261,6 +268,7 @@ DO: dict[Kind, Callable[[Hands, Fault], None]] = {
     Kind.MORE: Hands._scale_by_signal,
     Kind.FEWER: Hands._scale_by_signal,
     Kind.SCALE: Hands._scale,
+    Kind.DUMP: Hands._dump,
     Kind.STARVE: Hands._starve,
     Kind.STARVE_PRIMARY: Hands._starve_primary,
 }

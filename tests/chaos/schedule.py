@@ -38,6 +38,7 @@ class Kind(StrEnum):
     MORE = "one worker more, by signal"
     FEWER = "one worker fewer, by signal"
     SCALE = "prefork scale"
+    DUMP = "prefork dump"
     STARVE = "take a worker's free descriptors"
     STARVE_PRIMARY = "take the primary's free descriptors"
 
