@@ -45,9 +45,10 @@ def under_load(contender: Contender, effort: Effort) -> Outcome:
                 kills += kill_one(trial, dice)
             pacing.hold(effort.apart)
             cost = toll(load.report(), kills, Path(home) / LOG)
-        exited = "" if trial.exit_code is None else f", **exited** with {trial.exit_code}"
-    told = "" if len(kills) == effort.kills else f", after {len(kills)} of {effort.kills} kills"
-    return Outcome(f"{cost}{exited}{told}", cost.is_kept and not exited and not told)
+        became = [f"**exited** with {trial.exit_code}"] if trial.exit_code is not None else []
+    if len(kills) < effort.kills:
+        became.append(f"after {len(kills)} of {effort.kills} kills")
+    return Outcome(cost.told(", ".join(became)), cost.is_kept and not became)
 
 
 def with_broken_code(contender: Contender, effort: Effort) -> Outcome:
@@ -64,9 +65,11 @@ def with_broken_code(contender: Contender, effort: Effort) -> Outcome:
         tries = attempts.stat().st_size if attempts.exists() else 0
         cost = toll(found, kills, place / LOG)
         became = end(judged(found, trial.exit_code, None, []))
-    told = f", {serving} of {WORKERS} workers" if serving else ""
-    tried = f", {tries} failed starts" if tries else ""
-    return Outcome(f"{cost}, {became}{told}{tried}", cost.is_kept and serving == WORKERS)
+    if serving:
+        became += f", {serving} of {WORKERS} workers"
+    if tries:
+        became += f", failed starts {tries}"
+    return Outcome(cost.told(became), cost.is_kept and serving == WORKERS)
 
 
 @contextmanager
@@ -85,7 +88,7 @@ ROWS = (
         done="The application's file is replaced by one that raises at import, nobody asks for a "
         "reload, and one of the workers is killed.",
         counted="Requests that were not answered, of one each 10 ms, and what the service is at "
-        "the end; failed starts are imports of the broken code.",
+        "the end; *failed starts* are imports of the broken code, *taken* and *stray* as below.",
         promise="none but on connections that the worker had taken, old code, 2 of 2 workers",
         run=with_broken_code,
     ),

@@ -28,7 +28,7 @@ def deploy(contender: Contender, new: Deploy) -> Life:
 def judged(life: Life, wanted: list[str]) -> Outcome:
     """Judge by which code is to answer in the end; the old one, if the reload was to fail."""
     is_told = life.reload_code == 1 and life.is_reasoned
-    told = f"{life.failed} of {life.probes:,}, {end(life)}"
+    told = f"{life.failed:,} of {life.probes:,}, {end(life)}"
     if is_told:
         told += ", reload reported failed"
     facts = {"failures": life.failures, "serves": life.serves, "exit_code": life.exit_code}

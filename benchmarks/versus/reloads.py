@@ -55,7 +55,7 @@ def judged(found: Report, effort: Effort) -> Outcome:
     asked = found.served + failed
     processes = len({answered.pid for answered in found.answers})
     loaded = max(len(found.marks()), processes // WORKERS) - 1  # nginx has no mark
-    told = f"{failed} of {asked:,}"
+    told = f"{failed:,} of {asked:,}"
     if loaded < effort.reloads:
         told += f", {loaded} of {effort.reloads} loaded"
     kinds = Counter(failure.kind for failure in found.failures)

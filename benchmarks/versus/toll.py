@@ -29,10 +29,14 @@ class Toll:
     def is_kept(self) -> bool:
         return self.strays == 0 and self.taken is not None and self.failed <= self.taken
 
-    def __str__(self) -> str:
-        stray = f", {self.strays} of them stray" if self.strays else ""
-        taken = f" (taken: {self.taken})" if self.taken is not None and self.failed else ""
-        return f"{self.failed} of {self.asked:,}{taken}{stray}"
+    def told(self, became: str) -> str:
+        """Say it in a few words, with what *became* of the service."""
+        parts = [f"{self.failed:,} of {self.asked:,}"]
+        if self.taken is not None and self.failed:
+            parts.append(f"taken {self.taken}")
+        if self.strays:
+            parts.append(f"stray {self.strays:,}")
+        return ", ".join([*parts, became] if became else parts)
 
 
 def kill_one(trial: Trial, dice: random.Random) -> list[float]:

@@ -92,6 +92,7 @@ def test_a_killed_worker_may_cost_what_it_had_taken(tmp_path: Path) -> None:
 def test_what_no_death_explains_is_stray(tmp_path: Path, stray: Failure) -> None:
     cost = toll(report(stray, pids=2), [10.0], log(tmp_path, 2))
     assert (cost.strays, cost.is_kept) == (1, False)
+    assert cost.told("old code") == "1 of 101, taken 2, stray 1, old code"
 
 
 @pytest.mark.parametrize(
