@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.trial import Trial
-from benchmarks.versus import wayward
 from benchmarks.versus.contenders import WAYWARD, Contender
 from benchmarks.versus.row import WORKERS, Effort, Outcome, Row
 from benchmarks.versus.told import await_word
@@ -23,7 +22,7 @@ WEDGED = "app: wedged"
 LOOK = 0.1  # seconds between two looks at the log
 SOON = 4.0  # seconds: noticed at 2, on a machine that may have other things to do
 LATEST = 3.0  # seconds that a probe may take: it is not to wait until the loop goes on
-CULPRIT = Path(wayward.__file__).name  # a stack that tells where the loop stands names it
+CULPRIT = Path(pacing.__file__).name  # a stack that tells where the loop stands names it
 
 
 @dataclass(frozen=True, slots=True)
