@@ -8,6 +8,7 @@ A name is a server's, or part of a row's title; with names nothing is written.
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 
 from benchmarks import report
 from benchmarks.versus import pages, table
@@ -16,7 +17,10 @@ from benchmarks.versus.row import FULL, Outcome, Row
 from benchmarks.versus.table import ROWS, Found
 
 
-def main(names: Sequence[str]) -> int:
+def main(names: Sequence[str]) -> int | str:
+    known = [*(each.name for each in CONTENDERS), *(row.title for row in ROWS)]
+    if lost := [name for name in names if not any(name in each for each in known)]:
+        return f"no server and no row is called {', '.join(lost)}"
     contenders = [each for each in CONTENDERS if each.name in names] or CONTENDERS
     rows = [row for row in ROWS if any(name in row.title for name in names)] or ROWS
     found = measure(rows, list(present(contenders)))
@@ -47,7 +51,7 @@ def measure(rows: Sequence[Row], contenders: Sequence[Contender]) -> dict[str, d
     found: dict[str, dict[str, Outcome]] = {}
     for row in rows:
         among = [each for each in contenders if each.name in row.among]
-        with ThreadPoolExecutor(len(among) if row.is_quiet else 1) as threads:
+        with ThreadPoolExecutor(len(contenders) if row.is_quiet else 1) as threads:
             outcomes = threads.map(lambda each, row=row: attempt(row, each), among)
             found[row.title] = {each.name: o for each, o in zip(among, outcomes, strict=True)}
     return found
@@ -56,7 +60,11 @@ def measure(rows: Sequence[Row], contenders: Sequence[Contender]) -> dict[str, d
 def attempt(row: Row, contender: Contender) -> Outcome:
     try:
         outcome = row.run(contender, FULL)
-    except (TimeoutError, AssertionError) as error:  # it did not come so far as to be measured
+    except (
+        OSError,
+        HTTPException,
+        AssertionError,
+    ) as error:  # it did not come so far as to be measured
         outcome = Outcome(f"gave up: {error}", is_kept=False)
     print(f"{row.title}, {contender.name}: {outcome}", file=sys.stderr, flush=True)
     return outcome

@@ -71,35 +71,35 @@ def nginx(app: App, workers: int, _options: tuple[str, ...]) -> Server:
 CONTENDERS = (
     Contender(
         name="prefork",
-        serves=lambda app, n, more: servers.prefork("", app.name, app.home, *of(n), *more),
+        serves=lambda app, n, more: servers.prefork("", app.name, app.home, *numbering(n), *more),
         grace="--graceful-timeout",
         exits=("--log-level", "info", "--log-format", "json"),
     ),
     Contender(
         name="uvicorn",
-        serves=lambda app, n, more: servers.uvicorn(app.name, app.home, *of(n), *more),
+        serves=lambda app, n, more: servers.uvicorn(app.name, app.home, *numbering(n), *more),
         grace="--timeout-graceful-shutdown",
     ),
     Contender(
         name="gunicorn",
-        serves=lambda app, n, more: servers.gunicorn("", app.name, app.home, *of(n), *more),
+        serves=lambda app, n, more: servers.gunicorn("", app.name, app.home, *numbering(n), *more),
         grace="--graceful-timeout",
     ),
     Contender(
         name="granian",
         serves=lambda app, n, more: servers.granian(
-            app.name, app.home, *of(n), "--respawn-failed-workers", *more
+            app.name, app.home, *numbering(n), "--respawn-failed-workers", *more
         ),
         grace="--workers-kill-timeout",
     ),
     Contender(
         name="hypercorn",
-        serves=lambda app, n, more: servers.hypercorn(app.name, app.home, *of(n), *more),
+        serves=lambda app, n, more: servers.hypercorn(app.name, app.home, *numbering(n), *more),
         grace="--graceful-timeout",
     ),
     Contender(name="nginx", serves=nginx),
 )
 
 
-def of(workers: int) -> tuple[str, str]:
+def numbering(workers: int) -> tuple[str, str]:
     return ("--workers", str(workers))
