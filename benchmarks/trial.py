@@ -100,12 +100,13 @@ class Trial:
         (pid, *_) = asyncio.run(self._gather(1, known=known))
         return pid
 
-    def until_retired(self, known: Collection[int], patience: float) -> None:
+    def retires(self, known: Collection[int], patience: float) -> bool:
         """Ask until others answer and none of *known*, for so many seconds at most."""
         for _ in beats(0.2, patience):
             answered = self.serving()
             if answered and answered.isdisjoint(known):
-                return
+                return True
+        return False
 
     def warm(self, requests: int) -> None:
         """Have every worker serve for a while, so that what is lazy has been done."""

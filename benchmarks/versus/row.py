@@ -13,7 +13,7 @@ WORKERS = 2
 class Effort:
     """How much of everything is done. Times are in seconds."""
 
-    reloads: int = 8
+    reloads: int = 6
     apart: float = 2.0  # at least, between two reloads or kills
     kills: int = 5
     silent: int = 10  # connections

@@ -31,7 +31,8 @@ def drain(contender: Contender, count: int, begins: Callable[[Trial, set[int]], 
     """Return how many of *count* were answered."""
     with TemporaryDirectory() as home, ExitStack() as opened:
         Deploys(Path(home))
-        trial = opened.enter_context(Trial(contender.serve(deployed(Path(home)), WORKERS)))
+        server = contender.serve(deployed(Path(home)), WORKERS)
+        trial = opened.enter_context(Trial(server, log=Path(home) / "log"))
         old = trial.until_serving(WORKERS)
         callers = [
             opened.enter_context(closing(Caller(trial.port, number, PATIENCE)))
@@ -46,7 +47,7 @@ def drain(contender: Contender, count: int, begins: Callable[[Trial, set[int]], 
 def reloaded(trial: Trial, old: set[int]) -> None:
     if waiting := trial.reload():
         waiting.communicate()
-    trial.until_retired(old, REPLACED)
+    trial.retires(old, REPLACED)
 
 
 def stopped(trial: Trial, _old: set[int]) -> None:

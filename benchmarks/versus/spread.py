@@ -16,7 +16,8 @@ WORKERS = 4
 def run(contender: Contender, effort: Effort) -> Outcome:
     with TemporaryDirectory() as home:
         Deploys(Path(home))
-        with Trial(contender.serve(deployed(Path(home)), WORKERS)) as trial:
+        server = contender.serve(deployed(Path(home)), WORKERS)
+        with Trial(server, log=Path(home) / "log") as trial:
             trial.until_serving(WORKERS)
             served = Counter(ask(trial.port, "/pid").pid for _ in range(effort.arrivals))
     shares = [served[pid] for pid, _ in served.most_common()] + [0] * (WORKERS - len(served))

@@ -7,17 +7,16 @@ import pytest
 from benchmarks.bad_reloads import NEW, OLD, Life
 from benchmarks.versus import deploys, pages, reloads, stop, table, wedge
 from benchmarks.versus.__main__ import verdict
-from benchmarks.versus.row import SHORT, WORKERS, Outcome
+from benchmarks.versus.row import SHORT, Outcome
 from benchmarks.versus.table import OURS, ROWS
 from benchmarks.versus.toll import toll
 from benchmarks.versus.wedge import Notice
-from tests.support.tidings import Answered, Failure, Report
+from tests.support.tidings import Failure, Report
 from tests.support.wire import Kind
 
 
-def report(*failures: Failure, pids: int) -> Report:
-    answers = [Answered(pid, "1", "posting") for pid in range(1, pids + 1)]
-    return Report(served=100, failures=list(failures), answers=answers)
+def report(*failures: Failure) -> Report:
+    return Report(served=100, failures=list(failures))
 
 
 def failure(kind: Kind = Kind.RESET, at: float = 0.0) -> Failure:
@@ -25,14 +24,13 @@ def failure(kind: Kind = Kind.RESET, at: float = 0.0) -> Failure:
 
 
 def test_one_lost_request_breaks_the_promise_of_reloads() -> None:
-    all_loaded = WORKERS * (SHORT.reloads + 1)
-    assert reloads.judged(report(pids=all_loaded), SHORT).is_kept
-    lost = reloads.judged(report(failure(), pids=all_loaded), SHORT)
+    assert reloads.judged(report(), SHORT.reloads, SHORT).is_kept
+    lost = reloads.judged(report(failure()), SHORT.reloads, SHORT)
     assert (lost.cell, lost.is_kept) == ("1 of 101", False)
 
 
-def test_a_reload_that_never_came_breaks_the_promise() -> None:
-    outcome = reloads.judged(report(pids=WORKERS * SHORT.reloads), SHORT)
+def test_a_reload_that_never_came_to_its_end_breaks_the_promise() -> None:
+    outcome = reloads.judged(report(), SHORT.reloads - 1, SHORT)
     assert (outcome.cell, outcome.is_kept) == ("0 of 100, 1 of 2 loaded", False)
 
 
@@ -73,7 +71,7 @@ def log(place: Path, *connections: int) -> Path:
 
 
 def test_a_killed_worker_may_cost_what_it_had_taken(tmp_path: Path) -> None:
-    found = report(failure(at=10.2), failure(Kind.EOF, at=10.9), pids=2)
+    found = report(failure(at=10.2), failure(Kind.EOF, at=10.9))
     assert toll(found, [10.0], log(tmp_path, 2)).is_kept
     assert not toll(found, [10.0], log(tmp_path, 1)).is_kept
     assert not toll(found, [10.0], log(tmp_path)).is_kept
@@ -90,7 +88,7 @@ def test_a_killed_worker_may_cost_what_it_had_taken(tmp_path: Path) -> None:
     ids=["late", "before", "refused", "timed out"],
 )
 def test_what_no_death_explains_is_stray(tmp_path: Path, stray: Failure) -> None:
-    cost = toll(report(stray, pids=2), [10.0], log(tmp_path, 2))
+    cost = toll(report(stray), [10.0], log(tmp_path, 2))
     assert (cost.strays, cost.is_kept) == (1, False)
     assert cost.told("old code") == "1 of 101, taken 2, stray 1, old code"
 
