@@ -10,6 +10,8 @@ STAMP := $(VENV)/.installed
 PEERS := benchmarks/.peers
 PEERS_STAMP := $(PEERS)/.installed
 
+CHAOS := tests/chaos/test_session.py
+
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -29,8 +31,9 @@ run: $(STAMP) ## serve examples/hello.py on every core, on 127.0.0.1:8000
 test: $(STAMP) ## run the quick tests, about ten minutes; the core must be covered by its own
 	$(BIN)/coverage run --branch --source=src/prefork/core -m pytest -q tests/core
 	$(BIN)/coverage report --fail-under=100 --skip-covered
-	$(BIN)/pytest -q -m "not slow" --ignore=tests/core --ignore=tests/process --numprocesses auto
-	$(BIN)/pytest -q -m "not slow" tests/process # one at a time: they measure
+	$(BIN)/pytest -q -m "not slow" --ignore=tests/core --ignore=tests/process \
+		--ignore=$(CHAOS) --numprocesses auto
+	$(BIN)/pytest -q -m "not slow" tests/process $(CHAOS) # one at a time: they measure
 
 test-all: $(STAMP) ## run every test, the slow ones too
 	$(BIN)/pytest -q
