@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             ["x"],
             "prefork: error: No such command 'x'. There are serve, check, init, list, stats, "
-            "status, reload, scale, stop.\n",
+            "status, dump, reload, scale, stop.\n",
         ),
         (["app:app"], "No such command 'app:app'. Did you mean 'prefork serve app:app'?\n"),
         (["--versio"], "Did you mean '--version'?"),

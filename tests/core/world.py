@@ -26,6 +26,7 @@ from prefork.core.messages import (
     Misbehaved,
     Note,
     Order,
+    Overgrown,
     Proven,
     QuitRequested,
     Ready,
@@ -43,6 +44,7 @@ from prefork.core.messages import (
     TellReload,
     TimedOut,
     Verdict,
+    Worn,
 )
 from prefork.core.process import Phase
 from prefork.core.removal import HURRY, KILL_GRACE
@@ -78,6 +80,8 @@ class Being:
         self.is_suspended = False
         self.is_aborted = False
         self.is_doomed = False  # killed
+        self.is_worn = False
+        self.is_recycled = False  # its successor is on its way for that
 
     @property
     def is_going(self) -> bool:
@@ -168,6 +172,7 @@ class World:
             self.exit(self.stillborn.pop(), -9)
         assert len(self.finished) <= 1
         assert self.announced <= 1
+        self.check_recycled()
         for being in filter(self.serves, self.beings.values()):
             assert being.is_suspended == being.is_blocked, "blocked and in rotation, or neither"
 
@@ -230,6 +235,17 @@ class World:
         has_heirs = any(heir.slot in slots for heir in heirs) and not self.is_closed
         assert hands_back == (self.serves(being) and has_heirs), "handed back wrongly"
 
+    def check_recycled(self) -> None:
+        """One at a time, from its turn until it is gone, and none in the midst of a reload."""
+        for process in self.fleet.roster.processes.values():
+            being = self.beings[process.id]
+            is_unasked = process.phase is Phase.LEAVING and not being.is_leaving
+            if is_unasked and not being.is_recycled:
+                assert being.is_worn, "replaced without a reason"
+                assert not self.is_reloading, "recycled in the midst of a reload"
+                assert not any(b.is_recycled for b in self.beings.values()), "two at once"
+                being.is_recycled = True
+
     def check_reload(self, status: ReloadStatus) -> None:
         last = self.reloads[-1] if self.reloads else None
         if last is None or last.generation != status.generation:
@@ -275,7 +291,7 @@ class World:
         if not self.beings or self.finished:
             return
         being = self.anyone()
-        match self.random.randrange(14):
+        match self.random.randrange(16):
             case 0 | 1 | 2:
                 self.fork(being)
             case 3 | 4 | 5:
@@ -292,6 +308,8 @@ class World:
                 self.scale(self.random.choice((-MOST, -1, 1, 2)))
             case 11 | 12:
                 self.sight(being)
+            case 13 | 14:
+                self.inspect(being)
             case _:
                 pass
 
@@ -371,10 +389,9 @@ class World:
 
     def leave(self, being: Being) -> None:
         crosses = being.is_going
-        in_place = being.is_ready and not being.is_leaving
-        if being.slot is None or not (in_place or crosses):
+        if being.slot is None or not (being.is_ready or crosses):
             self.accuse(being, Leaving(being.id))
-        elif not being.is_leaving:
+        else:
             being.is_leaving = True
             self.tell(Leaving(being.id))
             assert crosses or self.is_closed or not being.is_doomed, "punished for leaving"
@@ -408,6 +425,18 @@ class World:
             was_going = being.is_going
             self.tell(TimedOut(being.id, Verdict.LOOP, 30.0))
             assert was_going or being.is_aborted, "blocked for ever"
+
+    def inspect(self, being: Being) -> None:
+        """A worker that has beaten turns out to be worn, or to have grown beyond measure."""
+        if being.slot is None or not being.is_ready:
+            return
+        if self.random.random() < 0.8:
+            being.is_worn = True
+            self.tell(Worn(being.id, "1000 requests"))
+        else:
+            being.is_guilty = True
+            self.tell(Overgrown(being.id, "took 900 MiB of memory"))
+            assert being.is_doomed, "grows for ever"
 
     def revive(self, being: Being) -> None:
         being.is_blocked = False

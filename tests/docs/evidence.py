@@ -3,6 +3,7 @@
 PROCESS = "tests/process"
 RELOADING = f"{PROCESS}/test_dev_reload.py"
 PROXIES = f"{PROCESS}/test_proxies.py"
+RECYCLING = f"{PROCESS}/test_recycling.py"
 HOOKS = f"{PROCESS}/test_hooks.py"
 WEBSOCKET = f"{PROCESS}/test_websocket.py"
 TLS = f"{PROCESS}/test_tls.py"
@@ -35,6 +36,9 @@ SHOWN_BY = {  # by setting: module::test, or a module that is about nothing else
     "max_header_field": f"{EFFECT}::test_a_request_over_a_limit_is_refused",
     "max_headers": f"{EFFECT}::test_a_request_over_a_limit_is_refused",
     "max_headers_size": f"{EFFECT}::test_a_request_over_a_limit_is_refused",
+    "max_requests": f"{RECYCLING}::test_workers_are_recycled_one_after_another",
+    "max_requests_jitter": "tests/core/test_wear.py"
+    "::test_jitter_spreads_workers_over_what_was_allowed",
     "max_request_line": f"{EFFECT}::test_a_request_over_a_limit_is_refused",
     "name": f"{PROCESS}/test_stats.py"
     "::test_list_names_the_instance_and_status_says_that_it_is_healthy",

@@ -73,8 +73,8 @@ class FakeHost:
         self.diary.append(f"stop {order.id} within {order.grace:g}")
         return []
 
-    def kill(self, id: int) -> Iterable[Fact]:
-        self.diary.append(f"kill {id}")
+    def kill(self, id: int, reason: str) -> Iterable[Fact]:
+        self.diary.append(f"kill {id}: {reason}")
         return []
 
 
@@ -153,5 +153,6 @@ def test_a_failed_import_is_the_exit_code(capfd: pytest.CaptureFixture[str]) -> 
 def test_deadlines_pass_between_facts() -> None:
     silence: list[list[Fact]] = [[] for _ in range(9)]
     code, diary = run(*silence, [], [Exited(1, -9), StopRequested()])
-    assert diary == ["template 1", "kill 1", "close"]
+    killed = "kill 1: was not ready within 10 s (start_timeout)"
+    assert diary == ["template 1", killed, "close"]
     assert code == ExitCode.OK

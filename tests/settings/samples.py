@@ -24,6 +24,7 @@ def of_checks(place: Path) -> dict[Callable[[Any], str | None], Made]:
         checks.root_path: ["/one", "/two/2", "/three"],
         checks.addresses: ["127.0.0.1:8001", "[::1]:8002", "unix:/run/three.sock"],
         checks.peers: ["10.0.0.1", "192.0.2.0/24", "unix"],
+        checks.memory: ["200MB", "1.5GB", "1048576"],
         checks.file_mode: ["600", "660", "666"],
         checks.directory: directories(place),
         checks.directories: directories(place),

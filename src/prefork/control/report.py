@@ -123,6 +123,7 @@ def _worker(worker: Process, fleet: Fleet, counts: Counts, now: float) -> dict[s
         "slot": worker.slot,
         **_process(worker, now),
         "restarts": slots[worker.slot].restarts if worker.slot < len(slots) else 0,
+        "recycled": slots[worker.slot].recycled if worker.slot < len(slots) else 0,
         "connections": line[Field.CONNECTIONS],
         "accepted": line[Field.ACCEPTED],
         "requests": line[Field.REQUESTS],

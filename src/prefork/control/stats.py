@@ -48,6 +48,10 @@ class Worker(Process, kw_only=True):
             "successor; new code that died on trial doesn't count"
         ),
     ] = 0
+    recycled: Annotated[
+        int,
+        means("how often the slot's worker was replaced for its requests, its life or its memory"),
+    ] = 0
     connections: Annotated[int, means("open now")] = 0
     accepted: Annotated[
         int, means("connections taken by this process, without those that another worker had")

@@ -18,6 +18,7 @@ from prefork.core.messages import (
     Kill,
     Note,
     Order,
+    Overgrown,
     ProcessFact,
     QuitRequested,
     Recovered,
@@ -28,9 +29,11 @@ from prefork.core.messages import (
     StopRequested,
     Suspend,
     TimedOut,
+    Worn,
 )
 from prefork.core.plan import Plan
 from prefork.core.process import LOADING, Phase, Process, Role, Step
+from prefork.core.recycling import Recycling
 from prefork.core.reload import Reload
 from prefork.core.removal import HURRY
 from prefork.core.roster import Generation, Roster
@@ -51,6 +54,7 @@ class Fleet:
         self._supply = Supply(plan, self.roster)
         self._hearing = Hearing(plan, self.roster, self._supply)
         self._reload = Reload(plan, self.roster, self._supply)
+        self._recycling = Recycling(self.roster, self._supply, self._reload)
         self._ending = Ending(self.roster)
         self._announced = False
 
@@ -103,7 +107,9 @@ class Fleet:
     def tick(self, now: float) -> list[Order]:
         """Act on every deadline that has passed."""
         late = self.roster.late(now)
-        return [*(order for p in late for order in self._expire(p)), *self._settle(now)]
+        limit = self._plan.start_timeout
+        expired = (order for p in late for order in removal.expire(p, self.roster, limit))
+        return [*expired, *self._settle(now)]
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None: not before the next fact."""
@@ -128,6 +134,8 @@ class Fleet:
             case Blocked() | Recovered() | TimedOut():
                 if worker := self.roster.get(fact.id):
                     yield from blocking.heed(worker, fact, now)
+            case Worn() | Overgrown():
+                yield from self._recycling.heed(fact)
             case _:
                 yield from self._note(fact, now)
 
@@ -163,6 +171,7 @@ class Fleet:
             return
         yield from self._admit_proven(now)
         yield from self._reload.proceed(now)
+        yield from self._recycling.proceed(now)
         yield from self._supply.fill(now)
         for template in self.roster.retired():
             if template.phase is Phase.READY:
@@ -192,18 +201,6 @@ class Fleet:
                 if elder is not None and elder.allows(Step.STOP):
                     grace = self._plan.graceful_timeout
                     yield removal.drain(elder, grace, now, has_heirs=True)
-
-    def _expire(self, process: Process) -> Iterator[Order]:
-        crime = "did not finish in time"
-        if process.phase is Phase.ABORTED:
-            crime = process.crime
-        elif process.phase is Phase.READY:
-            crime = "did not come through its trial: its event loop is blocked"
-        elif process.ready_at is None and process.phase is not Phase.DRAINING:
-            crime = f"was not ready within {self._plan.start_timeout:g} s (start_timeout)"
-            fields = (("process", process.role.value), ("slot", process.slot), ("pid", process.pid))
-            yield Note("error", "start_timeout", (*fields, ("generation", process.generation)))
-        yield from removal.kill(process, self.roster, crime)
 
     # -- exits ---------------------------------------------------------------
 

@@ -78,7 +78,7 @@ class Hearing:
         process.pid = pid
         process.advance(Step.FORKED, deadline=process.deadline)
         if process.phase is Phase.KILLED:
-            yield Kill(process.id)
+            yield Kill(process.id, process.crime)
         elif process.phase is Phase.DRAINING:
             yield removal.remind(process, now)
 
@@ -99,12 +99,13 @@ class Hearing:
         process.deadline = now + self._plan.min_uptime + self._plan.start_timeout
 
     def _on_leaving(self, worker: Process, now: float) -> Iterator[Order]:
-        was_on_trial = worker.phase is Phase.READY
+        was = worker.phase
+        was_on_trial = was is Phase.READY
         worker.advance(Step.LEAVE, deadline=None if was_on_trial else worker.deadline)
         if was_on_trial:
             worker.crime = "asked to leave during its trial"
             yield removal.drain(worker, HURRY, now)
-        elif worker.phase is Phase.LEAVING and (slot := self._roster.slot_of(worker)):
+        elif was is Phase.SERVING and (slot := self._roster.slot_of(worker)):
             self._supply.lose_worker(worker, slot, now)
 
     def _on_declined(

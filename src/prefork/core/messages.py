@@ -1,6 +1,6 @@
 """What the core is told (facts) and what it asks for (orders): plain frozen values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
@@ -126,6 +126,22 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Worn:
+    """A worker has done or become as much as it may; its successor is to serve before it goes."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overgrown:
+    """A worker takes more memory than it may at the very most."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """SIGTERM, SIGINT or `prefork stop`. A second one shortens the deadline."""
 
@@ -151,7 +167,9 @@ ProcessFact = (
     Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved | Exited
 )
 Sighting = Blocked | Recovered | TimedOut  # of a worker, by the watchdog
-Fact = ProcessFact | Sighting | StopRequested | QuitRequested | ReloadRequested | ScaleRequested
+Finding = Worn | Overgrown  # about a worker, by the inspector
+Request = StopRequested | QuitRequested | ReloadRequested | ScaleRequested
+Fact = ProcessFact | Sighting | Finding | Request
 
 # -- orders ------------------------------------------------------------------
 
@@ -226,6 +244,7 @@ class Kill:
     """Kill the process. One without a pid, whose template is gone, counts as gone too."""
 
     id: int
+    reason: str = field(default="", compare=False)  # to be logged with its exit
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ TRANSITIONS = {
     (Phase.SERVING, Step.ABORT): Phase.ABORTED,
     (Phase.SERVING, Step.KILL): Phase.KILLED,
     (Phase.SERVING, Step.EXIT): Phase.GONE,
+    (Phase.LEAVING, Step.LEAVE): Phase.LEAVING,  # worn, and then told to go by somebody else
     (Phase.LEAVING, Step.STOP): Phase.DRAINING,
     (Phase.LEAVING, Step.ABORT): Phase.ABORTED,
     (Phase.LEAVING, Step.KILL): Phase.KILLED,

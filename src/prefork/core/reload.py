@@ -27,6 +27,11 @@ class Reload:
         self._coming: Generation | None = None  # on trial; None: no reload is running
         self.status: ReloadStatus | None = None  # of the latest
 
+    @property
+    def is_due(self) -> bool:
+        """Whether one is running, or was asked for."""
+        return self.is_requested or self._coming is not None
+
     def request(self) -> None:
         """Reload as soon as may be. Requests during a reload make one more, after it."""
         self.is_requested = True

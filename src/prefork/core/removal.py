@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from prefork.core.messages import AskToStop, Kill, Order
+from prefork.core.messages import AskToStop, Kill, Note, Order
 from prefork.core.process import Phase, Process, Step
 from prefork.core.roster import Roster
 
@@ -35,12 +35,26 @@ def remind(process: Process, now: float, *, hands_back: bool = False) -> Order:
     return AskToStop(process.id, max(0.0, process.deadline - KILL_GRACE - now), hands_back)
 
 
+def expire(process: Process, roster: Roster, start_timeout: float) -> Iterator[Order]:
+    """Kill one whose deadline has passed, for what it had to have done by then."""
+    crime = "did not finish in time"
+    if process.phase is Phase.ABORTED:
+        crime = process.crime
+    elif process.phase is Phase.READY:
+        crime = "did not come through its trial: its event loop is blocked"
+    elif process.ready_at is None and process.phase is not Phase.DRAINING:
+        crime = f"was not ready within {start_timeout:g} s (start_timeout)"
+        fields = (("process", process.role.value), ("slot", process.slot), ("pid", process.pid))
+        yield Note("error", "start_timeout", (*fields, ("generation", process.generation)))
+    yield from kill(process, roster, crime)
+
+
 def kill(process: Process, roster: Roster, crime: str = "") -> Iterator[Order]:
     """Kill it, unless it is dying; and a template that did not fork it for so long."""
     if not process.allows(Step.KILL):
         return
     process.crime = crime
     process.advance(Step.KILL)
-    yield Kill(process.id)
+    yield Kill(process.id, crime)
     if process.pid is None and (template := roster.get(process.parent or 0)):
         yield from kill(template, roster, "did not fork a worker in time")

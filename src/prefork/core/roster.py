@@ -43,6 +43,7 @@ class Slot:
     coming: Process | None = None  # is to take over from it
     retry_at: float = 0.0  # not filled before
     restarts: int = 0
+    recycled: int = 0  # how often its worker had served for long enough
     short_lives: ShortLives = field(default_factory=ShortLives)
 
     def runs(self, generation: Generation) -> bool:

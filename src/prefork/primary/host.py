@@ -15,9 +15,11 @@ from prefork.primary.aides import Aides
 from prefork.primary.children import Child, Children
 from prefork.primary.conversation import Conversation
 from prefork.primary.dumps import Dumps
+from prefork.primary.inspector import Inspector, terms_of
 from prefork.primary.kernel import Kernel
 from prefork.primary.loop import Clock
 from prefork.primary.nursery import Nursery
+from prefork.primary.oom import OutOfMemory
 from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
 from prefork.primary.watchdog import Watchdog
@@ -51,9 +53,12 @@ class PosixHost:
         self.children = Children(range(1, len(estate.board)))  # line 0 is our own
         self._nursery = Nursery(estate, self.children)
         self.tally = Tally(estate.board)
-        self.dumps = Dumps(selector, Kernel())
+        kernel = Kernel()
+        self.dumps = Dumps(selector, kernel)
         watch = Watch(estate.settings.block_warn, estate.settings.worker_timeout)
         self.watchdog = Watchdog(watch, self.children, estate.board, self.dumps)
+        self._inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
+        self._oom = OutOfMemory()
         self._talk = Conversation(self.children, selector, acceptor.resume, self._bury)
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
@@ -73,7 +78,8 @@ class PosixHost:
 
     def wait(self, deadline: float | None) -> Iterator[Fact]:
         """Sleep until something happens or *deadline*, and tell what did."""
-        checks = [self.watchdog.next_check(), *(each.next_check() for each in self.clocks)]
+        lookouts = (self.watchdog.next_check(), self._inspector.next_check())
+        checks = [*lookouts, *(each.next_check() for each in self.clocks)]
         times = [t for t in (deadline, *checks) if t is not None]
         timeout = max(0.0, min(times) - self.now()) if times else LONGEST_SLEEP
         ready = self.selector.select(min(timeout, LONGEST_SLEEP))
@@ -85,6 +91,7 @@ class PosixHost:
         for clock in self.clocks:
             clock.check(now)
         yield from self.watchdog.check(now)
+        yield from self._inspector.check(now)
 
     # -- orders --------------------------------------------------------------
 
@@ -162,7 +169,7 @@ class PosixHost:
             if child.pid is not None:
                 reaper.kill(child.pid, signal.SIGABRT)
 
-    def kill(self, id: int) -> Iterable[Fact]:
+    def kill(self, id: int, reason: str) -> Iterable[Fact]:
         """Kill the process; its group follows when it is reaped.
 
         What has no pid, and nobody left to tell it, is given up: should it live after all, the end
@@ -172,6 +179,7 @@ class PosixHost:
         if child is None:
             return []
         self._acceptor.leave(child, self.now())
+        child.reason = child.reason or reason
         if child.pid is not None:
             reaper.kill(child.pid, signal.SIGKILL)
         elif child.template is None or self.children.get(child.template) is None:
@@ -203,6 +211,8 @@ class PosixHost:
     def _bury(self, child: Child, status: int, now: float, reason: str = "") -> Iterator[Fact]:
         self.watchdog.forget(child)
         uncounted = self._acceptor.bury(child, now)
+        if status == -signal.SIGKILL and not child.reason and self._oom.has_struck():
+            child.reason = "the kernel killed it, as memory ran out"
         self.tally.note_exit(child, status, uncounted)
         self._talk.end(child)
         child.close()

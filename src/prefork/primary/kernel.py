@@ -7,6 +7,7 @@ from pathlib import Path
 PROC = Path("/proc")
 STOPPED = frozenset("Tt")  # by a signal; by a debugger
 _TICK = os.sysconf("SC_CLK_TCK")  # of processor time, per second
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _UTIME, _STIME = 11, 12  # among the fields of /proc/PID/stat that follow the command
 
 
@@ -45,6 +46,11 @@ class Kernel:
             delayed=int(schedule[1]) / 1e9 if len(schedule) > 1 else 0.0,
             used=(int(fields[_UTIME]) + int(fields[_STIME])) / _TICK if fields else 0.0,
         )
+
+    def resident(self, pid: int) -> int:
+        """How many bytes of its memory are in RAM, those that it shares included: proc(5)."""
+        fields = self._text(pid, "statm").split()
+        return int(fields[1]) * _PAGE if len(fields) > 1 else 0
 
     def catches(self, pid: int, number: int) -> bool:
         """Whether a signal has a handler there: without one it would end the process."""

@@ -46,7 +46,7 @@ class Host(Protocol):
     def close_listeners(self) -> None: ...
     def ask_to_stop(self, order: AskToStop) -> Iterable[Fact]: ...
     def abort(self, id: int, reason: str) -> None: ...
-    def kill(self, id: int) -> Iterable[Fact]: ...
+    def kill(self, id: int, reason: str) -> Iterable[Fact]: ...
 
 
 class Clock(Protocol):
@@ -108,8 +108,8 @@ class Primary:
                 yield from self._host.admit(id)
             case AskToStop():
                 yield from self._host.ask_to_stop(order)
-            case Kill(id):
-                yield from self._host.kill(id)
+            case Kill(id, reason):
+                yield from self._host.kill(id, reason)
             case _:
                 self._do(order)
 

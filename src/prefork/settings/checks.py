@@ -5,6 +5,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from prefork.errors import SettingsError
 from prefork.log import escape
 from prefork.settings.address import MAX_SOCKET_PATH, TcpAddress, parse
 from prefork.settings.peers import FORMS, Peers
+from prefork.settings.size import bytes_of
 
 Check = Callable[[Any], str | None]  # worded to follow the setting's name
 
@@ -22,6 +24,7 @@ _MODE = re.compile(r"0?[0-7]{3}")
 MOST_WORKERS = 1024  # the board has lines for three processes to each
 MOST_ADDRESSES = 64  # a spawn carries a descriptor for each; a message takes 253
 WIDEST = 100  # characters of a value in a message
+LEAST_MEMORY = 1 << 20  # bytes; no Python is as small
 LONGEST = 10_000_000  # seconds, 115 days; epoll refuses timeouts over 2**31 ms
 
 
@@ -155,6 +158,14 @@ def file_mode(value: str | None) -> str | None:
     if value is None or _MODE.fullmatch(value):
         return None
     return got("must be three octal digits, as in 660", value)
+
+
+def memory(value: str | None) -> str | None:
+    """Accept an amount of memory that a worker can have."""
+    with suppress(ValueError):
+        if value is None or bytes_of(value) >= LEAST_MEMORY:
+            return None
+    return got("must be at least 1MB, written in bytes or as in 500MB or 1.5GB", value)
 
 
 def root_path(value: str) -> str | None:

@@ -26,3 +26,44 @@ class Supervision:
         help="How long a worker's event loop may stand still before the worker is killed and "
         "replaced; time in which the worker could not have run doesn't count. 0 is for ever.",
     )
+    max_requests: int = setting(
+        0,  # as gunicorn's and uvicorn's
+        section="Processes",
+        check=checks.at_least(0),
+        unit="requests",
+        help="How many requests a worker answers before it is replaced. 0 is any number.",
+    )
+    max_requests_jitter: int = setting(
+        0,
+        section="Processes",
+        check=checks.at_least(0),
+        unit="requests",
+        help="By how many more that may be, for each worker another number.",
+    )
+    max_lifetime: float = setting(
+        0.0,
+        section="Processes",
+        check=checks.seconds(),
+        unit="seconds",
+        help="How long a worker serves before it is replaced, or up to a tenth longer. 0 is for "
+        "ever.",
+    )
+    max_memory: str | None = setting(
+        None,
+        section="Processes",
+        check=checks.memory,
+        metavar="SIZE",
+        unset="any",
+        example="500MB",
+        help="How much memory a worker may have resident: one that has more is replaced. In "
+        "bytes, or as in 500MB or 1.5GB.",
+    )
+    max_memory_hard: str | None = setting(
+        None,
+        section="Processes",
+        check=checks.memory,
+        metavar="SIZE",
+        unset="twice --max-memory",
+        example="1GB",
+        help="At how much memory a worker is killed, though it has no successor yet.",
+    )
