@@ -196,18 +196,29 @@ def test_without_processes_workers_are_replaced_when_there_are_any_again(
 ) -> None:
     program = serve("--workers", "2", prefix=nobody_else)
     victim, other = program.workers(2)
-    template = program.stats()["templates"][0]["pid"]
-    with ExitStack() as scarce:
-        for each in (program.pid, template):
-            scarce.enter_context(squeezed(each, PROCESSES, 1, nobody_else))
+    [template] = [each["pid"] for each in program.stats()["templates"]]
+    with squeezed(template, PROCESSES, 1, nobody_else):
         os.kill(victim, signal.SIGKILL)
         [told] = program.journal.wait_for("fork_failed")
         assert told["reason"] == os.strerror(errno.EAGAIN)
         program.journal.wait_for("backing_off", count=4)
         assert ask(program.port, "/pid").pid == other
-        assert ask(program.port, "/pid").pid == other
     assert victim not in program.workers(2)
     assert len(program.journal.entries("fork_failed")) == 1
+
+
+def test_a_worker_for_whose_parent_alone_there_is_room_is_told_of_and_comes_later(
+    nobody_else: Sequence[str], serve: Serve
+) -> None:
+    program = serve(prefix=nobody_else)
+    [worker] = program.workers(1)
+    [template] = [each["pid"] for each in program.stats()["templates"]]
+    tasks = sum(processes.threads(each) for each in (program.pid, template, worker))
+    with squeezed(template, PROCESSES, tasks + 1, nobody_else):
+        program.signal(signal.SIGTTIN)
+        [told] = program.journal.wait_for("fork_failed")
+        assert told["reason"] == os.strerror(errno.EAGAIN)
+    program.workers(2)
 
 
 def test_without_processes_a_template_is_replaced_when_there_are_any_again(

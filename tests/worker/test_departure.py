@@ -15,11 +15,12 @@ from tests.worker.rig import GET, LIMITS, Message, Rig, echo, hello, rig
 
 from prefork.wire import handover, stream
 from prefork.wire.board import Field
-from prefork.worker.handback import GIVE_UP, HandBack
+from prefork.worker.flow import MOVING
+from prefork.worker.handback import GIVE_UP, TURN, HandBack
 from prefork.worker.service import COARSE, DRAIN_IDLE, DRAIN_WINDOW
 
 FAMILIES = [socket.AF_INET, socket.AF_UNIX]  # of the addresses, by number
-BIG = b"x" * 8_000_000  # more than the sockets' buffers hold
+BIG = b"x" * 2_000_000  # more than the sockets' buffers hold
 LONGEST = DRAIN_IDLE + DRAIN_WINDOW + COARSE
 
 
@@ -83,8 +84,11 @@ class Move:
 async def move_of(app: Any, kind: Any = "asgi", **limits: Any) -> AsyncIterator[Move]:
     async with rig(app, kind, **limits) as old, rig(hello, **limits) as new:
         made = Move(old, new)
+        raised: list[dict[str, Any]] = []  # to the loop, by what it calls
+        old.loop.set_exception_handler(lambda _, context: raised.append(context))
         try:
             yield made
+            assert raised == []
         finally:
             old.server.end_hand_back()
             made.close()
@@ -254,7 +258,7 @@ def test_an_answer_that_is_half_read_is_finished_and_the_connection_moves_then(r
 
     async def scenario() -> None:
         async with move_of(handler, "handler", send_timeout=60) as move:
-            client = await move.old.connect()
+            client = await move.old.connect(SO_SNDBUF=4096)  # so that it goes in small steps
             await client.send(GET)
             await client.until(b"\r\n\r\n")
             await client.exactly(10)
@@ -481,5 +485,44 @@ def test_what_was_closed_while_it_waited_is_not_handed_back(run: Run) -> None:
             await move.old.turn(lambda: move.hand_back._timer is None)  # it was tried again
             assert move.is_empty()
             assert move.old.board(Field.HANDED_BACK) == 0
+
+    run(scenario())
+
+
+def test_who_would_only_wait_for_the_lane_is_served_meanwhile(run: Run) -> None:
+    async def scenario() -> None:
+        async with move_of(hello) as move:
+            clients = [await move.old.connect() for _ in range(4 * TURN)]
+            filled = move.fill()
+            move.drain()
+            await settle()
+            moving = [protocol._phase is MOVING for protocol in move.old.protocols]
+            assert TURN <= sum(moving) <= 2 * TURN
+            staying = clients[moving.index(False)]
+            answer = await staying.get()
+            assert (answer.status, answer.closes) == (200, False)
+            move.take(filled)
+            await move.deliver(len(clients))
+            for client in clients:
+                assert (await client.get()).status == 200
+
+    run(scenario())
+
+
+def test_a_stop_drains_those_whose_turn_to_leave_had_not_come(run: Run) -> None:
+    async def scenario() -> None:
+        async with move_of(hello) as move:
+            clients = [await move.old.connect() for _ in range(4 * TURN)]
+            for client in clients:
+                await client.get()
+            move.fill()
+            move.drain()
+            await settle()
+            move.old.server.end_hand_back()
+            move.old.tick(LONGEST + 1)  # its clock was read before the clients asked
+            for client in clients:
+                assert await client.rest() == b""
+                client.close()
+            await move.old.server.drained
 
     run(scenario())

@@ -56,7 +56,7 @@ class Departing(Ending):
     def _depart(self) -> bool:
         """Leave, if this is a moment between two requests; False: it isn't."""
         connection, hand_back = self.connection, self.service.hand_back
-        if hand_back is None or not hand_back.is_open or self.at_eof:
+        if hand_back is None or not hand_back.is_open:
             return False
         is_between = self._phase is IDLE or self._phase is OPENING
         is_begun = connection.ready or connection.in_head or connection.in_body

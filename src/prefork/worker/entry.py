@@ -62,12 +62,13 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
     outlet.open()
     witness.listen(birth.inquiry)
     seen = Witness()
-    heartbeat.watch(Bystander(channel, outlet, birth.inquiry, seen), line)
     try:
+        heartbeat.watch(Bystander(channel, outlet, birth.inquiry, seen), line)
         tls = tls or credentials.context(settings)
         code = code or Code.load(settings)
     except (AppError, SettingsError) as error:
-        report(channel, "import", error)
+        stage = "startup" if error.exit_code is ExitCode.APP_START else "import"
+        report(channel, stage, error)
         return error.exit_code
     try:
         code.post_fork.run(_info(birth))

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from prefork import log
@@ -43,8 +43,18 @@ class HandBack:
         self._loop = loop
         self._leavers: deque[Leaver] = deque()
         self._timer: asyncio.Handle | None = None
+        self._others: deque[Callable[[], None]] = deque()
+        self._caller: asyncio.Handle | None = None
         self._give_up_at = 0.0
         self.is_open = True
+
+    def call(self, others: Iterable[Callable[[], None]]) -> None:
+        """Call *others*, some in each turn, and no more than have room: each may have one leave.
+
+        Who isn't called is served here as ever; who is waits until it is elsewhere.
+        """
+        self._others.extend(others)
+        self._call_some()
 
     def take(self, leaver: Leaver) -> None:
         """Hand it back as soon as may be."""
@@ -59,10 +69,22 @@ class HandBack:
     def end(self) -> None:
         """Hand nothing back any more; who waits stays."""
         self.is_open = False
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._timer, self._caller):
+            if handle is not None:
+                handle.cancel()
         while self._leavers:
             self._leavers.popleft().stay()
+        while self._others:
+            self._others.popleft()()
+
+    def _call_some(self) -> None:
+        has_room = len(self._leavers) < TURN
+        for _ in range(min(TURN, len(self._others)) * has_room):
+            self._others.popleft()()
+        if self._others and has_room:
+            self._caller = self._loop.call_soon(self._call_some)
+        elif self._others:
+            self._caller = self._loop.call_later(LOOK_AGAIN, self._call_some)
 
     def _flush(self) -> None:
         self._timer = None

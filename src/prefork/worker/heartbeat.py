@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from prefork.errors import AppError, ExitCode
 from prefork.wire import descriptors
 from prefork.wire.board import Field, Line
 from prefork.wire.channel import Channel
@@ -77,8 +78,13 @@ def watch(by: Bystander, line: Line) -> None:
     """Start the thread that beats beside the loop, and ends the process with its primary.
 
     Where there is no parent-death signal this thread alone ends a worker whose loop is blocked.
+    Raises AppError where the system has no thread.
     """
-    threading.Thread(target=_watch, args=(by, line), name=THREAD, daemon=True).start()
+    try:
+        threading.Thread(target=_watch, args=(by, line), name=THREAD, daemon=True).start()
+    except RuntimeError as error:
+        reason = f"there is no thread to watch over it: {error}"
+        raise AppError(reason, exit_code=ExitCode.APP_START) from None
 
 
 def _watch(by: Bystander, line: Line) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 from typing import Any
 
 from prefork.http.connection import Connection
@@ -154,8 +155,12 @@ class Server:
         service.hand_back = hand_back
         service.now = service.loop.time()
         service.idle_timeout = DRAIN_IDLE + COARSE
-        for member in service.members:
-            member.drain(random.uniform(0, DRAIN_WINDOW))
+        drains = [partial(each.drain, random.uniform(0, DRAIN_WINDOW)) for each in service.members]
+        if hand_back is not None:
+            hand_back.call(drains)
+        else:
+            for drain in drains:
+                drain()
         service.publish()
         service.check_drained()
 
