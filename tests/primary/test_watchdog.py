@@ -131,6 +131,20 @@ def test_who_has_not_begun_to_beat_is_awaited(kennel: Kennel) -> None:
     assert kennel.watchdog.next_check() is not None
 
 
+def test_who_is_at_its_end_and_beats_no_more_is_left_alone_and_costs_nothing(
+    kennel: Kennel, capfd: pytest.CaptureFixture[str]
+) -> None:
+    child = kennel.hire()
+    kennel.turn(100.0)
+    kennel.board.line(child.line)[Field.BEAT] = 0
+    for _ in range(10):
+        due = kennel.watchdog.next_check()
+        assert due is not None
+        assert kennel.turn(due) == []
+    assert kennel.now > 108
+    assert logged(capfd) == []
+
+
 def test_the_death_of_a_worker_tells_what_is_known_of_it(
     kennel: Kennel, capfd: pytest.CaptureFixture[str]
 ) -> None:

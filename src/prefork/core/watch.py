@@ -79,12 +79,10 @@ class Watch:
                 each.since += late
 
     def end(self, living: set[int], now: float) -> None:
-        """End a look: forget all but *living*, and see when the next is due."""
+        """End a look: forget all but *living*, whose beats are heard; see when the next is due."""
         self._silences = {id: each for id, each in self._silences.items() if id in living}
         times = [each.look_at for each in self._silences.values()]
         self._look_at = max(min(times), now + SOON) if times else None
-        if living:
-            self.await_first(now)
 
     def hear(self, id: int, beat: float) -> Recovered | None:
         """Note when it last beat; tell if it was blocked until then."""

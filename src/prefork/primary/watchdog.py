@@ -43,10 +43,13 @@ class Watchdog:
             return
         self._watch.begin(now)
         workers = [child for child in self._children if child.role is Role.WORKER]
+        beats = {child.id: self._board.line(child.line)[Field.BEAT] for child in workers}
         for child in workers:
-            if beat := self._board.line(child.line)[Field.BEAT]:
+            if beat := beats[child.id]:
                 yield from self._look(child, beat / 1e9, now)
-        self._watch.end({child.id for child in workers}, now)
+        self._watch.end({id for id, beat in beats.items() if beat}, now)
+        if workers:
+            self._watch.await_first(now)
 
     def verdict(self, id: int) -> Verdict | None:
         """Why it is silent; None: it is not."""

@@ -18,6 +18,7 @@ from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.http.forwarded import Trust
 from prefork.settings.peers import Peers
 from prefork.wire import lineage
+from prefork.wire.board import Field
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
@@ -120,8 +121,13 @@ class Worker:
         server.leave(FLUSH)
         code = await _shut_down(lifespan, link, code)
         await self._call(self._code.worker_exit, link)
-        server.finish(min(LAST_LINES, link.stop_by - loop.time()))
+        self._finish(server, link.stop_by - loop.time())
         return code
+
+    def _finish(self, server: Server, seconds: float) -> None:
+        """Write the last lines. That blocks, as it may now: we beat no more."""
+        self._birth.estate.board.line(self._birth.line)[Field.BEAT] = 0
+        server.finish(min(LAST_LINES, seconds))
 
     async def _call(self, hook: Hook, link: Link) -> None:
         """Call a hook of the stop, at most until that's deadline."""
