@@ -76,8 +76,8 @@ _DUMP = """\
 ## `dump`
 
 Asks the worker of one slot, `"slot": 0`, or all workers, what they are at. It is answered when the
-last of them has said it, or has had its time: within 0.6 s, and maybe after a later request on the
-same connection. Where there is no worker in the slot it is refused. The answer has `workers`, a
+last of them has said it, or has had its time: within a second, and maybe after a later request on
+the same connection. Where there is no worker in the slot it is refused. The answer has `workers`, a
 list with an object for each, by slot; those at its end may be left out where it would get too long.
 """
 

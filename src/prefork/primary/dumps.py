@@ -12,7 +12,7 @@ from prefork.primary.kernel import Kernel
 from prefork.wire.inquiry import SIGNAL, Inquirer
 from prefork.wire.stacks import Dump, find, trimmed
 
-WITHIN = 0.3  # seconds for an answer; a thread that may run gives one within 5 ms
+WITHIN = 0.5  # seconds for an answer; a thread that gets a core gives one within 5 ms
 LONGEST = 1024 * 1024  # bytes
 Then = Callable[[Dump], None]  # what a dump is for
 
