@@ -92,11 +92,11 @@ def test_a_worker_that_hangs_is_noticed_dumped_aborted_and_replaced(serve: Serve
 def test_new_connections_do_not_wait_for_a_worker_that_hangs(
     serve: Serve, policy: str, how: str
 ) -> None:
-    program = serve(*TWO, "--policy", policy)
+    program = serve(*TWO, "--policy", policy, "--worker-timeout", "0")
     with wedged(program, how) as victim:
         with Pulse(program.port) as pulse:
-            blocked(program)
-            pacing.hold(2.0)  # while it is out of rotation
+            blocked(program)  # from here on it is out of rotation
+            program.settled(lambda stats: int(stats["totals"]["requests"]) > 400, timeout=60)
         [times] = pulse.times
         print(times)
         assert victim in pids(program.stats())
