@@ -35,6 +35,7 @@ OPTIONS = (
     # told to go, has its whole time to do so.
     *("--block-warn", "1.1", "--worker-timeout", "2", "--graceful-timeout", "6"),
 )
+RECYCLING = ("--max-requests", "2000", "--max-requests-jitter", "1000")  # some ten seconds' work
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Driver:
             APP,
             *("--app-dir", str(code), "--policy", round.policy, "--preload", round.preload),
             *("--bind", f"127.0.0.1:{place.port}", *OPTIONS),
+            *(RECYCLING if round.recycles else ()),
             home=place.home,
             entry=("-m", "tests.chaos.recorded", str(file), place.variant),
         )

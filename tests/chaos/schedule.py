@@ -78,12 +78,14 @@ class Round:
     policy: str
     preload: str
     end: Literal["stop", "kill"]
+    recycles: bool  # workers are replaced when they have answered enough
     clients: int  # of each kind
     pause: float  # seconds between a client's requests
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
         how = f"--policy {self.policy} --preload {self.preload}"
+        how += " --max-requests …" if self.recycles else ""
         return f"round {self.number}: {how}, {len(self.faults)} faults, then {self.end}"
 
 
@@ -105,6 +107,7 @@ def schedule(seed: int, seconds: float, cards: Sequence[Kind] = ()) -> list[Roun
                 policy=policy,
                 preload=preload,
                 end="kill" if number % 2 else "stop",
+                recycles=number % 3 == 1,
                 clients=clients,
                 pause=pause,
                 faults=tuple(storm(dice, kinds, seconds / count - QUIET)),
