@@ -41,6 +41,8 @@ async def behave(path: str, query: dict[str, list[str]]) -> None:
         tell("wedged")
         while True:
             pass
+    elif path == "/crowd":
+        crowd()
     elif path == "/nap":
         tell("naps")
         hold(float(query["seconds"][0]))  # it blocks the loop, and lets other threads run
@@ -83,6 +85,18 @@ def fork() -> None:
         tell(f"forked {child}")
     else:
         signal.pause()
+
+
+def crowd() -> None:
+    """Hang, while children of the same session take all cores: nice counts within one alone."""
+    for _ in range(8):
+        if os.fork() == 0:
+            while True:
+                pass
+    os.setpriority(os.PRIO_PROCESS, 0, 19)  # this thread
+    tell("crowded")
+    while True:
+        pass
 
 
 def tell(what: str) -> None:
