@@ -19,7 +19,7 @@ _NOBODY = asyncio.Protocol()  # what a transport is left to that is to be forgot
 class Departing(Ending):
     """The part of a connection that moves."""
 
-    __slots__ = ()
+    __slots__ = ("_is_queued",)
 
     def resume(self) -> None:
         """Be what another worker had, between two requests, when it is made."""
@@ -62,6 +62,7 @@ class Departing(Ending):
         is_begun = connection.ready or connection.in_head or connection.in_body
         if not is_between or is_begun or connection.ended:
             return False
+        self._is_queued = False
         self._hold()  # at once: whoever waits for the last write can wait for ever otherwise
         self._phase = MOVING
         self._unsent = FOREVER
@@ -71,12 +72,13 @@ class Departing(Ending):
 
     def _go(self) -> None:
         """Leave now, or when all is written: to give up a transport is to lose what it has."""
-        if self._phase is not MOVING:
-            return
+        if self._phase is not MOVING or self._is_queued:
+            return  # the last write was told of before our turn: twice would be two connections
         if self.transport.get_write_buffer_size():
             self.transport.set_write_buffer_limits(0)  # so that we are told
         else:
             assert self.service.hand_back is not None
+            self._is_queued = True
             self.service.hand_back.take(self)
 
     # What hands back calls.
