@@ -95,7 +95,8 @@ async def move_of(app: Any, kind: Any = "asgi", **limits: Any) -> AsyncIterator[
         old.loop.set_exception_handler(note)
         try:
             yield made
-            assert raised == []
+            # Without an exception it is a task that nobody needs any more, of a server before.
+            assert [each for each in raised if "exception" in each] == []
         finally:
             old.server.end_hand_back()
             made.close()
