@@ -36,6 +36,7 @@ LIMITS = Limits(
     request_timeout=0,
     websocket=WebSocketLimits(message=1 << 24, deflate=True, ping_interval=20, ping_timeout=20),
 )
+MOMENT = 0.001  # second; uvloop's clock stands still within a turn
 PATIENCE = 5.0  # seconds after which a test that waits for bytes has failed
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -277,7 +278,8 @@ class Rig:
         return self.server.members
 
     def tick(self, later: float) -> None:
-        """Let *later* seconds pass for the server."""
+        """Let *later* seconds pass for the server, whose event loop has turned until now."""
+        self.server.tick(self.now + MOMENT)
         self.now += later
         self.server.tick(self.now)
 

@@ -95,8 +95,7 @@ async def move_of(app: Any, kind: Any = "asgi", **limits: Any) -> AsyncIterator[
         old.loop.set_exception_handler(note)
         try:
             yield made
-            # Without an exception it is a task that nobody needs any more, of a server before.
-            assert [each for each in raised if "exception" in each] == []
+            assert raised == []
         finally:
             old.server.end_hand_back()
             made.close()

@@ -567,3 +567,23 @@ def test_a_late_answer_does_not_change_what_the_client_got(run: Run) -> None:
 
     run(scenario("/"))
     run(scenario("/response"))
+
+
+def test_what_was_begun_after_the_loop_stood_still_has_its_whole_time(run: Run) -> None:
+    """The tick that makes deadlines was late then, and comes before anything else has run."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await deep()
+
+    async def scenario() -> None:
+        async with rig(app, request_timeout=LIMIT) as made:
+            client = await made.connect()
+            await client.send(GET)
+            await begun(made)
+            made.now += LIMIT + 5  # and no tick meanwhile
+            made.server.tick(made.now)
+            assert made.protocols[0].deadline == pytest.approx(made.now + LIMIT + COARSE)
+            made.tick(LIMIT + COARSE)
+            assert (await client.answer()).status == 504
+
+    run(scenario())

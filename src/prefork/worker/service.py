@@ -28,6 +28,9 @@ class Answered(Protocol):
     def method(self) -> str: ...
     @property
     def path(self) -> str: ...
+    @property
+    def due(self) -> float: ...  # when it has to be answered
+    def extend(self, seconds: float) -> None: ...
 
 
 class Member(Protocol):
@@ -72,7 +75,8 @@ class Service:
         self.loop = loop
         self.state = state  # of the lifespan; each request gets a shallow copy
         self.tasks = Tasks(loop)
-        self.renew(loop.time())
+        self.now, self.due = loop.time(), float("inf")  # when what is begun now must be answered
+        self.renew(self.now)
         self.concurrency = limits.concurrency or sys.maxsize
         self.idle_timeout = limits.keepalive_timeout
         self.access_log: AccessLog | None = None
@@ -89,11 +93,21 @@ class Service:
         self.connections = self.accepted = 0
 
     def renew(self, now: float) -> None:
-        """Set the clocks. *now* is monotonic; until the next tick it falls behind."""
+        """Set the clocks. *now* is monotonic; until the next tick it falls behind.
+
+        What is begun until then is due by it; where the event loop stood still meanwhile, that
+        would be too early, and its time begins now.
+        """
+        before, was_due, limit = self.now, self.due, self.limits.request_timeout
         self.now = now
         self.date = date_line()
-        limit = self.limits.request_timeout
-        self.due = now + COARSE + limit if limit else float("inf")  # of what is begun until then
+        if not limit:
+            return
+        self.due = now + COARSE + limit
+        if now - before > 2 * COARSE:
+            for member in self.members:
+                if (request := member.request) is not None and request.due == was_due:
+                    request.extend(limit)
 
     def publish(self) -> None:
         """Copy the counters that are not stored at once to the board."""
