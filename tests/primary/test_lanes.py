@@ -246,3 +246,31 @@ def test_what_a_dead_worker_left_waits_for_descriptors_too(desk: Desk) -> None:
     turns(desk, 2)
     assert moved(desk, new) == 20
     assert descriptors.count_open() == before - 3, "its channel, and both ends of its hand-over"
+
+
+def test_a_worker_that_shuts_its_hand_over_is_blamed_and_others_get_its_share(desk: Desk) -> None:
+    first, second = desk.hire(0), desk.hire(1)
+    assert first.kept is not None
+    first.kept.shutdown(socket.SHUT_RDWR)
+    desk.connect(4)
+    desk.turn()
+    assert desk.acceptor.take_blamed() == [Misbehaved(first.id)]
+    assert desk.acceptor.take_blamed() == []
+    desk.now += 2 * LOOK_AGAIN
+    desk.turn()
+    assert desk.serve(second) == 4
+    desk.acceptor.bury(first, desk.now)  # and what is read at its end is no connection
+
+
+@pytest.mark.parametrize("head", [b"", b"\0", b"\0\2\1", b"\0\xff\1", b"\0\1\1"])
+def test_what_is_no_connection_is_closed_and_its_sender_misbehaves(desk: Desk, head: bytes) -> None:
+    old = desk.hire(0)
+    desk.hire(0)
+    retire(desk, old)
+    assert old.kept is not None
+    before = descriptors.count_open()
+    with open("/dev/null", "rb") as file:
+        socket.send_fds(old.kept, [head], [file.fileno()])
+    (ready,) = desk.selector.select(0)
+    assert list(ready[0].data(desk.now)) == [Misbehaved(old.id)]
+    assert descriptors.count_open() == before

@@ -204,10 +204,18 @@ class Acceptor:
         parcels, rest = self._rota.deal(connections, self._look)
         self._waiting += rest  # nobody has room for these
         for (id, address, _), batch in parcels.items():
-            self._waiting += self._crew[id].send(address, batch, self._now)
+            recipient = self._crew[id]
+            self._waiting += recipient.send(address, batch, self._now)
+            if recipient.is_shut:  # or it would be given the same again; its death follows
+                self._rota.leave(id)
+                self._crew.blame(recipient)
             self._check_by(self._now + STUCK_AFTER)
         if self._waiting:
             self._wait()
+
+    def take_blamed(self) -> list[Misbehaved]:
+        """Give those that were found to be at fault since the last call."""
+        return [Misbehaved(id) for id in self._crew.take_blamed()]
 
     def _look(self, account: Account) -> None:
         self._crew[account.id].look(self._now)

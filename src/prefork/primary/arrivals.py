@@ -52,7 +52,7 @@ def client_of(name: Any) -> Client:
 
 
 def peer_of(descriptor: int) -> Client:
-    """Say who is at the other end."""
+    """Say who is at the other end. Raises OSError where it is no socket."""
     sock = socket.socket(fileno=descriptor)
     try:
         return client_of(sock.getpeername())

@@ -17,6 +17,7 @@ class Crew:
         self._recipients: dict[int, Recipient] = {}  # by id; also those told to stop
         self._serving: dict[int, Account] = {}  # by id, of those in rotation
         self._remains: list[Recipient] = []  # of the dead: what nobody could take back yet
+        self._blamed: list[int] = []  # ids of those that are to be killed
 
     def __iter__(self) -> Iterator[Recipient]:
         return iter(self._recipients.values())
@@ -49,6 +50,20 @@ class Crew:
             slot = recipient.account.slot
             log.info("connections_taken_back", slot=slot, connections=len(back))
         return back
+
+    def blame(self, recipient: Recipient) -> None:
+        """Have it killed: it has shut its hand-over."""
+        child = recipient.child
+        log.error(
+            "child_misbehaved", process=str(child), pid=child.pid, reason="shut its hand-over"
+        )
+        self.leave(child.id)
+        self._blamed.append(child.id)
+
+    def take_blamed(self) -> list[int]:
+        """Give the ids of those that are to be killed, once."""
+        blamed, self._blamed = self._blamed, []
+        return blamed
 
     def bury(self, id: int) -> Recipient | None:
         """Forget it."""

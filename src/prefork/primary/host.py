@@ -90,6 +90,7 @@ class PosixHost:
             yield from reaction(now)
         for clock in self.clocks:
             clock.check(now)
+        yield from self._acceptor.take_blamed()
         yield from self.watchdog.check(now)
         yield from self._inspector.check(now)
 

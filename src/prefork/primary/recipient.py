@@ -28,6 +28,7 @@ class Recipient:
         self._kept = child.kept
         self._end = child.handover
         self.left = False  # something could not be taken back
+        self.is_shut = False  # nothing can be handed to it any more, by its own doing
         self._returned = 0  # connections that it has handed back, and we have received
 
     @property
@@ -71,7 +72,11 @@ class Recipient:
             batch = connections[start : start + handover.MAX_BATCH]
             is_moved = batch[0].slot is not None
             descriptors = [each.descriptor for each in batch]
-            if not handover.send(self.end, address, descriptors, is_moved=is_moved):
+            try:
+                has_room = handover.send(self.end, address, descriptors, is_moved=is_moved)
+            except RemoteError:
+                self.is_shut, has_room = True, False
+            if not has_room:
                 left = connections[start:]
                 self.account.refused(len(left))
                 return left
@@ -91,6 +96,8 @@ class Recipient:
                 self.account.taken_back(batch.sent)
         except OSError:
             self.left = True
+        except RemoteError:
+            pass  # it has shut its end, so that nothing was left there
         return back
 
     def outlive(self) -> None:
@@ -104,19 +111,20 @@ class Recipient:
     def receive_back(self, addresses: int) -> list[Connection]:
         """Receive one message of what the worker hands back; empty: there is none.
 
-
-        *addresses*: how many there are. Raises RemoteError where it names none of them, OSError
-        where no descriptor is free for all.
+        *addresses*: how many there are. Raises RemoteError where these aren't as many connections
+        as it says, of one of them; OSError where no descriptor is free for all.
         """
         batch = handover.receive(self.end, is_scarce=True)
         if batch is None:
             return []
         self._returned += batch.sent
-        if batch.address >= addresses or not batch.descriptors:
-            for each in batch.descriptors:
-                os.close(each)
-            raise RemoteError("handed back what it was not given")
-        return self._connections(batch, is_moved=True)
+        try:
+            if batch.address < addresses and len(batch.descriptors) == batch.sent > 0:
+                return self._connections(batch, is_moved=True)
+        except OSError:
+            pass  # it is no socket
+        handover.close(batch.descriptors)
+        raise RemoteError("handed back what it was not given")
 
     def _connections(self, batch: handover.Batch, is_moved: bool) -> list[Connection]:
         slot = self.account.slot if is_moved else None

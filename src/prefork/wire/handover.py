@@ -20,6 +20,7 @@ _HAS_SEQPACKET = sys.platform == "linux"  # macOS names it, but has none for AF_
 _HEAD = 3  # bytes
 _SPACE = socket.CMSG_SPACE(MAX_BATCH * array.array("i").itemsize)
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_IS_SHUT = frozenset({errno.EPIPE, errno.ECONNRESET})
 _BACK_PRESSURE = frozenset({errno.EAGAIN, errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -35,13 +36,18 @@ def pair() -> tuple[socket.socket, socket.socket]:
 def send(
     sock: socket.socket, address: int, descriptors: list[int], *, is_moved: bool = False
 ) -> bool:
-    """Pass the descriptors, which stay open here. False: no room now, none was passed."""
+    """Pass the descriptors, which stay open here. False: no room now, none was passed.
+
+    Raises RemoteError where the peer has shut its end.
+    """
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
     try:
         sock.sendmsg([bytes((address, len(descriptors), is_moved))], [rights])
     except OSError as error:
         if error.errno in _BACK_PRESSURE:
             return False
+        if error.errno in _IS_SHUT:
+            raise RemoteError("shut its hand-over") from None
         raise
     return True
 
@@ -62,32 +68,38 @@ def receive(sock: socket.socket, *, is_scarce: bool = False) -> Batch | None:
     worker says on the board how many connections it has room for. *is_scarce*: look first whether
     all fits. Raises OSError with EMFILE where it doesn't; the message then stays where it is.
     """
-    if is_scarce:
-        head, trial = _read(sock, socket.MSG_PEEK)
-        _close(trial)
-        if len(head) == _HEAD and len(trial) < head[1]:
+    if is_scarce and (trial := _read(sock, socket.MSG_PEEK)) is not None:
+        close(trial.descriptors)
+        if trial.is_cut:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-    head, descriptors = _read(sock)
-    if not head:
+    if (read := _read(sock)) is None:
         return None
-    if len(head) < _HEAD:
-        _close(descriptors)
+    head, descriptors, _ = read
+    if len(head) < _HEAD:  # also the end, which comes while both ends are open where one was shut
+        close(descriptors)
         raise RemoteError("handed over what is no connection")
     return Batch(head[0], head[1], descriptors, bool(head[2]))
 
 
-def _read(sock: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
-    """Read a message's head and what came with it; empty: there is none now."""
+class _Read(NamedTuple):
+    head: bytes
+    descriptors: list[int]
+    is_cut: bool  # there were more
+
+
+def _read(sock: socket.socket, flags: int = 0) -> _Read | None:
+    """Read a message's head and what came with it; None: there is none now."""
     try:
-        head, ancillary, _, _ = sock.recvmsg(_HEAD, _SPACE, _FLAGS | flags)
+        head, ancillary, told, _ = sock.recvmsg(_HEAD, _SPACE, _FLAGS | flags)
     except BlockingIOError:
-        return b"", []
+        return None
     descriptors = array.array("i")
     for _, _, rights in ancillary:
         descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
-    return head, list(descriptors)
+    return _Read(head, list(descriptors), bool(told & socket.MSG_CTRUNC))
 
 
-def _close(descriptors: list[int]) -> None:
+def close(descriptors: list[int]) -> None:
+    """Close what was received and is not wanted."""
     for each in descriptors:
         os.close(each)
