@@ -231,7 +231,8 @@ class World:
     def check_hand_back(self, being: Being, hands_back: bool) -> None:
         """Who serves hands back what it has, if somebody who stays serves too; nobody else does."""
         slots = range(len(self.fleet.roster.slots))
-        heirs = [b for b in self.beings.values() if b is not being and self.serves(b)]
+        others = [b for b in self.beings.values() if b is not being and self.serves(b)]
+        heirs = [b for b in others if not b.is_blocked]
         has_heirs = any(heir.slot in slots for heir in heirs) and not self.is_closed
         assert hands_back == (self.serves(being) and has_heirs), "handed back wrongly"
 

@@ -157,7 +157,7 @@ class Fleet:
             return
         yield Note("info", "scaled", (("workers", workers),))
         grace, gone = self._plan.graceful_timeout, self.roster.resize(workers)
-        has_heirs = self.roster.serving() > 0
+        has_heirs = self.roster.has_heirs()
         for slot in gone:
             for process in (slot.current, slot.coming):
                 if process is not None and process.allows(Step.STOP):
@@ -200,7 +200,7 @@ class Fleet:
                     yield Suspend(worker.id)
                 if elder is not None and elder.allows(Step.STOP):
                     grace = self._plan.graceful_timeout
-                    yield removal.drain(elder, grace, now, has_heirs=True)
+                    yield removal.drain(elder, grace, now, has_heirs=self.roster.has_heirs())
 
     # -- exits ---------------------------------------------------------------
 

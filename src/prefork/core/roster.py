@@ -179,6 +179,11 @@ class Roster:
         """How many slots have a worker that takes connections."""
         return sum(slot.serves for slot in self.slots)
 
+    def has_heirs(self) -> bool:
+        """Whether anybody could be given the connections of one who goes."""
+        current = (slot.current for slot in self.slots if slot.serves)
+        return any(each is not None and not each.is_blocked for each in current)
+
     def all_serve(self) -> bool:
         return self.serving() == len(self.slots)
 

@@ -107,6 +107,8 @@ class Crew:
                 each.look(now)
                 if each.account.judge(now):
                     back += self._relieve(each)
+                elif each.left and (each.account.is_stuck or id not in self._serving):
+                    back += each.take_back()  # there was no descriptor for it before
         return back
 
     def are_owed(self) -> bool:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 CHUNK = 65536
+MOST_CHUNKS = 16  # of one read: whoever writes as fast as we read gets no more of us
 
 # Has `faulthandler` dump the stacks of all threads, even while something holds the interpreter.
 # None: the system has no signals that nobody else uses.
@@ -65,14 +66,17 @@ class Inquirer:
         return self._number
 
     def read(self) -> bytes | None:
-        """Read what is there now; None: the worker's end is closed, and all was read."""
+        """Read what is there, but not for ever; None: the worker's end is closed, all was read."""
         said = b""
         try:
-            while chunk := os.read(self._answers, CHUNK):
+            for _ in range(MOST_CHUNKS):
+                chunk = os.read(self._answers, CHUNK)
+                if not chunk:
+                    return said or None
                 said += chunk
         except BlockingIOError:
-            return said
-        return said or None
+            pass  # that was all
+        return said
 
     def close(self) -> None:
         os.close(self._asking)

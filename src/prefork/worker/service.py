@@ -104,7 +104,7 @@ class Service:
         if not limit:
             return
         self.due = now + COARSE + limit
-        if now - before > 2 * COARSE:
+        if now - before > 1.2 * COARSE:
             for member in self.members:
                 if (request := member.request) is not None and request.due == was_due:
                     request.extend(limit)

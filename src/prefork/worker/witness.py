@@ -36,14 +36,15 @@ class Witness:
         number = respondent.take()
         if number is None:
             return
-        dump = Dump()
+        said = b""
         for _ in range(TRIES):
             try:
-                dump = self._dump()
+                said = encode(Answer(number, self._dump()))  # a name may be no text
                 break
             except Exception as error:  # noqa: BLE001 - told; this thread must live: it ends orphans
-                dump = Dump(missing=f"the stacks could not be read: {error!r}")
-        _write(respondent.answering, encode(Answer(number, dump)))
+                missing = f"the stacks could not be read: {error!r}"
+                said = encode(Answer(number, Dump(missing=missing)))
+        _write(respondent.answering, said)
 
     def _dump(self) -> Dump:
         running = sorted(self._tasks(), key=lambda each: (not each.is_running, each.name))
