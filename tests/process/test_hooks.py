@@ -11,6 +11,7 @@ from tests.process.conftest import Serve
 from tests.support import pacing
 from tests.support.asking import Caller, ask
 from tests.support.deploys import APP
+from tests.support.processes import Watch
 from tests.support.program import Outcome, Program, run
 from tests.support.reloads import deploys_below, reload
 
@@ -146,7 +147,8 @@ def test_what_a_hook_started_ends_with_a_hook_that_is_ended(serve: Serve, tmp_pa
     program = start(serve, place, *options)
     (failed,) = program.journal.wait_for("hook_failed")
     assert "start_timeout" in failed["reason"]
-    assert [pid for pid in program.leftovers() if b"sleep" in command_line(pid)] == []
+    with Watch(pid for pid in program.leftovers() if b"sleep" in command_line(pid)) as started:
+        assert started.left(5) == []  # it was killed, and dies in its own time
 
 
 def command_line(pid: int) -> bytes:

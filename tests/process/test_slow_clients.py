@@ -21,7 +21,7 @@ SLOWNESS: dict[
     "a late first byte": ({"drops": HEAD, "delay": 1.0}, 408),
     "empty lines": ({"drops": "\r\n"}, 0),
 }
-AT_ONCE = 300  # milliseconds: 50 answers of 10 MB are begun in a few turns of the loop
+AT_ONCE = 600  # milliseconds: 50 answers of 10 MB are begun in a few turns of the loop
 TICKS = 1.5  # seconds: the worker's tick, and what a busy machine adds
 
 
