@@ -215,7 +215,7 @@ def _report(identity: Identity, fleet: Fleet, host: PosixHost, now: float) -> di
         host.aides.lives(),
         dog.verdicts(),
         dog.blocks,
-        dog.timeouts,
+        tally.timeouts,
     )
     return report(identity, fleet, counts, now)
 

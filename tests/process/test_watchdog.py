@@ -75,6 +75,22 @@ def test_a_worker_that_hangs_is_noticed_dumped_aborted_and_replaced(serve: Serve
     assert gone["reason"].endswith("for 4 s (worker_timeout)")
     assert victim not in program.workers(2)
     assert ask(program.port, "/pid").status == 200
+    totals = program.stats()["totals"]
+    assert (totals["blocks"], totals["timeouts"]) == (1, 1)
+
+
+def test_one_that_hangs_while_it_drains_is_no_timeout(serve: Serve) -> None:
+    """It is killed at the end of its grace, and nobody has aborted it."""
+    limits = ("--worker-timeout", "5", "--graceful-timeout", "4", "--min-uptime", "0.2")
+    program = serve(*TWO, *limits)
+    with wedged(program, "/wedge") as victim:
+        blocked(program)
+        program.signal(signal.SIGHUP)
+        gone = program.journal.wait_for("worker_exited", count=2, timeout=60)
+    (killed,) = [each for each in gone if each["pid"] == victim]
+    assert killed["reason"] == "did not finish in time"
+    totals = program.stats()["totals"]
+    assert (totals["blocks"], totals["timeouts"]) == (1, 0)
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,13 @@ class ControlServer:
         """When `check` has something to do; None: never, for now."""
         return self._look_at
 
-    def check(self, now: float) -> None:
+    def check(self, now: float) -> tuple[()]:
         """Listen again after a while in which there was no descriptor for a client."""
         if self._look_at is not None and now >= self._look_at:
             self._look_at = None
             self._keep_spare()
             self._selector.register(self._sock, selectors.EVENT_READ, self._accept)
+        return ()
 
     def _rest(self, now: float) -> None:
         """Leave clients in the backlog, where they would wake us again and again."""

@@ -56,11 +56,17 @@ class Worker(Process, kw_only=True):
     accepted: Annotated[
         int, means("connections taken by this process, without those that another worker had")
     ] = 0
-    requests: Annotated[int, means("requests answered by this process")] = 0
+    requests: Annotated[
+        int,
+        means("requests answered by this process, as of its last beat; it beats twice a second"),
+    ] = 0
     handed_back: Annotated[
         int, means("connections given to other workers, open, since this one is to go")
     ] = 0
-    in_flight: Annotated[int, means("requests being answered now")] = 0
+    in_flight: Annotated[
+        int,
+        means("requests being answered, as of its last beat, or of the last end of a connection"),
+    ] = 0
     loop_lag_ms: Annotated[
         float | None,
         means("how late its event loop is, in milliseconds; null before its first beat"),
@@ -112,7 +118,10 @@ class Totals(msgspec.Struct, kw_only=True):
     """Of all workers that ever were; none ever goes back."""
 
     accepted: Annotated[int, means("connections taken")] = 0
-    requests: Annotated[int, means("requests answered")] = 0
+    requests: Annotated[
+        int,
+        means("requests answered; what a killed worker answered after its last beat is missing"),
+    ] = 0
     handed_back: Annotated[
         int, means("moves of a connection from a worker that was to go to one that stays")
     ] = 0

@@ -140,11 +140,15 @@ class Acceptor:
         """When `check` has something to look at; None: not before the next connection."""
         return self._check_at
 
-    def check(self, now: float) -> None:
-        """Look whether workers take what they were given; take back what a stuck one didn't."""
-        if self._check_at is None or now < self._check_at:
-            return
-        self._check_at = None
+    def check(self, now: float) -> list[Misbehaved]:
+        """Look after workers if it is time; tell of those that were found to be at fault."""
+        if self._check_at is not None and now >= self._check_at:
+            self._check_at = None
+            self._examine(now)
+        return self._crew.take_blamed()
+
+    def _examine(self, now: float) -> None:
+        """See whether workers take what they were given; take back what a stuck one didn't."""
         self._waiting += self._crew.examine(now)
         if self._crew.are_owed():
             self._check_by(now + STUCK_AFTER / 2)
@@ -212,10 +216,6 @@ class Acceptor:
             self._check_by(self._now + STUCK_AFTER)
         if self._waiting:
             self._wait()
-
-    def take_blamed(self) -> list[Misbehaved]:
-        """Give those that were found to be at fault since the last call."""
-        return [Misbehaved(id) for id in self._crew.take_blamed()]
 
     def _look(self, account: Account) -> None:
         self._crew[account.id].look(self._now)

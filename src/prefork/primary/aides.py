@@ -83,13 +83,14 @@ class Aides:
         """When `check` has something to do; None: when one has ended."""
         return self._try_at
 
-    def check(self, now: float) -> None:
-        """Try again what the system had no process for."""
+    def check(self, now: float) -> tuple[()]:
+        """Try again what the system had no process for. No fact for the core comes of it."""
         if self._try_at is not None and now >= self._try_at:
             self._try_at = None
             again, self._refused = self._refused, []
             for aide in again:
                 self._replace(replace(aide, since=now))
+        return ()
 
     def run(self, moment: str, now: float) -> None:
         """Have a hook run, where the settings name one."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from prefork import log
+from prefork.core.messages import Misbehaved
 from prefork.policy.ledger import Account
 from prefork.primary.arrivals import Connection
 from prefork.primary.children import Child
@@ -17,7 +18,7 @@ class Crew:
         self._recipients: dict[int, Recipient] = {}  # by id; also those told to stop
         self._serving: dict[int, Account] = {}  # by id, of those in rotation
         self._remains: list[Recipient] = []  # of the dead: what nobody could take back yet
-        self._blamed: list[int] = []  # ids of those that are to be killed
+        self._blamed: list[Misbehaved] = []
 
     def __iter__(self) -> Iterator[Recipient]:
         return iter(self._recipients.values())
@@ -58,10 +59,10 @@ class Crew:
             "child_misbehaved", process=str(child), pid=child.pid, reason="shut its hand-over"
         )
         self.leave(child.id)
-        self._blamed.append(child.id)
+        self._blamed.append(Misbehaved(child.id))
 
-    def take_blamed(self) -> list[int]:
-        """Give the ids of those that are to be killed, once."""
+    def take_blamed(self) -> list[Misbehaved]:
+        """Give those that were found to be at fault since the last call."""
         blamed, self._blamed = self._blamed, []
         return blamed
 

@@ -48,7 +48,6 @@ class PosixHost:
         self._signals = signals
         self.selector = selector
         self._acceptor = acceptor
-        self.clocks: list[Clock] = [acceptor, aides]
         self._trouble = Complaint("spawn_failed", log.error)
         self.children = Children(range(1, len(estate.board)))  # line 0 is our own
         self._nursery = Nursery(estate, self.children)
@@ -57,7 +56,8 @@ class PosixHost:
         self.dumps = Dumps(selector, kernel)
         watch = Watch(estate.settings.block_warn, estate.settings.worker_timeout)
         self.watchdog = Watchdog(watch, self.children, estate.board, self.dumps)
-        self._inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
+        inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
+        self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
         self._oom = OutOfMemory()
         self._talk = Conversation(self.children, selector, acceptor.resume, self._bury)
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
@@ -78,8 +78,7 @@ class PosixHost:
 
     def wait(self, deadline: float | None) -> Iterator[Fact]:
         """Sleep until something happens or *deadline*, and tell what did."""
-        lookouts = (self.watchdog.next_check(), self._inspector.next_check())
-        checks = [*lookouts, *(each.next_check() for each in self.clocks)]
+        checks = [clock.next_check() for clock in self.clocks]
         times = [t for t in (deadline, *checks) if t is not None]
         timeout = max(0.0, min(times) - self.now()) if times else LONGEST_SLEEP
         ready = self.selector.select(min(timeout, LONGEST_SLEEP))
@@ -89,10 +88,7 @@ class PosixHost:
             reaction: Reaction = key.data
             yield from reaction(now)
         for clock in self.clocks:
-            clock.check(now)
-        yield from self._acceptor.take_blamed()
-        yield from self.watchdog.check(now)
-        yield from self._inspector.check(now)
+            yield from clock.check(now)
 
     # -- orders --------------------------------------------------------------
 
@@ -166,6 +162,7 @@ class PosixHost:
         """By a signal that the application may catch."""
         if child := self.children.get(id):
             self._acceptor.leave(child, self.now())
+            self.tally.timeouts += 1
             child.reason = reason
             if child.pid is not None:
                 reaper.kill(child.pid, signal.SIGABRT)

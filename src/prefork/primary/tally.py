@@ -13,6 +13,7 @@ class Tally:
         self._board = board
         self.retired = dict.fromkeys(COUNTERS, 0)
         self.exits = 0
+        self.timeouts = 0  # workers that were aborted
 
     def note_exit(self, child: Child, status: int, uncounted: int) -> None:
         """Log a death with what was in the process's hands, counted there or not."""
