@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.chaos.evidence import Evidence
 from tests.chaos.schedule import Kind
 
-from prefork.core.messages import Failed, Ready
+from prefork.core.facts import Failed, Ready
 
 KILLED = "killed by us"
 BLOCKED = "killed by the primary, since it was blocked or stopped"

@@ -11,8 +11,9 @@ from tests.chaos.naive import VARIANTS
 
 from prefork import boot
 from prefork.cli.main import main
+from prefork.core.facts import Fact
 from prefork.core.fleet import Fleet
-from prefork.core.messages import Fact, Order
+from prefork.core.orders import Order
 from prefork.core.plan import Plan
 
 

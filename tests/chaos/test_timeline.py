@@ -9,7 +9,7 @@ from tests.chaos.recorded import Recorded
 from tests.chaos.timeline import Timeline
 from tests.core.fleets import plan
 
-from prefork.core.messages import (
+from prefork.core.facts import (
     Declined,
     Exited,
     Fact,

@@ -13,8 +13,8 @@ from tests.core.fleets import plan
 from tests.support.tidings import Answered, Failure
 from tests.support.wire import Kind as How
 
+from prefork.core.facts import Exited, Fact, Forked, Ready, StopRequested
 from prefork.core.fleet import Fleet
-from prefork.core.messages import Exited, Fact, Forked, Ready, StopRequested
 
 KILLED_AT = 10.0
 VICTIM = 102  # in slot 0

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from prefork.core import messages
+from prefork.core import facts
+from prefork.core.facts import Exited, Fact, Forked
 from prefork.core.fleet import Fleet
-from prefork.core.messages import Exited, Fact, Forked, Order
+from prefork.core.orders import Order
 from prefork.core.plan import Plan
 
 START, TICK = "start", "tick"
@@ -101,7 +102,7 @@ def read(path: Path) -> Timeline:
     timeline = Timeline(Plan(**json.loads(lines[0])))
     for each in lines[1:]:
         now, name, fields, orders = json.loads(each)
-        kind = None if name in (START, TICK) else getattr(messages, name)
+        kind = None if name in (START, TICK) else getattr(facts, name)
         what = msgspec.convert(fields, kind) if kind else name
         timeline.told.append(Told(now, what, tuple(orders)))
     return timeline

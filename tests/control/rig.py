@@ -11,19 +11,9 @@ from typing import Any
 from prefork.control.directory import claim
 from prefork.control.server import ControlServer
 from prefork.control.verbs import Verbs
+from prefork.core.facts import Exited, Fact, Forked, Proven, Ready
 from prefork.core.fleet import Fleet
-from prefork.core.messages import (
-    AskToStop,
-    Exited,
-    Fact,
-    Forked,
-    Order,
-    Proven,
-    Ready,
-    Spawn,
-    StartTemplate,
-    TellReload,
-)
+from prefork.core.orders import AskToStop, Order, Spawn, StartTemplate, TellReload
 from prefork.core.process import Phase, Role
 from prefork.errors import ControlError
 

@@ -6,8 +6,7 @@ from tests.core.fleets import serving, tell
 
 from prefork.control.report import Counts, Identity, report
 from prefork.control.stats import read
-from prefork.core.fleet import Fleet
-from prefork.core.messages import (
+from prefork.core.facts import (
     Exited,
     Failed,
     Forked,
@@ -18,6 +17,7 @@ from prefork.core.messages import (
     Stage,
     Verdict,
 )
+from prefork.core.fleet import Fleet
 from prefork.wire.board import Board, Field, Line
 
 EPOCH = 1_800_000_000.0  # Unix seconds at the monotonic clock's 0

@@ -13,7 +13,8 @@ from tests.support.scarcity import NONE, squeezed, used_up
 
 from prefork.control.protocol import MAX_LINE
 from prefork.control.server import MAX_CLIENTS
-from prefork.core.messages import CloseListeners, Exited, Failed, Stage, StartTemplate
+from prefork.core.facts import Exited, Failed, Stage
+from prefork.core.orders import CloseListeners, StartTemplate
 
 # -- answers -----------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from prefork.control.meaning import meanings
 from prefork.control.progress import Progress, told
 from prefork.control.report import Counts, Identity, report
 from prefork.control.sample import with_usage
-from prefork.core.messages import ReloadRequested
+from prefork.core.facts import ReloadRequested
 from prefork.wire.board import Board, Field, Line
 
 IDENTITY = Identity(

@@ -8,8 +8,9 @@ import pytest
 from tests.control.rig import Answer, Rig
 from tests.core.fleets import plan
 
+from prefork.core.facts import Exited, Failed, Stage, StopRequested
 from prefork.core.fleet import Fleet
-from prefork.core.messages import Exited, Failed, Stage, StartTemplate, StopRequested
+from prefork.core.orders import StartTemplate
 
 
 def progress(generation: int, state: str = "running", moved: int = 0, **fields: Any) -> Answer:

@@ -1,7 +1,8 @@
 """Fleets brought into a state by facts alone."""
 
+from prefork.core.facts import Fact, Forked, Ready
 from prefork.core.fleet import Fleet
-from prefork.core.messages import Fact, Forked, Order, Ready, Spawn, StartTemplate
+from prefork.core.orders import Order, Spawn, StartTemplate
 from prefork.core.plan import Plan
 
 

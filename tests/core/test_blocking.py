@@ -3,31 +3,33 @@
 from tests.core.fleets import serving, tell
 
 from prefork.core.blocking import ABORT_GRACE
-from prefork.core.fleet import Fleet
-from prefork.core.messages import (
-    Abort,
-    Admit,
-    AskToStop,
+from prefork.core.facts import (
     Blocked,
     Exited,
     Forked,
-    Kill,
     Leaving,
     LeftRotation,
-    Order,
     Proven,
     QuitRequested,
     Ready,
     Recovered,
     ReloadRequested,
-    ReloadState,
-    Resume,
     ScaleRequested,
-    Spawn,
     StopRequested,
-    Suspend,
     TimedOut,
     Verdict,
+)
+from prefork.core.fleet import Fleet
+from prefork.core.orders import (
+    Abort,
+    Admit,
+    AskToStop,
+    Kill,
+    Order,
+    ReloadState,
+    Resume,
+    Spawn,
+    Suspend,
 )
 from prefork.core.process import Phase
 from prefork.core.removal import KILL_GRACE

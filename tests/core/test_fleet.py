@@ -3,30 +3,32 @@
 import pytest
 from tests.core.fleets import plan, serving, tell
 
+from prefork.core.facts import (
+    Declined,
+    Exited,
+    Failed,
+    Forked,
+    Leaving,
+    LeftRotation,
+    Misbehaved,
+    QuitRequested,
+    Ready,
+    ScaleRequested,
+    Stage,
+    StopRequested,
+)
 from prefork.core.fleet import Fleet
-from prefork.core.messages import (
+from prefork.core.orders import (
     Admit,
     AnnounceReady,
     AskToStop,
     CloseListeners,
-    Declined,
-    Exited,
-    Failed,
     Finish,
-    Forked,
     Kill,
-    Leaving,
-    LeftRotation,
-    Misbehaved,
     Note,
     Order,
-    QuitRequested,
-    Ready,
-    ScaleRequested,
     Spawn,
-    Stage,
     StartTemplate,
-    StopRequested,
 )
 from prefork.core.process import Phase
 from prefork.core.removal import HURRY, KILL_GRACE

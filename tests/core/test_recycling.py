@@ -2,23 +2,18 @@
 
 from tests.core.fleets import serving, tell
 
-from prefork.core.fleet import Fleet
-from prefork.core.messages import (
-    Admit,
-    AskToStop,
+from prefork.core.facts import (
     Exited,
     Forked,
-    Kill,
     Leaving,
-    Note,
-    Order,
     Overgrown,
     Proven,
     Ready,
     ReloadRequested,
-    Spawn,
     Worn,
 )
+from prefork.core.fleet import Fleet
+from prefork.core.orders import Admit, AskToStop, Kill, Note, Order, Spawn
 from prefork.core.process import Phase
 
 FULL = "1000 requests (max_requests)"

@@ -4,29 +4,31 @@ from dataclasses import replace
 
 from tests.core.fleets import plan, serving, tell
 
-from prefork.core.fleet import Fleet
-from prefork.core.messages import (
-    Admit,
-    AnnounceReady,
-    AskToStop,
-    CloseListeners,
+from prefork.core.facts import (
     Declined,
     Exited,
     Failed,
     Forked,
-    Kill,
     Leaving,
     LeftRotation,
-    Note,
-    Order,
     Proven,
     Ready,
     ReloadRequested,
+    Stage,
+    StopRequested,
+)
+from prefork.core.fleet import Fleet
+from prefork.core.orders import (
+    Admit,
+    AnnounceReady,
+    AskToStop,
+    CloseListeners,
+    Kill,
+    Note,
+    Order,
     ReloadState,
     Spawn,
-    Stage,
     StartTemplate,
-    StopRequested,
     TellReload,
 )
 from prefork.core.process import Phase

@@ -5,27 +5,29 @@ from dataclasses import replace
 import pytest
 from tests.core.fleets import plan, tell
 
-from prefork.core.fleet import Fleet
-from prefork.core.messages import (
-    Admit,
-    AnnounceReady,
-    AskToStop,
+from prefork.core.facts import (
     Declined,
     Exited,
     Failed,
-    Finish,
     Forked,
     LeftRotation,
-    Note,
-    Order,
     Proven,
     Ready,
     ReloadRequested,
+    Stage,
+    StopRequested,
+)
+from prefork.core.fleet import Fleet
+from prefork.core.orders import (
+    Admit,
+    AnnounceReady,
+    AskToStop,
+    Finish,
+    Note,
+    Order,
     ReloadState,
     Spawn,
-    Stage,
     StartTemplate,
-    StopRequested,
     TellReload,
 )
 from prefork.core.removal import HURRY

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prefork.core.messages import Blocked, Recovered, TimedOut, Verdict
+from prefork.core.facts import Blocked, Recovered, TimedOut, Verdict
 from prefork.core.watch import COMPLAIN_EVERY, OVERSLEPT, Signs, Starved, Watch
 
 Found = Blocked | TimedOut | Starved | Recovered | None

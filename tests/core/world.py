@@ -6,45 +6,47 @@ from random import Random
 from tests.core.fleets import plan
 
 from prefork.core.blocking import ABORT_GRACE
-from prefork.core.fleet import Fleet
-from prefork.core.messages import (
-    Abort,
-    Admit,
-    AnnounceReady,
-    AskToStop,
+from prefork.core.facts import (
     Blocked,
-    CloseListeners,
     Declined,
     Exited,
     Fact,
     Failed,
-    Finish,
     Forked,
-    Kill,
     Leaving,
     LeftRotation,
     Misbehaved,
-    Note,
-    Order,
     Overgrown,
     Proven,
     QuitRequested,
     Ready,
     Recovered,
     ReloadRequested,
-    ReloadState,
-    ReloadStatus,
-    Resume,
     ScaleRequested,
-    Spawn,
     Stage,
-    StartTemplate,
     StopRequested,
-    Suspend,
-    TellReload,
     TimedOut,
     Verdict,
     Worn,
+)
+from prefork.core.fleet import Fleet
+from prefork.core.orders import (
+    Abort,
+    Admit,
+    AnnounceReady,
+    AskToStop,
+    CloseListeners,
+    Finish,
+    Kill,
+    Note,
+    Order,
+    ReloadState,
+    ReloadStatus,
+    Resume,
+    Spawn,
+    StartTemplate,
+    Suspend,
+    TellReload,
 )
 from prefork.core.process import Phase
 from prefork.core.removal import HURRY, KILL_GRACE

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prefork.core.messages import Fact
+from prefork.core.facts import Fact
 from prefork.core.process import Role
 from prefork.core.watch import Watch
 from prefork.primary.children import Child, Children

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prefork.core.messages import Fact, Overgrown, Worn
+from prefork.core.facts import Fact, Overgrown, Worn
 from prefork.core.process import Role
 from prefork.core.wear import MEBI, Terms
 from prefork.primary.children import Child, Children

@@ -7,7 +7,7 @@ import pytest
 from tests.primary.desk import Desk, desk_of
 from tests.support.scarcity import used_up
 
-from prefork.core.messages import Misbehaved
+from prefork.core.facts import Misbehaved
 from prefork.policy.ledger import LEGACY, STUCK_AFTER, WINDOW
 from prefork.primary.acceptor import LOOK_AGAIN
 from prefork.primary.children import Child

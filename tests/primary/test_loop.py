@@ -4,9 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from prefork.core.fleet import Fleet
-from prefork.core.messages import (
-    AskToStop,
+from prefork.core.facts import (
     Blocked,
     Exited,
     Fact,
@@ -16,13 +14,13 @@ from prefork.core.messages import (
     Ready,
     Recovered,
     ReloadRequested,
-    Spawn,
     Stage,
-    StartTemplate,
     StopRequested,
     TimedOut,
     Verdict,
 )
+from prefork.core.fleet import Fleet
+from prefork.core.orders import AskToStop, Spawn, StartTemplate
 from prefork.core.plan import Plan
 from prefork.errors import ExitCode
 from prefork.primary.loop import Primary

@@ -4,16 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefork.core.messages import (
-    Declined,
-    Failed,
-    Forked,
-    Leaving,
-    LeftRotation,
-    Proven,
-    Ready,
-    Stage,
-)
+from prefork.core.facts import Declined, Failed, Forked, Leaving, LeftRotation, Proven, Ready, Stage
 from prefork.core.process import Role
 from prefork.errors import RemoteError
 from prefork.primary import mail

@@ -12,7 +12,8 @@ import pytest
 from tests.primary.desk import LOOPBACK
 
 from prefork import log
-from prefork.core.messages import Exited, Spawn, StartTemplate
+from prefork.core.facts import Exited
+from prefork.core.orders import Spawn, StartTemplate
 from prefork.policy.schemes import SCHEMES
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides

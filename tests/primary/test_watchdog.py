@@ -9,7 +9,7 @@ import pytest
 from tests.primary.kennel import Kennel, kennel_of
 
 from prefork import log
-from prefork.core.messages import Blocked, Fact, Recovered, TimedOut, Verdict
+from prefork.core.facts import Blocked, Fact, Recovered, TimedOut, Verdict
 from prefork.wire.board import Field
 from prefork.wire.stacks import Dump, Stack
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefork.control import protocol
 from prefork.control.progress import told
-from prefork.core.messages import ReloadState, ReloadStatus
+from prefork.core.orders import ReloadState, ReloadStatus
 from prefork.errors import RemoteError
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from prefork.control.meaning import means
 from prefork.control.protocol import shaped
-from prefork.core.messages import ReloadStatus
+from prefork.core.orders import ReloadStatus
 
 
 class Progress(msgspec.Struct, kw_only=True):

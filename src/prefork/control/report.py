@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from prefork.core.facts import Verdict
 from prefork.core.fleet import Fleet
-from prefork.core.messages import ReloadStatus, Verdict
+from prefork.core.orders import ReloadStatus
 from prefork.core.process import Phase, Process, Role
 from prefork.wire.board import Field, Line
 

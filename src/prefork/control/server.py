@@ -11,7 +11,8 @@ from functools import partial
 
 from prefork.control.connection import Connection
 from prefork.control.verbs import Verbs
-from prefork.core.messages import Fact, ReloadStatus
+from prefork.core.facts import Fact
+from prefork.core.orders import ReloadStatus
 from prefork.errors import RemoteError
 from prefork.wire.complaint import Complaint
 from prefork.wire.named import NamedSocket

@@ -7,8 +7,8 @@ from prefork import log
 from prefork.control import protocol
 from prefork.control.connection import Connection
 from prefork.control.protocol import Request
+from prefork.core.facts import Fact, ReloadRequested, ScaleRequested, StopRequested
 from prefork.core.fleet import Fleet
-from prefork.core.messages import Fact, ReloadRequested, ScaleRequested, StopRequested
 from prefork.errors import ControlError, RemoteError
 from prefork.settings.checks import MOST_WORKERS, shown
 

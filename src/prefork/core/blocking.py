@@ -2,18 +2,8 @@
 
 from collections.abc import Iterator
 
-from prefork.core.messages import (
-    Abort,
-    Blocked,
-    Note,
-    Order,
-    Recovered,
-    Resume,
-    Sighting,
-    Suspend,
-    TimedOut,
-    Verdict,
-)
+from prefork.core.facts import Blocked, Recovered, Sighting, TimedOut, Verdict
+from prefork.core.orders import Abort, Note, Order, Resume, Suspend
 from prefork.core.process import Phase, Process, Step
 
 ABORT_GRACE = 5.0  # seconds from SIGABRT to SIGKILL: what a handler of the application's gets

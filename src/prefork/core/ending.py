@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prefork.core import removal
-from prefork.core.messages import CloseListeners, Finish, Order
+from prefork.core.orders import CloseListeners, Finish, Order
 from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.roster import Roster
 from prefork.errors import ExitCode

@@ -8,29 +8,23 @@ from collections.abc import Iterator
 
 from prefork.core import blocking, removal
 from prefork.core.ending import Ending
-from prefork.core.hearing import Hearing
-from prefork.core.messages import (
-    Admit,
-    AnnounceReady,
+from prefork.core.facts import (
     Blocked,
     Exited,
     Fact,
-    Kill,
-    Note,
-    Order,
     Overgrown,
     ProcessFact,
     QuitRequested,
     Recovered,
     ReloadRequested,
-    ReloadStatus,
     ScaleRequested,
     Stage,
     StopRequested,
-    Suspend,
     TimedOut,
     Worn,
 )
+from prefork.core.hearing import Hearing
+from prefork.core.orders import Admit, AnnounceReady, Kill, Note, Order, ReloadStatus, Suspend
 from prefork.core.plan import Plan
 from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.recycling import Recycling

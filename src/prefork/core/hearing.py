@@ -3,19 +3,17 @@
 from collections.abc import Iterator
 
 from prefork.core import removal
-from prefork.core.messages import (
+from prefork.core.facts import (
     Declined,
     Failed,
     Forked,
-    Kill,
     Leaving,
     LeftRotation,
     Misbehaved,
-    Note,
-    Order,
     Proven,
     Ready,
 )
+from prefork.core.orders import Kill, Note, Order
 from prefork.core.plan import Plan
 from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.removal import HURRY

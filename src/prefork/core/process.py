@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from prefork.core.messages import Failed
+from prefork.core.facts import Failed
 from prefork.errors import TransitionError
 
 

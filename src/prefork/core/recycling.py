@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from prefork.core import removal
-from prefork.core.messages import Note, Order, Overgrown, Worn
+from prefork.core.facts import Overgrown, Worn
+from prefork.core.orders import Note, Order
 from prefork.core.process import Phase, Process, Step
 from prefork.core.reload import Reload
 from prefork.core.roster import Roster, Slot

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from prefork.core import removal
-from prefork.core.messages import Exited, Note, Order, ReloadState, ReloadStatus, TellReload
+from prefork.core.facts import Exited
+from prefork.core.orders import Note, Order, ReloadState, ReloadStatus, TellReload
 from prefork.core.plan import Plan
 from prefork.core.process import Process, Role, Step
 from prefork.core.removal import HURRY

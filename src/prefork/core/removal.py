@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from prefork.core.messages import AskToStop, Kill, Note, Order
+from prefork.core.orders import AskToStop, Kill, Note, Order
 from prefork.core.process import Phase, Process, Step
 from prefork.core.roster import Roster
 

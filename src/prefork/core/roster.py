@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from prefork.core.messages import Failed
+from prefork.core.facts import Failed
 from prefork.core.process import Phase, Process, Role, Step
 from prefork.core.restart import EarlyDeaths, ShortLives
 

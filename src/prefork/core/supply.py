@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prefork.core.blocking import is_in_place
-from prefork.core.messages import Order, Spawn, StartTemplate
+from prefork.core.orders import Order, Spawn, StartTemplate
 from prefork.core.plan import Plan
 from prefork.core.process import Phase, Process
 from prefork.core.roster import Generation, Roster, Slot

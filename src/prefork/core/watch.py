@@ -7,7 +7,7 @@ stopped. So an overloaded machine looks like one on which time passes slowly.
 
 from dataclasses import dataclass
 
-from prefork.core.messages import Blocked, Recovered, TimedOut, Verdict
+from prefork.core.facts import Blocked, Recovered, TimedOut, Verdict
 
 OVERSLEPT = 0.25  # seconds by which we may be late: less is what a busy machine does
 LOOK_AGAIN = 0.25  # seconds; only while a worker is blocked: its beat comes twice a second

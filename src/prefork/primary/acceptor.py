@@ -2,8 +2,7 @@
 
 import selectors
 
-from prefork import log
-from prefork.core.messages import Misbehaved
+from prefork.core.facts import Misbehaved
 from prefork.policy.dealing import Policy
 from prefork.policy.ledger import STUCK_AFTER, Account
 from prefork.primary import arrivals
@@ -95,13 +94,10 @@ class Acceptor:
         uncounted = 0
         if recipient := self._crew.bury(child.id):
             recipient.look(now)
-            back = self._crew.take_back(recipient)
-            self._waiting += back + self._lanes.bury(recipient)
+            self._waiting += self._crew.take_back(recipient) + self._lanes.bury(recipient)
             if recipient.left:
                 self._check_by(now + LOOK_AGAIN)
             uncounted = recipient.account.undelivered
-            if back:
-                log.info("connections_taken_back", slot=child.slot, connections=len(back))
         self.leave(child, now)
         return uncounted
 

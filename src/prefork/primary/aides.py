@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from prefork import log
-from prefork.core.messages import QuitRequested, StopRequested
+from prefork.core.facts import QuitRequested, StopRequested
 from prefork.errors import AppError, ExitCode
 from prefork.primary import reaper
 from prefork.primary.nursery import fork

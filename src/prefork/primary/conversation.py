@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from prefork import log
-from prefork.core.messages import Fact, Misbehaved
+from prefork.core.facts import Fact, Misbehaved
 from prefork.errors import RemoteError
 from prefork.primary import mail
 from prefork.primary.children import Child, Children

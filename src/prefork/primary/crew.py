@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from prefork import log
-from prefork.core.messages import Misbehaved
+from prefork.core.facts import Misbehaved
 from prefork.policy.ledger import Account
 from prefork.primary.arrivals import Connection
 from prefork.primary.children import Child
@@ -74,6 +74,8 @@ class Crew:
     def take_back(self, dead: Recipient) -> list[Connection]:
         """Receive what it has not taken; what no descriptor is free for, `examine` gives later."""
         back = dead.take_back()
+        if back:
+            log.info("connections_taken_back", slot=dead.child.slot, connections=len(back))
         if dead.left:
             dead.outlive()
             self._remains.append(dead)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from prefork import log
-from prefork.core.messages import AskToStop, Exited, Fact, Forked, Spawn, StartTemplate
+from prefork.core.facts import Exited, Fact, Forked
+from prefork.core.orders import AskToStop, Spawn, StartTemplate
 from prefork.core.watch import Watch
 from prefork.primary import reaper
 from prefork.primary.acceptor import Acceptor

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prefork import log
-from prefork.core.messages import Fact, Overgrown, Worn
+from prefork.core.facts import Fact, Overgrown, Worn
 from prefork.core.process import Role
 from prefork.core.wear import MEBI, Terms, Wear
 from prefork.primary.children import Child, Children

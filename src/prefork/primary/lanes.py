@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from prefork import log
-from prefork.core.messages import Fact, Misbehaved
+from prefork.core.facts import Fact, Misbehaved
 from prefork.errors import RemoteError
 from prefork.primary.arrivals import Connection
 from prefork.primary.recipient import Recipient

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from prefork import log
+from prefork.core.facts import Fact
 from prefork.core.fleet import Fleet
-from prefork.core.messages import (
+from prefork.core.orders import (
     Abort,
     Admit,
     AnnounceReady,
     AskToStop,
     CloseListeners,
-    Fact,
     Finish,
     Kill,
     Note,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prefork import log
-from prefork.core.messages import (
+from prefork.core.facts import (
     Declined,
     Fact,
     Failed,

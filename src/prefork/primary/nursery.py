@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 
-from prefork.core.messages import Spawn, StartTemplate
+from prefork.core.orders import Spawn, StartTemplate
 from prefork.core.process import Role
 from prefork.primary import priority
 from prefork.primary.children import Child, Children

@@ -7,13 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from prefork import log
-from prefork.core.messages import (
-    Fact,
-    QuitRequested,
-    ReloadRequested,
-    ScaleRequested,
-    StopRequested,
-)
+from prefork.core.facts import Fact, QuitRequested, ReloadRequested, ScaleRequested, StopRequested
 from prefork.wire.signalling import HANDLED
 
 # By signal: what it requests, and how the documentation says it.

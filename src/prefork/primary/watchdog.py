@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from prefork import log
-from prefork.core.messages import Blocked, Fact, TimedOut, Verdict
+from prefork.core.facts import Blocked, Fact, TimedOut, Verdict
 from prefork.core.process import Role
 from prefork.core.watch import Signs, Starved, Watch
 from prefork.primary.children import Child, Children

@@ -37,7 +37,7 @@ class Declined(Message, frozen=True):
 
 
 class Failed(Message, frozen=True):
-    """The application failed; *stage* is a `core.messages.Stage`, *detail* its own traceback."""
+    """The application failed; *stage* is a `core.facts.Stage`, *detail* its own traceback."""
 
     stage: str
     reason: str
