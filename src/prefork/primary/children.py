@@ -31,6 +31,12 @@ class Child:
     def __str__(self) -> str:
         return self.role.value if self.slot is None else f"worker {self.slot}"
 
+    @property
+    def who(self) -> dict[str, object]:
+        """Which it is, as the log says it."""
+        slot: dict[str, object] = {} if self.slot is None else {"slot": self.slot}
+        return slot | {"pid": self.pid, "generation": self.generation}
+
     def close(self) -> None:
         self.channel.close()
         for sock in (self.handover, self.kept):

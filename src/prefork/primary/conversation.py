@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from prefork import log
-from prefork.core.facts import Fact, Misbehaved
+from prefork.core.facts import Fact
 from prefork.errors import RemoteError
 from prefork.primary import mail
 from prefork.primary.children import Child, Children
@@ -46,7 +45,7 @@ class Conversation:
         try:
             child.channel.send(message, descriptors)
         except RemoteError as error:
-            return self._blame(child, error)
+            return [mail.blame(child, str(error))]
         self._listen_to(child)
         return []
 
@@ -60,7 +59,7 @@ class Conversation:
                 if isinstance(message, Nudge):
                     self._nudged(now)
         except RemoteError as error:
-            yield from self._blame(child, error)
+            yield mail.blame(child, str(error))
 
     def hear_templates(self, now: float) -> Iterator[Fact]:
         """A pid that is told was told before its process became ours."""
@@ -87,7 +86,3 @@ class Conversation:
                 yield from self.hear_templates(now)
             if child.pid is None:
                 yield from self._bury(child, 0, now, NEVER_LIVED)
-
-    def _blame(self, child: Child, error: RemoteError) -> list[Fact]:
-        log.error("child_misbehaved", process=str(child), pid=child.pid, reason=str(error))
-        return [Misbehaved(child.id)]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from prefork import log
 from prefork.core.facts import Misbehaved
 from prefork.policy.ledger import Account
+from prefork.primary import mail
 from prefork.primary.arrivals import Connection
 from prefork.primary.children import Child
 from prefork.primary.listeners import Listener
@@ -54,12 +55,8 @@ class Crew:
 
     def blame(self, recipient: Recipient) -> None:
         """Have it killed: it has shut its hand-over."""
-        child = recipient.child
-        log.error(
-            "child_misbehaved", process=str(child), pid=child.pid, reason="shut its hand-over"
-        )
-        self.leave(child.id)
-        self._blamed.append(Misbehaved(child.id))
+        self.leave(recipient.child.id)
+        self._blamed.append(mail.blame(recipient.child, "shut its hand-over"))
 
     def take_blamed(self) -> list[Misbehaved]:
         """Give those that were found to be at fault since the last call."""

@@ -59,12 +59,12 @@ class Inspector:
         wear = Wear(self._board.line(child.line)[Field.REQUESTS], now - life.since, memory)
         if not life.is_overgrown and (reason := terms.overgrown(wear)):
             life.is_overgrown = True
-            log.error("memory_exceeded", **_who(child), mebibytes=memory // MEBI)
+            log.error("memory_exceeded", **child.who, mebibytes=memory // MEBI)
             yield Overgrown(child.id, reason)
         elif not life.is_worn and (reason := terms.exceeded(child.id, wear)):
             life.is_worn = True
             if terms.memory and memory >= terms.memory:
-                log.warning("memory_high", **_who(child), mebibytes=memory // MEBI)
+                log.warning("memory_high", **child.who, mebibytes=memory // MEBI)
             yield Worn(child.id, reason)
 
 
@@ -79,7 +79,3 @@ def terms_of(settings: Settings) -> Terms:
         memory,
         HARD_OVER_SOFT * memory if hard is None else bytes_of(hard),
     )
-
-
-def _who(child: Child) -> dict[str, object]:
-    return {"slot": child.slot, "pid": child.pid, "generation": child.generation}

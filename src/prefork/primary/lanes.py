@@ -4,9 +4,9 @@ import selectors
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from prefork import log
 from prefork.core.facts import Fact, Misbehaved
 from prefork.errors import RemoteError
+from prefork.primary import mail
 from prefork.primary.arrivals import Connection
 from prefork.primary.recipient import Recipient
 
@@ -79,9 +79,7 @@ class Lanes:
         except RemoteError as error:
             if recipient.child.id in self._buried:
                 return []  # an end that nobody holds any more reads like that
-            child = recipient.child
-            log.error("child_misbehaved", process=str(child), pid=child.pid, reason=str(error))
-            return Misbehaved(child.id)
+            return mail.blame(recipient.child, str(error))
 
     def _receive_rest(self, recipient: Recipient) -> list[Connection]:
         rest: list[Connection] = []

@@ -10,6 +10,7 @@ from prefork.core.facts import (
     Forked,
     Leaving,
     LeftRotation,
+    Misbehaved,
     Proven,
     Ready,
     Stage,
@@ -44,11 +45,17 @@ def facts(
             raise RemoteError(f"sent an order of ours: {type(order).__name__}")
 
 
+def blame(child: Child, reason: str) -> Misbehaved:
+    """Tell that it does what no process of ours does."""
+    log.error("child_misbehaved", process=str(child), pid=child.pid, reason=reason)
+    return Misbehaved(child.id)
+
+
 def _ready(child: Child, pid: int, interface: str, children: Children) -> Iterator[Fact]:
     if child.pid is None:  # its READY overtook what its intermediate parent says
         child.pid = _checked(pid, children)
         yield Forked(child.id, pid)
-    log.info(f"{child.role.value}_ready", **_who(child), interface=interface)
+    log.info(f"{child.role.value}_ready", **child.who, interface=interface)
     yield Ready(child.id)
 
 
@@ -61,7 +68,7 @@ def _of_rotation(
         case messages.LeftRotation():
             return LeftRotation(child.id)
         case _:
-            log.info("worker_leaves", **_who(child))
+            log.info("worker_leaves", **child.who)
             return Leaving(child.id)
 
 
@@ -87,8 +94,3 @@ def _stage(name: str) -> Stage:
         return Stage(name)
     except ValueError:
         raise RemoteError(f"no such stage: {name}") from None
-
-
-def _who(child: Child) -> dict[str, object]:
-    who: dict[str, object] = {} if child.slot is None else {"slot": child.slot}
-    return who | {"pid": child.pid, "generation": child.generation}

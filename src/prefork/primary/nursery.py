@@ -14,7 +14,7 @@ from prefork.primary import priority
 from prefork.primary.children import Child, Children
 from prefork.primary.listeners import Listener
 from prefork.wire import boundary, channel, handover, inquiry, signalling
-from prefork.wire.descriptors import close_others
+from prefork.wire.descriptors import close_all, close_others
 from prefork.wire.estate import Birth, Estate, TemplateBirth, WorkerBirth, inherited
 from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import SpawnWorker
@@ -130,7 +130,6 @@ def _duplicates(descriptors: Iterable[int]) -> list[int]:
         for each in descriptors:
             made.append(os.dup(each))  # noqa: PERF401 - what was made is closed where one fails
     except OSError:
-        for each in made:
-            os.close(each)
+        close_all(made)
         raise
     return made

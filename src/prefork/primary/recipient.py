@@ -1,6 +1,5 @@
 """A worker as the acceptor sees it: its account, its line of the board, its hand-over."""
 
-import os
 import socket
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from prefork.primary.children import Child
 from prefork.primary.listeners import Listener
 from prefork.wire import handover
 from prefork.wire.board import Field, Line
+from prefork.wire.descriptors import close_all
 
 # As plain numbers: a look is worth 0.4 µs, and finding the members of an enum cost 0.6 more.
 _RECEIVED, _BEAT = int(Field.RECEIVED), int(Field.BEAT)
@@ -81,8 +81,7 @@ class Recipient:
                 self.account.refused(len(left))
                 return left
             self.account.offered(len(descriptors), now)
-            for descriptor in descriptors:
-                os.close(descriptor)
+            close_all(descriptors)
         return []
 
     def take_back(self) -> list[Connection]:
@@ -123,7 +122,7 @@ class Recipient:
                 return self._connections(batch, is_moved=True)
         except OSError:
             pass  # it is no socket
-        handover.close(batch.descriptors)
+        close_all(batch.descriptors)
         raise RemoteError("handed back what it was not given")
 
     def _connections(self, batch: handover.Batch, is_moved: bool) -> list[Connection]:

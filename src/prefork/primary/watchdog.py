@@ -72,7 +72,7 @@ class Watchdog:
         recovered = self._watch.hear(child.id, beat)
         if recovered is not None:
             self._dumps.hurry(child)
-            log.info("worker_recovered", **_who(child), seconds=recovered.seconds)
+            log.info("worker_recovered", **child.who, seconds=recovered.seconds)
             yield recovered
         elif child.pid is not None and self._watch.is_suspect(child.id, now):
             yield from self._examine(child, child.pid, now)
@@ -85,7 +85,7 @@ class Watchdog:
         match found:
             case Starved(_, seconds):
                 log.warning(
-                    "worker_starved", **_who(child), seconds=seconds, effect="it is not killed"
+                    "worker_starved", **child.who, seconds=seconds, effect="it is not killed"
                 )
             case Blocked():
                 self.blocks += 1
@@ -110,7 +110,7 @@ class Watchdog:
             )
             log.error(
                 "worker_blocked",
-                **_who(child),
+                **child.who,
                 verdict=blocked.verdict.value,
                 seconds=blocked.seconds,
                 in_flight=len(dump.requests) or published,
@@ -119,7 +119,3 @@ class Watchdog:
             )
 
         self.dump(child, now, tell)
-
-
-def _who(child: Child) -> dict[str, object]:
-    return {"slot": child.slot, "pid": child.pid, "generation": child.generation}

@@ -5,10 +5,10 @@ import errno
 import os
 import socket
 from collections import deque
-from contextlib import suppress
 
 from prefork.errors import RemoteError
 from prefork.wire import frames, messages
+from prefork.wire.descriptors import close_all
 
 MAX_OUTBOX = 256 * 1024  # bytes; a peer that doesn't read for that long is broken
 _READ = 64 * 1024
@@ -72,7 +72,7 @@ class Channel:
                 # The peer is gone; its exit is told elsewhere.
                 self._drop_outbox()
                 return True
-            _close_all(descriptors)
+            close_all(descriptors)
             if sent == len(data):
                 self._outbox.popleft()
             else:
@@ -90,7 +90,7 @@ class Channel:
             except OSError:  # ECONNRESET: closed with our words unread
                 data, descriptors, flags = b"", [], 0
             if flags & socket.MSG_CTRUNC:  # what no number was free for is lost; the message is not
-                _close_all(descriptors)
+                close_all(descriptors)
                 self._descriptors.append(None)
             elif descriptors:
                 self._descriptors.append(descriptors)
@@ -108,20 +108,20 @@ class Channel:
         if found is None:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         if len(found) != count:
-            _close_all(found)
+            close_all(found)
             raise RemoteError("a message came without its descriptors")
         return found
 
     def close(self) -> None:
         self._drop_outbox()
         for received in self._descriptors:
-            _close_all(received or [])
+            close_all(received or [])
         self._descriptors.clear()
         self._sock.close()
 
     def _drop_outbox(self) -> None:
         for _, descriptors in self._outbox:
-            _close_all(descriptors)
+            close_all(descriptors)
         self._outbox.clear()
 
 
@@ -130,9 +130,3 @@ def _send(sock: socket.socket, data: bytes, descriptors: list[int]) -> int:
         return sock.send(data)
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
     return sock.sendmsg([data], [rights])
-
-
-def _close_all(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        with suppress(OSError):
-            os.close(descriptor)

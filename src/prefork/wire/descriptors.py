@@ -3,6 +3,7 @@
 import os
 import resource
 from collections.abc import Iterable
+from contextlib import suppress
 
 from prefork.errors import SettingsError
 
@@ -65,6 +66,13 @@ def count_open() -> int:
         except OSError:
             continue
     return limit()
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close what was received or made, and is not wanted."""
+    for each in descriptors:
+        with suppress(OSError):  # somebody else has closed it
+            os.close(each)
 
 
 def raise_limit() -> int:

@@ -14,6 +14,7 @@ import sys
 from typing import NamedTuple
 
 from prefork.errors import RemoteError
+from prefork.wire.descriptors import close_all
 
 MAX_BATCH = 253  # the kernel's SCM_MAX_FD
 _HAS_SEQPACKET = sys.platform == "linux"  # macOS names it, but has none for AF_UNIX
@@ -69,14 +70,14 @@ def receive(sock: socket.socket, *, is_scarce: bool = False) -> Batch | None:
     all fits. Raises OSError with EMFILE where it doesn't; the message then stays where it is.
     """
     if is_scarce and (trial := _read(sock, socket.MSG_PEEK)) is not None:
-        close(trial.descriptors)
+        close_all(trial.descriptors)
         if trial.is_cut:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     if (read := _read(sock)) is None:
         return None
     head, descriptors, _ = read
     if len(head) < _HEAD:  # also the end, which comes while both ends are open where one was shut
-        close(descriptors)
+        close_all(descriptors)
         raise RemoteError("handed over what is no connection")
     return Batch(head[0], head[1], descriptors, bool(head[2]))
 
@@ -97,9 +98,3 @@ def _read(sock: socket.socket, flags: int = 0) -> _Read | None:
     for _, _, rights in ancillary:
         descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
     return _Read(head, list(descriptors), bool(told & socket.MSG_CTRUNC))
-
-
-def close(descriptors: list[int]) -> None:
-    """Close what was received and is not wanted."""
-    for each in descriptors:
-        os.close(each)
