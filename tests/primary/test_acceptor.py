@@ -332,3 +332,20 @@ def test_what_a_dead_worker_had_not_taken_waits_until_there_are_descriptors(desk
     desk.acceptor.check(desk.now)
     assert desk.serve(other) == 5
     assert desk.answered() == 5
+
+
+def test_what_a_stuck_worker_holds_is_taken_back_when_there_are_descriptors_again(
+    desk: Desk,
+) -> None:
+    stuck = desk.hire()
+    desk.connect(5)
+    desk.turn()
+    other = desk.hire()
+    desk.now += STUCK_AFTER
+    with used_up():
+        desk.acceptor.check(desk.now)
+    assert desk.serve(other) == 0
+    desk.now += STUCK_AFTER
+    desk.acceptor.check(desk.now)
+    assert desk.serve(other) == 5
+    assert desk.serve(stuck) == 0

@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -80,3 +81,21 @@ def test_dumps_that_nobody_reads_are_cut_and_wedge_nobody(ends: Pair) -> None:
     said = inquirer.read()
     assert said is not None
     assert PAGES / 2 < len(said) <= PAGES
+
+
+def test_whoever_writes_as_fast_as_we_read_is_read_so_much_and_no_more(ends: Pair) -> None:
+    inquirer, respondent = ends
+    over = threading.Event()
+    os.set_blocking(respondent.answering, True)
+
+    def write() -> None:
+        while not over.is_set():
+            os.write(respondent.answering, bytes(PAGES))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    said = [len(inquirer.read() or b"") for _ in range(100)]
+    over.set()
+    while writer.is_alive():
+        inquirer.read()
+    assert 0 < max(said) <= inquiry.CHUNK * inquiry.MOST_CHUNKS

@@ -193,3 +193,17 @@ def test_an_answer_that_nobody_reads_is_given_up() -> None:
         inquirer.ask()
         Witness().answer(respondent)  # it comes back
         assert b"MainThread" not in (inquirer.read() or b"")
+
+
+def test_a_name_that_is_no_text_costs_the_dump_alone(run: Run) -> None:
+    """The thread that answers is also the one that ends orphans."""
+
+    async def scenario() -> None:
+        witness = Witness()
+        witness.loop = asyncio.get_running_loop()
+        named = asyncio.create_task(asyncio.sleep(60), name=os.fsdecode(b"caf\xe9"))
+        await asyncio.sleep(0)
+        assert "could not be read" in asked(witness).missing
+        named.cancel()
+
+    run(scenario())
