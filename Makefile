@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## serve examples/hello.py on every core, on 127.0.0.1:8000
 	$(BIN)/prefork serve hello:handler --app-dir examples --workers max --bind 127.0.0.1:8000
 
-test: $(STAMP) ## run the quick tests, about ten minutes; the core must be covered by its own
+test: $(STAMP) ## run the quick tests, about fifteen minutes; the core must be covered by its own
 	$(BIN)/coverage run --branch --source=src/prefork/core -m pytest -q tests/core \
 		-k "not is_noticed" # what they break on purpose need not be counted
 	$(BIN)/coverage report --fail-under=100 --skip-covered

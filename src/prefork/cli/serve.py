@@ -12,9 +12,9 @@ from prefork.settings.resolution import resolve
 def command(**options: Text | bool | None) -> int:
     """Serve an application in the foreground until SIGTERM or SIGINT.
 
-    APP is MODULE:ATTRIBUTE: an ASGI application, a coroutine function that answers requests, or
-    MODULE:FACTORY() that makes one of these. Settings are read from prefork.toml, from PREFORK_*
-    in the environment, and from options; each wins over those before it.
+    APP is MODULE:ATTRIBUTE: an ASGI or WSGI application, a coroutine function that answers
+    requests, or MODULE:FACTORY() that makes one of these. Settings are read from prefork.toml, from
+    PREFORK_* in the environment, and from options; each wins over those before it.
     """
     resolution = resolve(options, environment.variables())
     settings = resolution.settings()
