@@ -1,7 +1,7 @@
 """The channels of all children, as the primary's loop sees them: what is said there, and heard."""
 
 import selectors
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -9,24 +9,24 @@ from prefork.core.facts import Fact
 from prefork.errors import RemoteError
 from prefork.primary import mail
 from prefork.primary.children import Child, Children
-from prefork.wire.messages import FromPrimary, Nudge, Ready
+from prefork.wire.messages import ForHost, FromPrimary, Ready
 
 NEVER_LIVED = "its template did not"  # fork it
 
 
 class Conversation:
-    """*nudged*: called when a worker has room again. *bury*: of who turns out to have no life."""
+    """*heed*: called with what is said to the host. *bury*: of who turns out to have no life."""
 
     def __init__(
         self,
         children: Children,
         selector: selectors.BaseSelector,
-        nudged: Callable[[float], None],
+        heed: Callable[[Child, ForHost, float], Iterable[Fact]],
         bury: Callable[[Child, int, float, str], Iterator[Fact]],
     ) -> None:
         self._children = children
         self._selector = selector
-        self._nudged = nudged
+        self._heed = heed
         self._bury = bury
         self.interface = ""  # of the application, as it was found first
 
@@ -56,8 +56,8 @@ class Conversation:
                 if isinstance(message, Ready):
                     self.interface = self.interface or message.interface
                 yield from mail.facts(child, message, self._children)
-                if isinstance(message, Nudge):
-                    self._nudged(now)
+                if isinstance(message, ForHost):
+                    yield from self._heed(child, message, now)
         except RemoteError as error:
             yield mail.blame(child, str(error))
 

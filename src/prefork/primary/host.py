@@ -10,7 +10,7 @@ from prefork import log
 from prefork.core.facts import Exited, Fact, Forked
 from prefork.core.orders import AskToStop, Spawn, StartTemplate
 from prefork.core.watch import Watch
-from prefork.primary import reaper
+from prefork.primary import mail, reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
 from prefork.primary.children import Child, Children
@@ -27,7 +27,7 @@ from prefork.primary.watchdog import Watchdog
 from prefork.wire.board import Line
 from prefork.wire.complaint import Complaint
 from prefork.wire.estate import Estate
-from prefork.wire.messages import Admit, Stop
+from prefork.wire.messages import Admit, ForHost, Listen, Nudge, Online, Stop, Unlisten, Want
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
 Reaction: TypeAlias = Callable[[float], Iterable[Fact]]  # to a ready descriptor; given now
@@ -60,7 +60,7 @@ class PosixHost:
         inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
         self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
         self._oom = OutOfMemory()
-        self._talk = Conversation(self.children, selector, acceptor.resume, self._bury)
+        self._talk = Conversation(self.children, selector, self._heed, self._bury)
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     @property
@@ -183,6 +183,17 @@ class PosixHost:
             reaper.kill(child.pid, signal.SIGKILL)
         elif child.template is None or self.children.get(child.template) is None:
             return list(self._bury(child, -signal.SIGKILL, self.now()))
+        return []
+
+    def _heed(self, child: Child, message: ForHost, now: float) -> Iterable[Fact]:
+        """Hear what is not for the core."""
+        match message:
+            case Nudge():
+                self._acceptor.resume(now)
+            case Online():
+                pass  # of interest to observers alone
+            case Want() | Listen() | Unlisten():
+                return [mail.blame(child, f"said {type(message).__name__}")]
         return []
 
     # -- signals and deaths --------------------------------------------------

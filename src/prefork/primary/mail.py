@@ -39,9 +39,11 @@ def facts(
             yield Failed(child.id, _stage(stage), reason, detail)
         case messages.Proven() | messages.Leaving() | messages.LeftRotation():
             yield _of_rotation(child, message)
-        case messages.Nudge():
-            pass  # the host's alone
-        case messages.Stop() | messages.Admit() | messages.SpawnWorker() as order:
+        case messages.Nudge() | messages.Online() | messages.Want():
+            pass  # the host hears them itself
+        case messages.Listen() | messages.Unlisten():
+            pass  # likewise
+        case order:
             raise RemoteError(f"sent an order of ours: {type(order).__name__}")
 
 

@@ -56,6 +56,42 @@ class Nudge(Message, frozen=True):
     """I have taken connections, and you were waiting for room."""
 
 
+class Online(Message, frozen=True):
+    """A worker: I run, and am about to load the application, or to run the user's script."""
+
+    pid: int
+
+
+class Want(Message, frozen=True):
+    """A worker: lay me a line, which comes with `Introduce`. *kind*: one of `LINES`."""
+
+    kind: str
+
+
+class Listen(Message, frozen=True):
+    """A worker that runs a script: open this address, unless it is open, and let me serve it.
+
+    *ticket*: by which the answer names this request. *path*: of a Unix socket, absolute; without
+    one it is *host* and *port*. *index*: how many listeners of this worker asked for port 0 before:
+    those of all workers with the same number share a port. *mode*: of the socket's file.
+    """
+
+    ticket: int
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    index: int = 0
+    backlog: int = 2048
+    ipv6_only: bool = False
+    mode: int | None = None
+
+
+class Unlisten(Message, frozen=True):
+    """A worker that runs a script: give me no more of what comes to this address."""
+
+    address: int
+
+
 # -- from the primary --------------------------------------------------------
 
 
@@ -83,8 +119,55 @@ class SpawnWorker(Message, frozen=True):
     listeners: list[int]  # the addresses, by number, that it accepts from; a descriptor for each
 
 
-ToPrimary = Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Nudge
-FromPrimary = Stop | Admit | SpawnWorker
+class Lead(Message, frozen=True):
+    """You are the leader, until you are told to stop."""
+
+
+class Introduce(Message, frozen=True):
+    """Your end of a line that you wanted comes with this: to the primary, or to the hub."""
+
+    kind: str
+
+
+class Listening(Message, frozen=True):
+    """The answer to `Listen`. *address*: its number, which comes with each connection.
+
+    *bound*: as `log` writes it. *own*: how many listening sockets come with this, for a worker that
+    accepts itself; 0 where connections are handed over.
+    """
+
+    ticket: int
+    address: int
+    family: int
+    bound: str
+    own: int = 0
+
+
+class ListenFailed(Message, frozen=True):
+    """The answer to `Listen`: the system refused, with this error number."""
+
+    ticket: int
+    errno: int
+
+
+LINES = ("post", "hub")
+
+ToPrimary = (
+    Forked
+    | Ready
+    | Proven
+    | Declined
+    | Failed
+    | Leaving
+    | LeftRotation
+    | Nudge
+    | Online
+    | Want
+    | Listen
+    | Unlisten
+)
+FromPrimary = Stop | Admit | SpawnWorker | Lead | Introduce | Listening | ListenFailed
+ForHost = Nudge | Online | Want | Listen | Unlisten  # of which the core hears nothing
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[ToPrimary | FromPrimary] = msgspec.msgpack.Decoder(
