@@ -9,7 +9,7 @@ import sys
 from tests.chaos import timeline
 from tests.chaos.naive import VARIANTS
 
-from prefork import boot
+from prefork.boot import instance
 from prefork.cli.main import main
 from prefork.core.facts import Fact
 from prefork.core.fleet import Fleet
@@ -44,6 +44,6 @@ class Recorded(Fleet):
 if __name__ == "__main__":
     Recorded.path, variant = sys.argv[1:3]
     del sys.argv[1:3]
-    vars(boot).update(Fleet=Recorded)
+    vars(instance).update(Fleet=Recorded)
     VARIANTS[variant]()
     sys.exit(main())

@@ -23,7 +23,7 @@ from prefork.core.fleet import Fleet
 from prefork.core.orders import AskToStop, Spawn, StartTemplate
 from prefork.core.plan import Plan
 from prefork.errors import ExitCode
-from prefork.primary.loop import Primary
+from prefork.primary.loop import Primary, Unobserved
 
 
 class FakeHost:
@@ -84,6 +84,7 @@ def run(*script: list[Fact], workers: int = 1) -> tuple[int, list[str]]:
         host,
         announce=lambda: host.diary.append("announce"),
         tell_reload=lambda status: host.diary.append(f"reload {status.state.value}"),
+        observer=Unobserved(),
     )
     return primary.run(), host.diary
 

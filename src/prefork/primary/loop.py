@@ -56,6 +56,38 @@ class Clock(Protocol):
     def check(self, now: float) -> Iterable[Fact]: ...
 
 
+class Observer(Protocol):
+    """Whoever wants to know what happens, and may have something told because of it."""
+
+    def takes(self, fact: Fact) -> bool:
+        """Whether the fleet is not to be told of it, as somebody else sees to it."""
+
+    def heard(self, fact: Fact) -> None:
+        """Note a fact that the fleet was told of; all that it ordered was done."""
+
+    def obeyed(self, order: Order) -> None:
+        """Note an order that was obeyed."""
+
+    def speak(self) -> None:
+        """Tell what was noted. Whoever listens may call `Primary.tell`."""
+
+
+class Unobserved:
+    """The observer where there is none."""
+
+    def takes(self, fact: Fact) -> bool:  # noqa: ARG002
+        return False
+
+    def heard(self, fact: Fact) -> None:
+        pass
+
+    def obeyed(self, order: Order) -> None:
+        pass
+
+    def speak(self) -> None:
+        pass
+
+
 class Primary:
     """Runs a fleet on a host until the fleet has finished."""
 
@@ -66,37 +98,55 @@ class Primary:
         *,
         announce: Callable[[], None],
         tell_reload: Callable[[ReloadStatus], None],
+        observer: Observer,
     ) -> None:
+        self._observer = observer
         self._fleet = fleet
         self._host = host
         self._announce = announce  # called once, when every slot serves
         self._tell_reload = tell_reload  # called when one begins, moves a slot, or ends
         self._exit_code: int | None = None
+        self._deadline: float | None = None  # of the fleet
+        self._has_heard = False  # something, since it was last asked for that
 
     def run(self) -> int:
         """Return what the process is to exit with."""
         self._perform(self._fleet.start(self._host.now()))
-        deadline = self._fleet.next_deadline()
+        self._settle()
         while self._exit_code is None:
-            facts = 0
-            for facts, fact in enumerate(self._host.wait(deadline), 1):  # noqa: B007 - the count
-                self._tell(fact)
-            if facts or (deadline is not None and deadline <= self._host.now()):
-                # Not for every connection: this looks at every worker.
-                self._perform(self._fleet.tick(self._host.now()))
-                deadline = self._fleet.next_deadline()
+            for fact in self._host.wait(self._deadline):
+                self.tell(fact)
+            self._observer.speak()
+            if self._has_heard or self._is_late():
+                self._settle()
         return self._exit_code
 
-    def _tell(self, fact: Fact) -> None:
+    def tell(self, fact: Fact) -> None:
+        """Tell the fleet, and do what it orders."""
+        self._has_heard = True
+        if self._observer.takes(fact):
+            return
         self._perform(self._fleet.handle(fact, self._host.now()))
+        self._observer.heard(fact)
+
+    def _settle(self) -> None:
+        """Look at every deadline. Not for every connection: that is to look at every worker."""
+        self._perform(self._fleet.tick(self._host.now()))
+        self._observer.speak()
+        self._has_heard = False
+        self._deadline = self._fleet.next_deadline()
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and self._deadline <= self._host.now()
 
     def _perform(self, orders: Iterable[Order]) -> None:
         """Obey in order; what an order brings about is told when all of them are obeyed."""
         facts: deque[Fact] = deque()
         for order in orders:
             facts.extend(self._obey(order))
+            self._observer.obeyed(order)
         for fact in facts:
-            self._tell(fact)
+            self.tell(fact)
 
     def _obey(self, order: Order) -> Iterable[Fact]:
         match order:

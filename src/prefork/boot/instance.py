@@ -1,0 +1,104 @@
+"""One primary with all its parts, from their making to its exit code."""
+
+import selectors
+import time
+from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
+
+from prefork import log
+from prefork.boot import parts, telling
+from prefork.control.server import ControlServer
+from prefork.control.verbs import Verbs
+from prefork.core.fleet import Fleet
+from prefork.errors import ExitCode
+from prefork.policy.schemes import SCHEMES, Accepts
+from prefork.primary import priority
+from prefork.primary.acceptor import Acceptor
+from prefork.primary.aides import Aides
+from prefork.primary.host import PosixHost
+from prefork.primary.inquest import Inquest
+from prefork.primary.listeners import Listeners
+from prefork.primary.loop import Observer, Primary, Unobserved
+from prefork.primary.signals import Signals
+from prefork.settings.schema import Settings
+from prefork.wire import descriptors, lineage
+from prefork.wire.estate import Estate
+from prefork.wire.named import NamedSocket
+
+
+class Instance:
+    """Made, it listens and is known by its name; nothing is forked before `run`.
+
+    Raises AddressError where an address or the name is taken.
+    """
+
+    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
+        """*observer*: is told of what happens."""
+        parts.configure_log(settings)
+        descriptors.fill_standard()  # first: or the pipe of the signals were standard output
+        self._signals = Signals()  # early: a stop must find its handler
+        descriptors.raise_limit()
+        descriptors.require(parts.workers(settings))
+        priority.let_workers_run()
+        with ExitStack() as opened:
+            listeners = parts.listeners(settings)
+            opened.callback(listeners.close)
+            control = parts.control(settings, listeners)
+            opened.callback(control.remove)
+            estate = parts.estate(settings, listeners, parts.name(settings, control))
+            self._aides = Aides(estate)
+            opened.callback(self._aides.finish, self._signals)
+            self.host = self._make_host(estate, listeners)
+            self._opened = opened.pop_all()
+        self.fleet = Fleet(parts.plan(estate, templates=lineage.adopt_orphans()))
+        self._server = self._answer_on(control)
+        self.primary = Primary(
+            self.fleet,
+            self.host,
+            announce=partial(telling.announce, self.fleet, self.host),
+            tell_reload=self._server.tell,
+            observer=observer or Unobserved(),
+        )
+
+    def _make_host(self, estate: Estate, listeners: Listeners) -> PosixHost:
+        selector = selectors.DefaultSelector()
+        scheme = SCHEMES[estate.settings.policy]
+        most = estate.settings.max_connections if scheme.accepts is Accepts.PRIMARY else 0
+        acceptor = Acceptor(listeners, scheme.policy(), estate.board, selector, most)
+        return PosixHost(estate, self._aides, self._signals, selector, acceptor)
+
+    def _answer_on(self, control: NamedSocket) -> ControlServer:
+        inquest = Inquest(self.host.children, self.host.watchdog)
+        state = partial(telling.state, telling.identify(self.host.estate), self.fleet, self.host)
+        verbs = Verbs(self.fleet, state, inquest.hold)
+        server = ControlServer(control, self.host.selector, verbs)
+        self.host.clocks.append(server)
+        return server
+
+    def __enter__(self) -> "Instance":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go of addresses, the name, and the aides."""
+        self._opened.__exit__(kind, error, traceback)
+
+    def run(self) -> int:
+        """Run the fleet until it has ended. Returns the exit code.
+
+        Raises AppError or SettingsError where nothing ever served.
+        """
+        telling.say_started(self.host.estate)
+        self._aides.start(time.monotonic())
+        if not self._aides.run_first("on_starting", self._signals):
+            return ExitCode.OK
+        code = self.primary.run()
+        self._server.finish(code)
+        log.info("stopped", exit_code=int(code))
+        telling.explain(code, self.fleet)
+        return code

@@ -1,0 +1,104 @@
+"""The parts of a primary, each made from the settings."""
+
+import os
+from pathlib import Path
+
+from setproctitle import setproctitle
+
+from prefork import log
+from prefork.control import directory
+from prefork.core.plan import Plan
+from prefork.policy.schemes import SCHEMES
+from prefork.primary.listeners import Listeners
+from prefork.settings import environment
+from prefork.settings.address import parse
+from prefork.settings.checks import MOST_WORKERS
+from prefork.settings.cpus import available_parallelism
+from prefork.settings.schema import Settings
+from prefork.wire.board import Board
+from prefork.wire.estate import Entries, Estate
+from prefork.wire.named import NamedSocket
+from prefork.wire.outlet import Desk
+
+ENTRIES = Entries(
+    template="prefork.worker.template:main",
+    worker="prefork.worker.entry:main",
+    watcher="prefork.aides.watcher:main",
+    capture="prefork.aides.capture:main",
+    errand="prefork.aides.errand:main",
+)
+LINES = 4 * MOST_WORKERS  # of the board; those never used cost no memory
+
+
+def configure_log(settings: Settings, descriptor: int | None = None) -> None:
+    paints = environment.wants_colours()
+    log.configure(settings.log_level, settings.log_format, paints=paints, descriptor=descriptor)
+
+
+def workers(settings: Settings) -> int:
+    """How many are wanted, with "max" resolved."""
+    wanted = settings.workers
+    return wanted if isinstance(wanted, int) else min(available_parallelism(), MOST_WORKERS)
+
+
+def listeners(settings: Settings) -> Listeners:
+    """Listen on every address. Raises AddressError, and SettingsError."""
+    addresses = [parse(each) for each in settings.bind]
+    mode = None if settings.socket_mode is None else int(settings.socket_mode, 8)
+    return Listeners(addresses, settings.backlog, SCHEMES[settings.policy].accepts, mode)
+
+
+def control(settings: Settings, bound: Listeners) -> NamedSocket:
+    """Claim the instance's name by its control socket. Raises AddressError, and SettingsError."""
+    return directory.claim(_control_path(settings, bound))
+
+
+def _control_path(settings: Settings, listeners: Listeners) -> Path:
+    if settings.control is not None:
+        return Path(settings.control)
+    name = settings.name or directory.default_name(settings.app, listeners.bound)
+    path = directory.socket_path(name)
+    directory.prepare(path.parent)
+    return path
+
+
+def name(settings: Settings, control: NamedSocket) -> str:
+    """Give the instance's name."""
+    return settings.name or Path(control.getsockname()).stem
+
+
+def plan(estate: Estate, *, templates: bool) -> Plan:
+    """Say in numbers what the fleet is to be. *templates*: whether they can be had here."""
+    settings = estate.settings
+    return Plan(
+        estate.workers,
+        templates=templates,
+        preload=settings.preload != "off",
+        start_timeout=settings.start_timeout,
+        graceful_timeout=settings.graceful_timeout,
+        min_uptime=settings.min_uptime,
+        reload_parallel=settings.reload_parallel,
+        most_workers=MOST_WORKERS,
+        waits_for_code=settings.reload,
+    )
+
+
+def estate(settings: Settings, listeners: Listeners, name: str) -> Estate:
+    """What all children will share. From here on prefork's log has a descriptor of its own, where
+    what children print is tagged."""
+    wanted = workers(settings)
+    environment.limit_blas_threads(max(1, available_parallelism() // wanted))
+    desk = Desk.open() if settings.capture_output else None
+    configure_log(settings, desk.stderr if desk else None)
+    setproctitle(f"prefork: primary {name} [{settings.app}]")
+    return Estate(
+        settings,
+        wanted,
+        listeners.families,
+        Board(LINES),
+        os.getpid(),
+        ENTRIES,
+        name,
+        tuple(map(str, listeners.bound)),
+        desk,
+    )

@@ -1,0 +1,99 @@
+"""What a primary says of itself: when it starts, serves, is asked, and has ended."""
+
+import os
+import time
+
+import msgspec
+
+from prefork import __version__, log
+from prefork.control.report import Counts, Identity, report
+from prefork.core.fleet import Fleet
+from prefork.errors import AppError, ExitCode, SettingsError
+from prefork.primary.greeting import Greeting, Style
+from prefork.primary.host import PosixHost
+from prefork.wire.estate import Estate
+
+
+def say_started(estate: Estate) -> None:
+    log.info(
+        "started",
+        name=estate.name,
+        app=estate.settings.app,
+        bind=list(estate.bind),
+        workers=estate.workers,
+        policy=estate.settings.policy,
+    )
+
+
+def announce(fleet: Fleet, host: PosixHost) -> None:
+    """Every worker serves, for the first time: tell the log, --ready-fd, and the hook."""
+    estate = host.estate
+    log.info("ready", name=estate.name, bind=list(estate.bind))
+    greeting = Greeting(estate, host.interface, _preload(fleet))
+    log.show(greeting.lines(Style.COLOUR if log.is_painted() else Style.PLAIN))
+    if estate.settings.ready_fd is not None:
+        said = {"name": estate.name, "pid": estate.primary, "bind": estate.bind}
+        try:
+            os.write(estate.settings.ready_fd, msgspec.json.encode(said) + b"\n")
+        except OSError as error:  # whoever asked has gone
+            log.warning("ready_unheard", reason=error.strerror)
+        os.close(estate.settings.ready_fd)
+    host.aides.run("when_ready", host.now())
+
+
+def _preload(fleet: Fleet) -> str:
+    """Whether workers are forked from one import, and if not, why."""
+    generation = fleet.generation
+    if not fleet.has_templates:
+        return "no: this system has no subreaper; each worker imports the application"
+    if generation.preload:
+        return "yes: imported once, workers are forked from it"
+    reason = ", ".join(generation.declined) or "--preload off"
+    return f"no: {reason}; each worker imports the application"
+
+
+def identify(estate: Estate) -> Identity:
+    """What never changes of it."""
+    return Identity(
+        name=estate.name,
+        pid=estate.primary,
+        version=__version__,
+        app=estate.settings.app,
+        policy=estate.settings.policy,
+        bind=estate.bind,
+        started_at=time.monotonic(),
+        epoch=log.utc_now().timestamp() - time.monotonic(),
+    )
+
+
+def state(identity: Identity, fleet: Fleet, host: PosixHost, now: float) -> dict[str, object]:
+    """What `stats` and `status` ask for."""
+    tally = host.tally
+    dog = host.watchdog
+    counts = Counts(
+        host.lines(),
+        tally.retired,
+        tally.exits,
+        host.aides.lives(),
+        dog.verdicts(),
+        dog.blocks,
+        tally.timeouts,
+    )
+    return report(identity, fleet, counts, now)
+
+
+def explain(code: int, fleet: Fleet) -> None:
+    """Raise SettingsError, or AppError with what the application said, where nothing ever served
+    because of these."""
+    failure = fleet.generation.failure
+    if code == ExitCode.USAGE and failure is not None:
+        raise SettingsError(failure.reason)
+    if code not in (ExitCode.APP_IMPORT, ExitCode.APP_START):
+        return
+    if failure is None:
+        reason = "it died, or did not become ready within --start-timeout, three times"
+    else:
+        reason = failure.reason
+    detail = failure.detail if failure else ""
+    exit_code = ExitCode.APP_IMPORT if code == ExitCode.APP_IMPORT else ExitCode.APP_START
+    raise AppError(f"the application did not start: {reason}", detail, exit_code)
