@@ -19,6 +19,7 @@ EXAMPLES = [
     messages.Stop(1.5),
     messages.Admit(),
     messages.SpawnWorker(3, 0, 7, [0, 1]),
+    messages.Attach("shop/3"),
 ]
 
 

@@ -18,6 +18,7 @@ class Entries:
     watcher: str
     capture: str
     errand: str
+    hub: str = "prefork.bus.hub:main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Estate:
     def kept(self) -> list[int]:
         """The descriptors that every child keeps."""
         return [] if self.output is None else self.output.kept
+
+    def member(self, id: int) -> str:
+        """What the worker *id* is called on the bus."""
+        return f"{self.name}/{id}"
 
     @property
     def stdout(self) -> int:
@@ -77,14 +82,23 @@ class AideBirth:
     takes_output: bool = False  # hands are laid on the desk by one process alone
 
 
-Birth = TemplateBirth | WorkerBirth | AideBirth
+@dataclass(frozen=True, slots=True)
+class HubBirth:
+    """Of the process through which workers publish; the lines to them come by `Attach`."""
+
+    estate: Estate
+    id: int
+    channel: socket.socket
+
+
+Birth = TemplateBirth | WorkerBirth | AideBirth | HubBirth
 
 
 def inherited(birth: Birth) -> list[int]:
     """The descriptors that a child keeps, beside the standard ones."""
     desk = birth.estate.output
     match birth:
-        case TemplateBirth():
+        case TemplateBirth() | HubBirth():
             own = [birth.channel]
         case WorkerBirth():
             own = [birth.channel, birth.handover, *birth.listeners]

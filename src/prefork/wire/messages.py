@@ -129,6 +129,13 @@ class Introduce(Message, frozen=True):
     kind: str
 
 
+class Attach(Message, frozen=True):
+    """To the hub: its end of a line to a worker comes with this. *name*: the worker's on the bus,
+    as `Estate.member` has it."""
+
+    name: str
+
+
 class Listening(Message, frozen=True):
     """The answer to `Listen`. *address*: its number, which comes with each connection.
 
@@ -166,7 +173,7 @@ ToPrimary = (
     | Listen
     | Unlisten
 )
-FromPrimary = Stop | Admit | SpawnWorker | Lead | Introduce | Listening | ListenFailed
+FromPrimary = Stop | Admit | SpawnWorker | Lead | Introduce | Attach | Listening | ListenFailed
 ForHost = Nudge | Online | Want | Listen | Unlisten  # of which the core hears nothing
 
 _encoder = msgspec.msgpack.Encoder()
