@@ -49,6 +49,7 @@ def test_descriptors_travel_with_their_message_and_are_closed_here() -> None:
         assert len(other.receive()) == 3
         for number in range(2):
             reading, writing = other.claim(2)
+            assert not os.get_inheritable(reading)
             os.write(writing, bytes([number]))
             assert os.read(reading, 1) == bytes([number])
             os.close(reading)

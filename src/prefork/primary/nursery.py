@@ -4,7 +4,7 @@ import gc
 import importlib
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 
@@ -14,7 +14,7 @@ from prefork.primary import priority
 from prefork.primary.children import Child, Children
 from prefork.primary.listeners import Listener
 from prefork.wire import boundary, channel, handover, inquiry, signalling
-from prefork.wire.descriptors import close_all, close_others
+from prefork.wire.descriptors import close_others, duplicates
 from prefork.wire.estate import Birth, Estate, TemplateBirth, WorkerBirth, inherited
 from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import SpawnWorker
@@ -88,7 +88,7 @@ class Nursery:
             message = SpawnWorker(order.id, order.slot, child.line, addresses)
             socks = [receiving, theirs, *(each.sock for each in listeners)]
             given = [each.fileno() for each in socks]
-            return child, message, _duplicates([*given[:2], *respondent.descriptors, *given[2:]])
+            return child, message, duplicates([*given[:2], *respondent.descriptors, *given[2:]])
 
     def _enter_worker(
         self, order: Spawn, ours: socket.socket
@@ -121,15 +121,3 @@ def _become(entry: str, birth: Birth) -> int:
     module, _, name = entry.partition(":")
     code: int = getattr(importlib.import_module(module), name)(birth)
     return code
-
-
-def _duplicates(descriptors: Iterable[int]) -> list[int]:
-    """Duplicate all, or none."""
-    made: list[int] = []
-    try:
-        for each in descriptors:
-            made.append(os.dup(each))  # noqa: PERF401 - what was made is closed where one fails
-    except OSError:
-        close_all(made)
-        raise
-    return made

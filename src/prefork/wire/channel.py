@@ -15,6 +15,7 @@ _READ = 64 * 1024
 _BACK_PRESSURE = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _MAX_FDS = 253  # with one read: the kernel's SCM_MAX_FD, and it never joins two messages'
+_SPACE = socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -63,7 +64,7 @@ class Channel:
         while self._outbox:
             data, descriptors = self._outbox[0]
             try:
-                sent = _send(self._sock, data, descriptors)
+                sent = write(self._sock, data, descriptors)
             except BlockingIOError:
                 return False
             except OSError as error:
@@ -84,12 +85,10 @@ class Channel:
         said: list[messages.ToPrimary | messages.FromPrimary] = []
         while not self.is_ended:
             try:
-                data, descriptors, flags, _ = socket.recv_fds(self._sock, _READ, _MAX_FDS, _FLAGS)
+                data, descriptors, is_cut = read(self._sock, _READ)
             except BlockingIOError:
                 break
-            except OSError:  # ECONNRESET: closed with our words unread
-                data, descriptors, flags = b"", [], 0
-            if flags & socket.MSG_CTRUNC:  # what no number was free for is lost; the message is not
+            if is_cut:  # what no number was free for is lost; the message is not
                 close_all(descriptors)
                 self._descriptors.append(None)
             elif descriptors:
@@ -125,8 +124,27 @@ class Channel:
         self._outbox.clear()
 
 
-def _send(sock: socket.socket, data: bytes, descriptors: list[int]) -> int:
+def write(sock: socket.socket, data: bytes | memoryview, descriptors: list[int]) -> int:
+    """Write what the kernel takes now; descriptors go with the first byte. Raises OSError."""
     if not descriptors:
         return sock.send(data)
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
     return sock.sendmsg([data], [rights])
+
+
+def read(sock: socket.socket, size: int) -> tuple[bytes, list[int], bool]:
+    """Read once: (bytes, the descriptors with them, whether there were more); no bytes: the end.
+
+    Not `socket.recv_fds`, which forgets the flags: what it receives is inherited by every program
+    that is started here. Raises BlockingIOError where there is nothing now.
+    """
+    try:
+        data, ancillary, flags, _ = sock.recvmsg(size, _SPACE, _FLAGS)
+    except BlockingIOError:
+        raise
+    except OSError:  # ECONNRESET: closed with our words unread
+        return b"", [], False
+    descriptors = array.array("i")
+    for _, _, rights in ancillary:
+        descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
+    return data, list(descriptors), bool(flags & socket.MSG_CTRUNC)

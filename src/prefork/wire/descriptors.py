@@ -4,6 +4,7 @@ import os
 import resource
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Protocol, TypeAlias
 
 from prefork.errors import SettingsError
 
@@ -11,6 +12,13 @@ _LAST_STANDARD = 2
 _FOLDERS = ("/proc/self/fd", "/dev/fd")
 FEWEST = 128  # a worker has 20 of its own, and leaves 64 to the application
 FOR_EACH = 8  # worker, in the primary: four, and during a reload twice as many
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+Descriptor: TypeAlias = int | HasFileno  # or what has one: a socket, a file
 
 
 def fill_standard() -> None:
@@ -73,6 +81,19 @@ def close_all(descriptors: Iterable[int]) -> None:
     for each in descriptors:
         with suppress(OSError):  # somebody else has closed it
             os.close(each)
+
+
+def duplicates(descriptors: Iterable[Descriptor]) -> list[int]:
+    """Duplicate all, or none. Raises OSError, or what their `fileno` does."""
+    made: list[int] = []
+    try:
+        for each in descriptors:
+            number = each if isinstance(each, int) else each.fileno()
+            made.append(os.dup(number))  # one by one: what was made is closed where one fails
+    except Exception:
+        close_all(made)
+        raise
+    return made
 
 
 def raise_limit() -> int:

@@ -1,0 +1,177 @@
+"""The post: a line for what users' code says to another process, which never waits."""
+
+import errno
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from prefork.errors import RemoteError
+from prefork.wire import channel, letters
+from prefork.wire.complaint import Complaint
+from prefork.wire.descriptors import Descriptor, close_all, duplicates
+from prefork.wire.letters import MAX_PAYLOAD, Letter, Sorter
+
+READ = 64 * 1024  # bytes taken from a line in a turn
+BACKLOG = 1024 * 1024  # bytes unsent, above which the sender is asked to wait
+MOST_UNSENT = 16 * 1024 * 1024  # bytes, above which nothing more is taken
+# What waits counts for more than its bytes, or a peer that doesn't read could cost us a million
+# small objects, or all our descriptors.
+LETTER = 256  # bytes for each
+DESCRIPTOR = 16 * 1024  # bytes for each
+_SHORT = frozenset({errno.ENOBUFS, errno.ENOMEM})  # the kernel's memory; it may come back
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder()
+
+
+def encode(value: object) -> bytes:
+    """Encode a user's value: what JSON knows, bytes, dates, dataclasses and more of msgpack's.
+
+    Raises TypeError or ValueError, which names what can't be sent.
+    """
+    try:
+        payload = _encoder.encode(value)
+    except RecursionError:
+        raise ValueError("the message contains itself, or is nested too deeply") from None
+    except OverflowError as error:
+        raise ValueError(f"the message can't be sent: {error}") from None
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"the message can't be sent: {error}") from None
+    if len(payload) > MAX_PAYLOAD:
+        raise ValueError(f"a message holds at most {MAX_PAYLOAD} bytes, and this is {len(payload)}")
+    return payload
+
+
+def decode(payload: bytes) -> Any:
+    """Decode what `encode` made. Raises RemoteError where it is none."""
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError) as error:
+        raise RemoteError(f"not a value: {error}") from None
+
+
+class Post:
+    """One end. It owns its socket, and duplicates of the descriptors given to `send`.
+
+    Letters may be given to it before there is a line: they wait for `connect`. *peer*: who is at
+    the other end, as the log says it.
+    """
+
+    def __init__(self, sock: socket.socket | None = None, peer: str = "") -> None:
+        self._sock: socket.socket | None = None
+        self._sorter = Sorter()
+        self._outbox: deque[tuple[memoryview, list[int], int]] = deque()  # and what it counts for
+        self._unsent = 0  # bytes, with what is counted for letters and descriptors
+        self._refusals = Complaint("messages_dropped")
+        self._losses = Complaint("messages_lost")
+        self._peer = peer
+        self._is_shut = False  # what is sent arrives nowhere
+        self.is_ended = False  # the other end is closed, and all it said was read
+        if sock is not None:
+            self.connect(sock)
+
+    def connect(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+
+    def fileno(self) -> int:
+        assert self._sock is not None, "it is asked only once it is connected"
+        return self._sock.fileno()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may come: it is open, and not too much is unsent."""
+        return not self._is_shut and self._unsent <= BACKLOG
+
+    def send(
+        self, kind: int, number: int, payload: bytes, descriptors: Sequence[Descriptor] = ()
+    ) -> bool:
+        """Send a letter, or let it wait for room. False: wait before you send more, or it is over.
+
+        It is dropped where the line is closed, or over MOST_UNSENT wait. Raises ValueError for what
+        is too large, and OSError for descriptors that are not open.
+        """
+        data = letters.encode(kind, number, payload, len(descriptors))
+        if self._is_shut:
+            return False
+        if self._unsent > MOST_UNSENT:
+            reason = f"{self._unsent} bytes are unsent: it does not read"
+            self._refusals.tell(time.monotonic(), to=self._peer, reason=reason)
+            return False
+        cost = len(data) + LETTER + DESCRIPTOR * len(descriptors)
+        self._outbox.append((memoryview(data), duplicates(descriptors), cost))
+        self._unsent += cost
+        self.flush()
+        return self.has_room
+
+    def flush(self) -> bool:
+        """Write what the kernel takes now; True when nothing is left."""
+        while self._outbox and self._sock is not None:
+            data, descriptors, cost = self._outbox[0]
+            try:
+                sent = channel.write(self._sock, data, descriptors)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                if error.errno in _SHORT:
+                    return False
+                self._refuse(error)
+                continue
+            close_all(descriptors)
+            if sent == len(data):
+                self._outbox.popleft()
+                self._unsent -= cost
+            else:
+                self._outbox[0] = (data[sent:], [], cost)
+        return not self._outbox
+
+    def _refuse(self, error: OSError) -> None:
+        """Drop what can't be sent: all, where the peer is gone.
+
+        Or a letter while the user has too many descriptors on their way. Its socket is writable
+        then: to wait for it were a busy loop.
+        """
+        if error.errno != errno.ETOOMANYREFS:
+            self._shut()
+            return
+        _, descriptors, cost = self._outbox.popleft()
+        self._unsent -= cost
+        close_all(descriptors)
+        self._refusals.tell(time.monotonic(), to=self._peer, reason=error.strerror)
+
+    def receive(self) -> list[Letter]:
+        """Read once, at most READ bytes. Raises RemoteError on what is no letter."""
+        if self._sock is None or self.is_ended:
+            return []
+        try:
+            data, descriptors, is_cut = channel.read(self._sock, READ)
+        except BlockingIOError:
+            return []
+        if not data:
+            self.is_ended = True
+            self._shut()
+        lost = self._sorter.lost
+        read = self._sorter.feed(data, descriptors, is_cut=is_cut)
+        if self._sorter.lost > lost:
+            reason = "no descriptor was free for what came along"
+            self._losses.tell(time.monotonic(), sender=self._peer, reason=reason)
+        return read
+
+    def close(self) -> None:
+        """Close the line; what is unsent is dropped."""
+        self._shut()
+        self._sorter.close()
+        if self._sock is not None:
+            self._sock.close()
+
+    def _shut(self) -> None:
+        self._is_shut = True
+        for _, descriptors, _ in self._outbox:
+            close_all(descriptors)
+        self._outbox.clear()
+        self._unsent = 0
