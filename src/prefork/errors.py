@@ -67,6 +67,10 @@ class RemoteError(PreforkError):
     """Another process sent what it must not send. It may cost that process its life, never ours."""
 
 
+class RequestError(PreforkError):
+    """Another process gave no answer: its handler failed, or it is gone."""
+
+
 class TransitionError(PreforkError):
     """The core was told something that cannot happen in its current state. The culprit is us."""
 

@@ -24,6 +24,7 @@ from prefork.worker.code import Code
 from prefork.worker.entry import Worker
 from prefork.worker.hooks import Hook
 from prefork.worker.link import Link
+from prefork.worker.member import Member
 from prefork.worker.witness import Witness
 
 
@@ -54,7 +55,7 @@ class Primary:
         listeners = (listener,)
         birth = WorkerBirth(estate, 1, 0, 1, 1, theirs, receiving, listeners, self._respondent)
         worker = Worker(birth, self._theirs, code(), Witness())
-        self.life = asyncio.create_task(worker.live())
+        self.life = asyncio.create_task(worker.live(Member()))
 
     async def hear(self) -> Message:
         """Wait for the next thing that the worker says."""

@@ -1,7 +1,8 @@
-"""What a process tells the kernel about its parent and its children (prctl(2), Linux only)."""
+"""Whose child a process is, and who ends with whom (prctl(2) and pidfds, Linux only)."""
 
 import ctypes
 import os
+import select
 import signal
 import sys
 
@@ -33,6 +34,20 @@ def die_with(parent: int) -> None:
 def outlive() -> None:
     """Take `die_with` back."""
     _prctl(_PR_SET_PDEATHSIG, 0)
+
+
+def wait_for_adoption(middle: int) -> None:
+    """Wait until the intermediate parent has exited, and the primary is our parent."""
+    try:
+        handle = os.pidfd_open(middle)
+    except ProcessLookupError:
+        return  # reaped already
+    except (AttributeError, OSError):  # an old kernel, or a sandbox
+        while os.getppid() == middle:
+            os.sched_yield()
+        return
+    select.select([handle], [], [])  # readable only after its children were given away
+    os.close(handle)
 
 
 def _prctl(option: int, value: int) -> bool:

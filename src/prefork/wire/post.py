@@ -15,6 +15,7 @@ from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import Descriptor, close_all, duplicates
 from prefork.wire.letters import MAX_PAYLOAD, Letter, Sorter
 
+LONGEST_REASON = 2000  # characters
 READ = 64 * 1024  # bytes taken from a line in a turn
 BACKLOG = 1024 * 1024  # bytes unsent, above which the sender is asked to wait
 MOST_UNSENT = 16 * 1024 * 1024  # bytes, above which nothing more is taken
@@ -55,6 +56,11 @@ def decode(payload: bytes) -> Any:
         raise RemoteError(f"not a value: {error}") from None
 
 
+def encode_reason(text: str) -> bytes:
+    """Encode why there is no reply: an exception's message may hold anything, at any length."""
+    return encode(text[:LONGEST_REASON].encode(errors="backslashreplace").decode())
+
+
 class Post:
     """One end. It owns its socket, and duplicates of the descriptors given to `send`.
 
@@ -70,7 +76,7 @@ class Post:
         self._refusals = Complaint("messages_dropped")
         self._losses = Complaint("messages_lost")
         self._peer = peer
-        self._is_shut = False  # what is sent arrives nowhere
+        self.is_shut = False  # what is sent arrives nowhere
         self.is_ended = False  # the other end is closed, and all it said was read
         if sock is not None:
             self.connect(sock)
@@ -86,7 +92,11 @@ class Post:
     @property
     def has_room(self) -> bool:
         """Whether more may come: it is open, and not too much is unsent."""
-        return not self._is_shut and self._unsent <= BACKLOG
+        return not self.is_shut and self._unsent <= BACKLOG
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._outbox)
 
     def send(
         self, kind: int, number: int, payload: bytes, descriptors: Sequence[Descriptor] = ()
@@ -97,7 +107,7 @@ class Post:
         is too large, and OSError for descriptors that are not open.
         """
         data = letters.encode(kind, number, payload, len(descriptors))
-        if self._is_shut:
+        if self.is_shut:
             return False
         if self._unsent > MOST_UNSENT:
             reason = f"{self._unsent} bytes are unsent: it does not read"
@@ -170,7 +180,7 @@ class Post:
             self._sock.close()
 
     def _shut(self) -> None:
-        self._is_shut = True
+        self.is_shut = True
         for _, descriptors, _ in self._outbox:
             close_all(descriptors)
         self._outbox.clear()

@@ -9,3 +9,8 @@ def adopt(descriptor: int, family: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM, protocol, fileno=descriptor)
     sock.setblocking(False)
     return sock
+
+
+def adopt_pair_end(descriptor: int) -> socket.socket:
+    """Wrap one end of a pair of ours."""
+    return socket.socket(fileno=descriptor)

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import select
-import socket
 import ssl
 import sys
 from collections.abc import Callable, Coroutine
@@ -23,7 +22,7 @@ from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
 from prefork.wire.outlet import Outlet
-from prefork.worker import bounds, credentials, heartbeat, witness
+from prefork.worker import bounds, credentials, heartbeat, member, witness
 from prefork.worker.access_log import open_access_log
 from prefork.worker.code import Code
 from prefork.worker.heartbeat import Bystander, Heartbeat
@@ -31,6 +30,7 @@ from prefork.worker.hooks import Hook, WorkerInfo
 from prefork.worker.intake import Intake
 from prefork.worker.lifespan import Lifespan
 from prefork.worker.link import Link
+from prefork.worker.member import Identity, Member
 from prefork.worker.server import Server
 from prefork.worker.witness import Witness
 
@@ -61,6 +61,7 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
     line = birth.estate.board.line(birth.line)
     outlet = Outlet(birth.estate.output, f"w{birth.slot}")
     outlet.open()
+    me = _become_member(birth)
     witness.listen(birth.inquiry)
     seen = Witness()
     try:
@@ -77,7 +78,7 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
         report(channel, "startup", error)
         return ExitCode.APP_START
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(Worker(birth, channel, code, seen, tls).live())
+        return runner.run(Worker(birth, channel, code, seen, tls).live(me))
 
 
 class Worker:
@@ -95,10 +96,11 @@ class Worker:
         self._seen = seen
         self._tls = tls
 
-    async def live(self) -> int:
+    async def live(self, member: Member) -> int:
         """Start up, serve, drain, shut down."""
         loop = self._seen.loop = asyncio.get_running_loop()
         link = Link(self._channel, loop)
+        member.attach(loop, link)
         lifespan = Lifespan(self._code.application)
         try:
             await lifespan.startup()
@@ -114,14 +116,20 @@ class Worker:
             if link.stop_by is None:  # so we are admitted
                 intake.accept_from(self._birth.listeners)
         await self._call(self._code.pre_stop, link)
+        code = await self._leave(server, intake, link)
+        code = await _shut_down(lifespan, link, code)
+        await self._call(self._code.worker_exit, link)
+        await member.finish(link.stop_by)
+        self._finish(server, link.stop_by - loop.time())
+        return code
+
+    async def _leave(self, server: Server, intake: Intake, link: Link) -> int:
+        """Take nothing more, and finish what there is."""
         intake.stop()
         link.say(LeftRotation())
         server.start_drain(intake.hand_back() if link.hands_back else None)
-        code = await _drain(server, link, loop)
+        code = await _drain(server, link, asyncio.get_running_loop())
         server.leave(FLUSH)
-        code = await _shut_down(lifespan, link, code)
-        await self._call(self._code.worker_exit, link)
-        self._finish(server, link.stop_by - loop.time())
         return code
 
     def _finish(self, server: Server, seconds: float) -> None:
@@ -223,22 +231,11 @@ def _encodable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def wait_for_adoption(middle: int) -> None:
-    """Wait until the intermediate parent has exited, and the primary is our parent."""
-    try:
-        handle = os.pidfd_open(middle)
-    except ProcessLookupError:
-        return  # reaped already
-    except (AttributeError, OSError):  # an old kernel, or a sandbox
-        while os.getppid() == middle:
-            os.sched_yield()
-        return
-    select.select([handle], [], [])  # readable only after its children were given away
-    os.close(handle)
-
-
-def unix_socket(descriptor: int) -> socket.socket:
-    return socket.socket(fileno=descriptor)
+def _become_member(birth: WorkerBirth) -> Member:
+    """Be a worker that its application knows; what a template imported has given it handlers."""
+    it = member.current = member.current or Member()
+    it.be(Identity(birth.id, birth.slot, birth.generation))
+    return it
 
 
 def _reseed() -> None:

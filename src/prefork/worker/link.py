@@ -3,11 +3,16 @@
 import asyncio
 import os
 import signal
+import socket
+from collections.abc import Callable
 
 from prefork import log
 from prefork.errors import RemoteError
+from prefork.wire import stream
 from prefork.wire.channel import Channel
-from prefork.wire.messages import Admit, Leaving, Message, Stop
+from prefork.wire.messages import Admit, Introduce, Lead, Leaving, Message, Stop, Want
+
+ASK_AGAIN = 1.0  # seconds after which a line is asked for whose end no descriptor was free for
 
 
 class Link:
@@ -21,6 +26,8 @@ class Link:
         self.stop_by: float | None = None  # the loop's time; None: not told to stop
         self.hands_back = False  # others take over what we have nothing to finish on
         self.told: asyncio.Future[None] = loop.create_future()  # done at each order, then made anew
+        self.leads = asyncio.Event()  # set once this worker is the leader
+        self.lines: dict[str, Callable[[socket.socket], None]] = {}  # by kind: who takes its end
         loop.add_reader(channel, self._hear)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave)
@@ -44,26 +51,45 @@ class Link:
     def _hear(self) -> None:
         for message in self._channel.receive():
             match message:
-                case Admit():
-                    pass  # being told is all
-                case Stop(grace, hands_back):
-                    self.stop_by = self._loop.time() + grace
-                    self.hands_back = hands_back
+                case Lead():
+                    self.leads.set()
+                case Introduce(kind):
+                    self._introduce(kind)
+                case Admit() | Stop():
+                    self._obey(message)
                 case _:
                     raise RemoteError(f"the primary sent {message}")
-            if not self.told.done():
-                self.told.set_result(None)
         if self._channel.is_ended:
             log.error("primary_died")
             os.killpg(0, signal.SIGKILL)
 
-    def _leave(self) -> None:
-        """A signal: the primary's, whose order is then waiting in the channel, or a stranger's."""
-        self._hear()
+    def _obey(self, order: Admit | Stop) -> None:
+        if isinstance(order, Stop):
+            self.stop_by = self._loop.time() + order.grace
+            self.hands_back = order.hands_back
+        if not self.told.done():  # of an admission, being told is all
+            self.told.set_result(None)
+
+    def _introduce(self, kind: str) -> None:
+        try:
+            [descriptor] = self._channel.claim(1)
+        except OSError as error:
+            log.error("line_lost", kind=kind, reason=error.strerror, effect="it is asked for again")
+            self._loop.call_later(ASK_AGAIN, self.say, Want(kind))
+            return
+        self.lines[kind](stream.adopt_pair_end(descriptor))
+
+    def leave(self) -> None:
+        """Ask to be told to stop, unless that was asked or told before."""
         if self.stop_by is None and not self._is_leaving:
             self._is_leaving = True
             if self._is_ready:
                 self.say(Leaving())
+
+    def _leave(self) -> None:
+        """A signal: the primary's, whose order is then waiting in the channel, or a stranger's."""
+        self._hear()
+        self.leave()
 
     async def until_told(self, *others: "asyncio.Future[None]", by: float | None = None) -> None:
         """Wait for the next order, one of *others*, or the loop's time *by*."""

@@ -21,8 +21,9 @@ from prefork.wire.estate import TemplateBirth, WorkerBirth
 from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import Declined, Forked, Ready, SpawnWorker, Stop
 from prefork.wire.outlet import Outlet
-from prefork.worker import credentials, entry, remains
+from prefork.worker import credentials, entry, member, remains
 from prefork.worker.code import Code
+from prefork.worker.member import Member
 
 _PID_BYTES = 8
 
@@ -34,6 +35,7 @@ def main(birth: TemplateBirth) -> int:
     setproctitle(f"prefork: template g{birth.generation} [{settings.app}]")
     channel = Channel(birth.channel)
     Outlet(birth.estate.output, f"t{birth.generation}").open()
+    member.current = Member()  # for the application's import: it is no worker's yet
     code, before = None, remains.open_descriptors()
     try:
         tls = credentials.context(settings)
@@ -146,7 +148,7 @@ class Template:
         os.setpgid(0, 0)
         files = self._code.files if self._code else ()
         close_others([*given, *self._birth.estate.kept, *files])
-        entry.wait_for_adoption(middle)
+        lineage.wait_for_adoption(middle)
         return entry.main(self._worker_birth(order, given), self._code, self._tls)
 
     def _worker_birth(self, order: SpawnWorker, given: list[int]) -> WorkerBirth:
@@ -159,8 +161,8 @@ class Template:
             order.slot,
             self._birth.generation,
             order.line,
-            entry.unix_socket(channel),
-            entry.unix_socket(handover),
+            stream.adopt_pair_end(channel),
+            stream.adopt_pair_end(handover),
             tuple(map(stream.adopt, listeners, families)),
             Respondent(asked, answering),
         )

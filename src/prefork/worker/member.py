@@ -1,0 +1,180 @@
+"""This worker, as the application sees it: `cluster.worker`."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from prefork.wire.descriptors import Descriptor
+from prefork.worker.correspondence import Correspondence
+from prefork.worker.link import Link
+from prefork.worker.mailbox import LINE
+
+UNBORN = (
+    "no worker lives yet: the application is imported once for all of them; "
+    "do this in the lifespan's startup, in a request, or later"
+)
+T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which worker it is: ids are never used again, slots are."""
+
+    id: int
+    slot: int
+    generation: int
+
+
+class Member:
+    """One worker of the cluster, from within.
+
+    It is there before the worker lives: a template imports the application once for all workers,
+    and handlers may be registered then.
+    """
+
+    def __init__(self, identity: Identity | None = None) -> None:
+        self._identity = identity
+        self._letters = Correspondence()
+        self._link: Link | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def be(self, identity: Identity) -> None:
+        """Be this worker, from now on."""
+        self._identity = identity
+
+    def attach(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
+        """Live in *loop*, which runs on this thread."""
+        self._loop, self._link = loop, link
+        link.lines[LINE] = self._letters.mailbox.open
+        self._letters.mailbox.attach(loop, link.say)
+
+    async def finish(self, by: float) -> None:
+        """Let handlers end, and what was sent arrive, at most until the loop's time *by*."""
+        await self._letters.finish(by)
+
+    # -- who it is -----------------------------------------------------------
+
+    @property
+    def id(self) -> int:
+        """From 1, and never used again."""
+        return self._self.id
+
+    @property
+    def slot(self) -> int:
+        """From 0; that of a worker that has gone is its successor's."""
+        return self._self.slot
+
+    @property
+    def generation(self) -> int:
+        """How many times the code had been loaded anew, from 1."""
+        return self._self.generation
+
+    @property
+    def pid(self) -> int:
+        return os.getpid()
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this worker is the one of all that leads; from any thread."""
+        link = self._link
+        return link is not None and link.leads.is_set() and link.stop_by is None
+
+    @property
+    def _self(self) -> Identity:
+        if self._identity is None:
+            raise RuntimeError(UNBORN)
+        return self._identity
+
+    # -- messages ------------------------------------------------------------
+
+    def on_message(self, function: Function) -> Function:
+        """Have *function* called with each message of the primary's, in order; a decorator.
+
+        With a second parameter it gets the descriptors too, and has to close them. It may be async.
+        It is called in the worker's event loop. Raises TypeError.
+        """
+        self._letters.on_message(function)
+        return function
+
+    def on_request(self, function: Function) -> Function:
+        """Have *function* return the answer to each request of the primary's; a decorator.
+
+        Raises TypeError, and ValueError where there is one already.
+        """
+        self._letters.on_request(function)
+        return function
+
+    def send(self, message: object, fds: Sequence[Descriptor] = ()) -> bool:
+        """Send a message to the primary, with descriptors, which stay the caller's.
+
+        False: the line is over, or much is unsent: `await drain()` before you send more. From
+        another thread than the loop's True says that it is queued. Raises TypeError and ValueError
+        for what can't be sent, and OSError for descriptors that are not open.
+        """
+        if self._identity is None:
+            raise RuntimeError(UNBORN)
+        return self._letters.send(message, fds)
+
+    async def request(
+        self,
+        message: object,
+        timeout: float,  # noqa: ASYNC109 - as the primary has it, which has no event loop
+        fds: Sequence[Descriptor] = (),
+    ) -> Any:
+        """Ask the primary; return its answer. *timeout*: seconds.
+
+        Raises TimeoutError, RequestError where there is no answer, and as `send` does.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._letters.request(message, fds)
+        except TimeoutError:
+            raise TimeoutError(f"the primary did not answer within {timeout} s") from None
+
+    async def drain(self) -> None:
+        """Wait until there is room for more messages."""
+        await self._letters.mailbox.drain()
+
+    # -- life ----------------------------------------------------------------
+
+    async def disconnect(self) -> None:
+        """Leave the cluster: ask the primary to be stopped, and wait until it says so.
+
+        The worker then finishes what it has, and exits.
+        """
+        link = self._linked
+        link.leave()
+        while link.stop_by is None:
+            await link.until_told()
+
+    async def leader(self) -> None:
+        """Wait until this worker leads."""
+        await self._linked.leads.wait()
+
+    def call(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
+        """Run a coroutine in the worker's event loop, from another thread; return its result.
+
+        Raises what it raises, and TimeoutError after *timeout* seconds: it is cancelled then.
+        """
+        if self._loop is None or threading.get_ident() == self._letters.mailbox.thread:
+            coroutine.close()
+            raise RuntimeError("only threads of a worker that serves can wait for its event loop")
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    @property
+    def _linked(self) -> Link:
+        if self._link is None:
+            raise RuntimeError("this worker's event loop does not run yet")
+        return self._link
+
+
+current: Member | None = None  # of this process, where it is a worker's, or a template's
