@@ -21,6 +21,7 @@ from prefork.primary.kernel import Kernel
 from prefork.primary.loop import Clock
 from prefork.primary.nursery import Nursery
 from prefork.primary.oom import OutOfMemory
+from prefork.primary.posts import Posts
 from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
 from prefork.primary.watchdog import Watchdog
@@ -61,6 +62,8 @@ class PosixHost:
         self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
         self._oom = OutOfMemory()
         self._talk = Conversation(self.children, selector, self._heed, self._bury)
+        self.posts = Posts(self.children, selector, self._talk.say)
+        self.clocks.append(self.posts)
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     @property
@@ -192,6 +195,8 @@ class PosixHost:
                 self._acceptor.resume(now)
             case Online():
                 pass  # of interest to observers alone
+            case Want("post"):
+                return self.posts.want(child, now)
             case Want() | Listen() | Unlisten():
                 return [mail.blame(child, f"said {type(message).__name__}")]
         return []
@@ -220,6 +225,7 @@ class PosixHost:
 
     def _bury(self, child: Child, status: int, now: float, reason: str = "") -> Iterator[Fact]:
         self.watchdog.forget(child)
+        self.posts.bury(child)
         uncounted = self._acceptor.bury(child, now)
         if status == -signal.SIGKILL and not child.reason and self._oom.has_struck():
             child.reason = "the kernel killed it, as memory ran out"

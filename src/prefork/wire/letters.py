@@ -1,6 +1,7 @@
 """Letters: what a user's code says to another process, as it looks in a stream of bytes."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from struct import Struct
@@ -48,6 +49,16 @@ def encode(kind: int, number: int, payload: bytes, descriptors: int = 0) -> byte
     if descriptors > MAX_DESCRIPTORS:
         raise ValueError(f"a message takes {MAX_DESCRIPTORS} descriptors along, not {descriptors}")
     return _HEAD.pack(VERSION, kind, number, descriptors, len(payload)) + payload
+
+
+def give_all(read: list[Letter], take: Callable[[Letter], None]) -> None:
+    """Give each to *take*, which owns it from then on; where that raises, the rest is closed."""
+    for number, letter in enumerate(read, 1):
+        try:
+            take(letter)
+        except BaseException:
+            close_all(each for rest in read[number:] for each in rest.descriptors)
+            raise
 
 
 class Sorter:

@@ -77,6 +77,7 @@ class Post:
         self._losses = Complaint("messages_lost")
         self._peer = peer
         self.is_shut = False  # what is sent arrives nowhere
+        self.is_closed = False  # by us
         self.is_ended = False  # the other end is closed, and all it said was read
         if sock is not None:
             self.connect(sock)
@@ -93,6 +94,10 @@ class Post:
     def has_room(self) -> bool:
         """Whether more may come: it is open, and not too much is unsent."""
         return not self.is_shut and self._unsent <= BACKLOG
+
+    @property
+    def is_connected(self) -> bool:
+        return self._sock is not None
 
     @property
     def has_unsent(self) -> bool:
@@ -156,7 +161,7 @@ class Post:
 
     def receive(self) -> list[Letter]:
         """Read once, at most READ bytes. Raises RemoteError on what is no letter."""
-        if self._sock is None or self.is_ended:
+        if self._sock is None or self.is_ended or self.is_closed:
             return []
         try:
             data, descriptors, is_cut = channel.read(self._sock, READ)
@@ -174,6 +179,7 @@ class Post:
 
     def close(self) -> None:
         """Close the line; what is unsent is dropped."""
+        self.is_closed = True
         self._shut()
         self._sorter.close()
         if self._sock is not None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from prefork import log
 from prefork.errors import RemoteError
 from prefork.wire.descriptors import Descriptor, close_all, duplicates
-from prefork.wire.letters import Kind, Letter
+from prefork.wire.letters import Kind, Letter, give_all
 from prefork.wire.messages import Message, Want
 from prefork.wire.post import Post
 
@@ -22,7 +22,7 @@ class Reader(Protocol):
     """Whom letters are for."""
 
     def take(self, letter: Letter) -> None:
-        """Raises RemoteError for one that nobody must send."""
+        """Own it. Raises RemoteError for one that nobody must send."""
 
     def end(self) -> None:
         """Hear that no letter will come, nor any that is sent arrive."""
@@ -172,8 +172,7 @@ class Mailbox:
 
     def _hear(self) -> None:
         try:
-            for letter in self._post.receive():
-                self._reader.take(letter)
+            give_all(self._post.receive(), self._reader.take)
         except RemoteError as error:
             log.error("primary_misbehaved", reason=str(error), effect="no more messages")
             self.close()
