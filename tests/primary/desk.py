@@ -21,10 +21,10 @@ LOOPBACK = TcpAddress("127.0.0.1", 0)
 class Desk:
     def __init__(self, policy: str, *addresses: Bind, most: int = 0) -> None:
         scheme = SCHEMES[policy]
-        self.board = Board(16)
+        self.board = Board(96)
         self.selector = selectors.DefaultSelector()
         self.listeners = Listeners(addresses or [LOOPBACK], 512, scheme.accepts)
-        policy_of = scheme.policy()
+        policy_of = scheme.policy
         self.acceptor = Acceptor(self.listeners, policy_of, self.board, self.selector, most)
         self.children: list[Child] = []
         self.clients: list[socket.socket] = []
