@@ -38,9 +38,18 @@ class Acceptor:
 
     # -- members -------------------------------------------------------------
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is listened on any more, nor will be."""
+        return self.dispatch.is_closed
+
     def listeners_of(self, slot: int, now: float) -> list[Listener]:
         """Give what a worker of the slot is to accept from, once it has joined. Raises OSError."""
         return self._own(slot, self._declared, now)
+
+    def own(self, child: Child, address: int, now: float) -> list[Listener]:
+        """Give what a worker that serves the address is to accept from itself. Raises OSError."""
+        return self._own(child.slot or 0, {address}, now)
 
     def join(self, child: Child, now: float) -> None:
         """Put a worker that is ready into rotation, or one that was suspended back."""
@@ -53,17 +62,12 @@ class Acceptor:
         """Whether the worker serves the address, or will as soon as it is in rotation."""
         return self._crew.serves(child.id, address)
 
-    def listen(self, child: Child, address: int, now: float) -> list[Listener]:
-        """Have a worker serve one more address, at once or as soon as it is in rotation.
-
-        Returns what it is to accept from itself. Raises OSError.
-        """
-        own = self._own(child.slot or 0, {address}, now)
+    def listen(self, child: Child, address: int, now: float) -> None:
+        """Have a worker serve one more address, at once or as soon as it is in rotation."""
         recipient = self._crew.enter(child)
         self._crew.listen(recipient, address)
         self.dispatch.mind(recipient, now)
         self.dispatch.resume(now)
-        return own
 
     def unlisten(self, child: Child, address: int, now: float) -> None:
         """Give the worker nothing more of that address. What it was given it takes, or hands back.

@@ -1,7 +1,6 @@
 """How a listening socket is made: where it is bound, and with which options."""
 
 import errno
-import ipaddress
 import os
 import socket
 from dataclasses import dataclass
@@ -89,10 +88,11 @@ def require_number(host: str) -> str:
     if host == "localhost":
         return "127.0.0.1"  # RFC 6761 6.3
     try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
+        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except (OSError, ValueError):
         reason = os.strerror(errno.EADDRNOTAVAIL)
         raise OSError(errno.EADDRNOTAVAIL, reason) from None
+    return host
 
 
 def _resolve(host: str, port: int) -> tuple[int, tuple[object, ...]]:

@@ -186,10 +186,8 @@ class Dispatch:
         """
         served = self._crew.served()
         self._queues.steer(served)
-        self._queues.take(
-            {each: slots for each, slots in served.items() if each not in self._lobby}
-        )
-        is_short = any(each in served for each in self._lobby)
+        short = {each for each in self._lobby if each in served}
+        self._queues.take({each: slots for each, slots in served.items() if each not in short})
         self._own_line[Field.WAITING] = bool(short)
         if short:
             self.check_by(self._now + LOOK_AGAIN)
