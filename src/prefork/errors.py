@@ -76,3 +76,7 @@ class TransitionError(PreforkError):
 
     def __init__(self, process: int, step: str, phase: str) -> None:
         super().__init__(f"process {process}: {step} while {phase}")
+
+
+class BusError(PreforkError):
+    """A message could not be given to the bus: the hub or the broker has not taken it."""

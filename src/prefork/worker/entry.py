@@ -22,7 +22,7 @@ from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
 from prefork.wire.outlet import Outlet
-from prefork.worker import bounds, credentials, heartbeat, member, witness
+from prefork.worker import bounds, broadcast, credentials, heartbeat, member, witness
 from prefork.worker.access_log import open_access_log
 from prefork.worker.code import Code
 from prefork.worker.heartbeat import Bystander, Heartbeat
@@ -101,6 +101,7 @@ class Worker:
         loop = self._seen.loop = asyncio.get_running_loop()
         link = Link(self._channel, loop)
         member.attach(loop, link)
+        broadcast.join(self._birth.estate.member(self._birth.id), link)
         lifespan = Lifespan(self._code.application)
         try:
             await lifespan.startup()
@@ -120,6 +121,7 @@ class Worker:
         code = await _shut_down(lifespan, link, code)
         await self._call(self._code.worker_exit, link)
         await member.finish(link.stop_by)
+        await broadcast.leave(link.stop_by)
         self._finish(server, link.stop_by - loop.time())
         return code
 

@@ -1,0 +1,1 @@
+"""What carries the bus: the hub of this instance, Redis, or NATS."""

@@ -1,0 +1,42 @@
+"""How a worker comes to the bus: by a line that its primary lays, or by itself to a broker."""
+
+import asyncio
+
+from prefork import log
+from prefork.bus import client
+from prefork.bus.client import Surroundings
+from prefork.bus.engine import Engine, Identity, Receiver
+from prefork.bus.engines.local import Local, Take
+from prefork.wire.messages import Want
+from prefork.worker.link import Link
+from prefork.worker.tracebacks import headline, own_traceback
+
+LINE = "hub"  # of `messages.LINES`
+
+
+def join(name: str, link: Link) -> None:
+    """Let this worker have its bus, once somebody asks for it. *name*: the worker's on the bus."""
+
+    def want(take: Take) -> None:
+        link.lines[LINE] = take
+        link.say(Want(LINE))
+
+    def make(identity: Identity, receiver: Receiver) -> Engine:
+        return Local(identity, receiver, want)
+
+    client.settle(Surroundings(make, name, _report))
+
+
+async def leave(by: float) -> None:
+    """Take leave of it, at most until the loop's time *by*."""
+    try:
+        async with asyncio.timeout_at(by):
+            await client.leave()
+    except TimeoutError:
+        log.warning("bus_left_abruptly", reason="the broker did not answer by the deadline")
+
+
+def _report(topic: str, error: BaseException) -> None:
+    log.error(
+        "bus_handler_failed", topic=topic, reason=headline(error), detail=own_traceback(error)
+    )

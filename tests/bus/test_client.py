@@ -1,0 +1,174 @@
+"""A member of the bus, whatever carries it: what it drops, and what it does for its code."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from prefork import log
+from prefork.bus import client, inquiry
+from prefork.bus.client import Bus
+from prefork.bus.engine import Engine, Identity, Receiver
+from prefork.bus.envelope import Frame, Kind
+from prefork.errors import BusError
+from prefork.wire import post
+
+
+class Recorder:
+    """An engine that keeps what it is given; *refuses*: it takes nothing."""
+
+    def __init__(self, identity: Identity, receiver: Receiver) -> None:
+        self.identity = identity
+        self.receiver = receiver
+        self.refuses = False
+        self.said: list[tuple[str, bytes]] = []
+
+    async def subscribe(self, channel: bytes) -> None:
+        self._take("subscribe", channel)
+
+    def unsubscribe(self, channel: bytes) -> None:
+        self._take("unsubscribe", channel)
+
+    async def publish(self, channel: bytes, payload: bytes) -> None:
+        self._take(f"publish {payload!r}", channel)
+
+    async def ask(self, channel: bytes, payload: bytes) -> list[str]:
+        self._take(f"ask {payload!r}", channel)
+        return []
+
+    async def close(self) -> None:
+        self.said.append(("close", b""))
+
+    def _take(self, verb: str, channel: bytes) -> None:
+        if self.refuses and verb != "unsubscribe":
+            raise BusError("nobody there")
+        self.said.append((verb, channel))
+
+
+def alone(scenario: Callable[[Bus, Recorder], Awaitable[None]]) -> None:
+    async def run() -> None:
+        made: list[Recorder] = []
+        reports: list[tuple[str, BaseException]] = []
+
+        def make(identity: Identity, receiver: Receiver) -> Engine:
+            made.append(Recorder(identity, receiver))
+            return made[0]
+
+        await scenario(Bus("shop/1", make, lambda *said: reports.append(said)), made[0])
+
+    asyncio.run(run())
+
+
+def frame(sender: int, number: int, payload: bytes = b"\x01", topic: bytes = b"a") -> Frame:
+    return Frame(Kind.PUBLISH, sender, number, client.MESSAGES + topic, payload)
+
+
+def test_what_is_said_twice_is_heard_once() -> None:
+    async def scenario(bus: Bus, _: Recorder) -> None:
+        async with bus.subscribe("a") as subscription:
+            for sender, number in ((7, 1), (7, 2), (7, 2), (7, 1), (8, 1), (7, 3)):
+                bus.deliver(frame(sender, number, post.encode([sender, number])))
+            await subscription.end()
+            heard = [message async for message in subscription]
+            assert heard == [[7, 1], [7, 2], [8, 1], [7, 3]]
+
+    alone(scenario)
+
+
+def test_only_so_many_senders_are_remembered() -> None:
+    async def scenario(bus: Bus, _: Recorder) -> None:
+        for sender in range(1, client.MOST_SENDERS + 10):
+            bus.deliver(frame(sender, 1))
+        assert len(bus._seen) == client.MOST_SENDERS
+
+    alone(scenario)
+
+
+def test_the_first_subscriber_of_a_topic_subscribes_and_the_last_unsubscribes() -> None:
+    async def scenario(bus: Bus, engine: Recorder) -> None:
+        one, two = await bus.subscribe("a"), await bus.subscribe("a")
+        engine.said.clear()
+        await one.end()
+        await one.end()
+        assert engine.said == []
+        await two.end()
+        assert engine.said == [("unsubscribe", b"prefork:a")]
+
+    alone(scenario)
+
+
+def test_who_could_not_subscribe_is_told_and_leaves_nothing() -> None:
+    async def scenario(bus: Bus, engine: Recorder) -> None:
+        engine.refuses = True
+        with pytest.raises(BusError, match="nobody there"):
+            async with bus.subscribe("a"):
+                pass
+        engine.refuses = False
+        assert (bus._subscriptions, engine.said) == ({}, [("unsubscribe", b"prefork:a")])
+        async with bus.subscribe("a"):
+            assert engine.said[1:] == [("subscribe", b"prefork:a")]
+
+    alone(scenario)
+
+
+def test_a_callback_waits_for_a_broker_that_is_not_there_yet() -> None:
+    async def scenario(bus: Bus, engine: Recorder) -> None:
+        engine.refuses = True
+        heard = asyncio.get_running_loop().create_future()
+        subscription = bus.subscribe("a", heard.set_result)
+        await asyncio.sleep(0)
+        bus.deliver(frame(7, 1, post.encode("hello")))
+        assert await heard == "hello"
+        engine.refuses = False
+        await subscription.end()
+
+    alone(scenario)
+
+
+def test_garbage_is_told_and_what_follows_arrives(capfd: pytest.CaptureFixture[str]) -> None:
+    async def scenario(bus: Bus, engine: Recorder) -> None:
+        await bus.respond("a", lambda question: question)
+        async with bus.subscribe("a") as subscription:
+            bus.deliver(frame(7, 1, b"\xc1"))
+            bus.deliver(frame(7, 2, post.encode("hello")))
+            assert await anext(subscription) == "hello"
+        answers = client.ANSWERS + b"%016x" % engine.identity.sender
+        for number, channel in enumerate((client.REQUESTS + b"a", answers)):
+            bus.deliver(Frame(Kind.PUBLISH, 8, number + 1, channel, b"\xc1"))
+
+    log.configure("info", "json")
+    alone(scenario)
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [each["event"] for each in told] == ["bus_garbage"] * 2  # a complaint comes once
+    assert "not a value" in told[0]["reason"]
+
+
+def test_only_so_many_requests_are_answered_at_a_time(capfd: pytest.CaptureFixture[str]) -> None:
+    async def scenario(bus: Bus, _: Recorder) -> None:
+        never = asyncio.get_running_loop().create_future()
+        await bus.respond("a", lambda _: never)
+        question = inquiry.question(1, post.encode("?"))
+        for number in range(client.MOST_ANSWERING + 1):
+            bus.deliver(Frame(Kind.ASK, 7, number + 1, client.REQUESTS + b"a", question))
+        assert len(bus._answering) == client.MOST_ANSWERING
+        await bus.close()
+
+    log.configure("info", "text")
+    alone(scenario)
+    assert "bus_requests_dropped" in capfd.readouterr().err
+
+
+def test_an_answer_that_comes_too_late_is_nobodys() -> None:
+    async def scenario(bus: Bus, engine: Recorder) -> None:
+        await bus.request_all("a", "?", 1)
+        late = inquiry.answer(1, "shop/2", post.encode("late"))
+        channel = client.ANSWERS + b"%016x" % engine.identity.sender
+        bus.deliver(Frame(Kind.PUBLISH, 7, 1, channel, late))
+
+    alone(scenario)
+
+
+def test_outside_of_a_worker_there_is_no_bus() -> None:
+    with pytest.raises(BusError, match="only in a worker"):
+        client.of_this_worker()

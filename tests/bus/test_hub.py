@@ -1,0 +1,159 @@
+"""The hub as a process, over real lines: it serves whatever a worker does, or does not."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from tests.support import processes
+from tests.support.hub import Hub
+
+from prefork.bus import envelope
+from prefork.bus.envelope import Frame, Gatherer, Kind
+from prefork.bus.routing import MOST_QUEUED
+from prefork.wire.messages import Leaving
+
+CHAT = b"chat"
+KILOBYTE, MEGABYTE = 1 << 10, 1 << 20
+
+
+class Worker:
+    """A worker at its line, without an event loop; welcome once it is made."""
+
+    def __init__(self, hub: Hub, name: str, *channels: bytes) -> None:
+        self._sock = hub.attach(name)
+        self._sock.settimeout(20)
+        self._gatherer = Gatherer()
+        self._number = 0
+        self._heard: list[Frame] = []
+        self._name = int.from_bytes(name.encode())
+        for channel in channels:
+            self.say(Kind.SUBSCRIBE, channel)
+        self.say(Kind.HELLO)
+        self.hear(Kind.HELLO)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def say(self, kind: Kind, channel: bytes = b"", payload: bytes = b"") -> int:
+        self._number += 1
+        self.send(envelope.encode(kind, self._name, self._number, channel, payload))
+        return self._number
+
+    def send(self, data: bytes) -> None:
+        self._sock.sendall(data)
+
+    def publish(self, payload: bytes) -> None:
+        """Publish, and wait until it is acknowledged."""
+        number = self.say(Kind.PUBLISH, CHAT, payload)
+        while self.hear(Kind.ACK).number < number:
+            continue
+
+    def hear(self, kind: Kind) -> Frame:
+        """Return the next frame of this kind."""
+        while True:
+            found = next((each for each in self._heard if each.kind == kind), None)
+            if found is not None:
+                self._heard.remove(found)
+                return found
+            data = self._sock.recv(MEGABYTE)
+            assert data, "the hub has hung up"
+            self._heard += envelope.frames(self._gatherer.feed(data))
+
+    def is_left(self) -> bool:
+        """Whether the hub hangs up."""
+        try:
+            while self._sock.recv(MEGABYTE):
+                continue
+        except ConnectionResetError:
+            return True
+        return True
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as running:
+        yield running
+
+
+def test_a_message_arrives_as_it_was_sent_whatever_its_size(hub: Hub) -> None:
+    one, two = Worker(hub, "one"), Worker(hub, "two", CHAT)
+    for size in (0, 1, KILOBYTE, MEGABYTE, 16 * MEGABYTE):
+        one.say(Kind.PUBLISH, CHAT, bytes(size))
+        assert two.hear(Kind.PUBLISH).payload == bytes(size)
+
+
+def test_a_worker_that_never_reads_costs_the_others_nothing_and_the_hub_no_memory(
+    hub: Hub,
+) -> None:
+    one, two, stuck = (Worker(hub, name, CHAT) for name in ("one", "two", "stuck"))
+    message = bytes(64 * KILOBYTE)
+    for turn in range(3 * MOST_QUEUED // len(message)):
+        if turn == 2 * MOST_QUEUED // len(message):
+            before = processes.own_rss(hub.pid)
+        one.publish(message)
+        assert two.hear(Kind.PUBLISH).payload == message
+    assert processes.own_rss(hub.pid) - before < 8 * MEGABYTE
+    [told] = hub.journal.wait_for("bus_slow_receiver")
+    assert told["name"] == "stuck"
+    assert stuck.hear(Kind.PUBLISH).number < stuck.hear(Kind.MISSED).number
+
+
+def test_a_worker_that_dies_is_gone_for_the_others(hub: Hub) -> None:
+    one, two = Worker(hub, "one", CHAT), Worker(hub, "two", CHAT)
+    two.close()
+    assert one.hear(Kind.GONE).payload == b"two"
+    one.publish(b"alone")
+
+
+def test_garbage_costs_a_worker_its_line_and_nobody_else(hub: Hub) -> None:
+    one, two, three = (Worker(hub, name, CHAT) for name in ("one", "two", "three"))
+    two.send(b"GET / HTTP/1.1\r\nHost: example\r\n\r\n")
+    assert two.is_left()
+    one.publish(b"hello")
+    assert three.hear(Kind.PUBLISH).payload == b"hello"
+    [told] = hub.journal.wait_for("bus_garbage")
+    assert told["name"] == "two"
+
+
+def test_whoever_says_nothing_is_waited_for_a_second_at_the_start_and_never_again() -> None:
+    with Hub() as hub:
+        hub.attach("silent")
+        Worker(hub, "one").publish(b"hello")
+
+
+def test_signals_do_not_end_it_for_workers_may_still_publish(hub: Hub) -> None:
+    one, two = Worker(hub, "one"), Worker(hub, "two", CHAT)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(hub.pid, number)
+    one.publish(b"hello")
+    assert two.hear(Kind.PUBLISH).payload == b"hello"
+
+
+def test_told_to_stop_it_goes_when_the_last_line_has_ended(hub: Hub) -> None:
+    one, two = Worker(hub, "one"), Worker(hub, "two", CHAT)
+    one.publish(b"last words")
+    one.close()
+    two.close()
+    assert hub.stop(grace=20) == 0
+
+
+def test_told_to_stop_it_goes_at_the_deadline_though_somebody_stays(hub: Hub) -> None:
+    Worker(hub, "one")
+    assert hub.stop(grace=0.1) == 0
+
+
+def test_without_its_primary_it_goes(hub: Hub) -> None:
+    with processes.Watch([hub.pid]) as watch:
+        hub._channel.close()
+        assert watch.left(10) == []
+
+
+def test_what_is_no_order_ends_it(hub: Hub) -> None:
+    with processes.Watch([hub.pid]) as watch:
+        hub._channel.send(Leaving())
+        assert watch.left(10) == []
+    assert "the primary sent Leaving" in hub.journal.text
