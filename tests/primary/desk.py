@@ -5,13 +5,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from prefork.core.facts import Fact
 from prefork.core.process import Role
 from prefork.policy.schemes import SCHEMES
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.children import Child
 from prefork.primary.listeners import Listener, Listeners
 from prefork.settings.address import Address, Bind, TcpAddress
-from prefork.wire import channel, handover
+from prefork.wire import channel, descriptors, handover
 from prefork.wire.board import Board, Field
 from prefork.wire.channel import Channel
 
@@ -19,12 +20,16 @@ LOOPBACK = TcpAddress("127.0.0.1", 0)
 
 
 class Desk:
-    def __init__(self, policy: str, *addresses: Bind, most: int = 0) -> None:
+    def __init__(
+        self, policy: str, *addresses: Bind, most: int = 0, is_asked: bool = False
+    ) -> None:
+        """*is_asked*: nothing is listened on before a worker asks for it."""
         scheme = SCHEMES[policy]
-        self.board = Board(16)
+        self.board = Board(96)
         self.selector = selectors.DefaultSelector()
-        self.listeners = Listeners(addresses or [LOOPBACK], 512, scheme.accepts)
-        policy_of = scheme.policy()
+        declared = addresses if is_asked else addresses or [LOOPBACK]
+        self.listeners = Listeners(declared, 512, scheme.accepts)
+        policy_of = scheme.policy
         self.acceptor = Acceptor(self.listeners, policy_of, self.board, self.selector, most)
         self.children: list[Child] = []
         self.clients: list[socket.socket] = []
@@ -70,20 +75,46 @@ class Desk:
 
     def turn(self) -> None:
         """One turn of the primary's loop."""
+        self.facts()
+
+    def facts(self) -> list[Fact]:
+        """Turn once, and tell what came of it."""
+        told: list[Fact] = []
         for key, _ in self.selector.select(0):
-            key.data(self.now)
-        self.acceptor.check(self.now)
+            told += key.data(self.now)
+        return [*told, *self.acceptor.check(self.now)]
 
     def serve(self, child: Child) -> int:
         """Take all that was handed over, and answer each."""
+        return len(self.serve_addresses(child))
+
+    def serve_addresses(self, child: Child) -> list[int]:
+        """Do so, and tell to which address each came."""
         assert child.kept is not None
-        count = 0
+        served: list[int] = []
         while (batch := handover.receive(child.kept)) is not None:
             for descriptor in batch.descriptors:
                 with socket.socket(fileno=descriptor) as connection:
                     connection.send(b"ok")
-                count += 1
-        self.board.line(child.line)[Field.RECEIVED] += count
+                served.append(batch.address)
+        self.board.line(child.line)[Field.RECEIVED] += len(served)
+        return served
+
+    def hand_back(self, child: Child, address: int | None = None) -> int:
+        """Have the worker take what it was handed over, and hand all of it back.
+
+        *address*: to which it says it came; None: to which it did.
+        """
+        assert child.kept is not None
+        count = 0
+        while (batch := handover.receive(child.kept)) is not None:
+            told = batch.address if address is None else address
+            assert handover.send(child.kept, told, batch.descriptors, is_moved=True)
+            descriptors.close_all(batch.descriptors)
+            count += batch.sent
+        line = self.board.line(child.line)
+        line[Field.RECEIVED] += count
+        line[Field.HANDED_BACK] += count
         return count
 
     def holds(self, child: Child, connections: int) -> None:
@@ -129,8 +160,8 @@ def connected(target: Address, origin: str = "") -> socket.socket:
 
 
 @contextmanager
-def desk_of(policy: str, *addresses: Bind, most: int = 0) -> Iterator[Desk]:
-    it = Desk(policy, *addresses, most=most)
+def desk_of(policy: str, *addresses: Bind, most: int = 0, is_asked: bool = False) -> Iterator[Desk]:
+    it = Desk(policy, *addresses, most=most, is_asked=is_asked)
     try:
         yield it
     finally:

@@ -13,7 +13,7 @@ from tests.support.scarcity import used_up
 
 from prefork.policy.ledger import STUCK_AFTER, WINDOW
 from prefork.policy.schemes import Accepts
-from prefork.primary.acceptor import LOOK_AGAIN
+from prefork.primary.dispatch import LOOK_AGAIN
 from prefork.primary.listeners import Listener
 from prefork.settings.address import InheritedAddress
 from prefork.wire import handover
@@ -307,7 +307,7 @@ def test_where_the_system_has_no_room_it_waits_and_says_so_once_a_minute(
         sock.number = number
         full = Listener(sock, 0, Accepts.PRIMARY)
         for _ in range(1000):
-            desk.acceptor.accept(full, desk.now)
+            desk.acceptor.dispatch.accept(full, desk.now)
             assert desk.board.line(0)[Field.WAITING] == 1
             assert desk.acceptor.next_check() is not None
             desk.now += 0.01

@@ -9,8 +9,8 @@ from tests.support.scarcity import used_up
 
 from prefork.core.facts import Misbehaved
 from prefork.policy.ledger import LEGACY, STUCK_AFTER, WINDOW
-from prefork.primary.acceptor import LOOK_AGAIN
 from prefork.primary.children import Child
+from prefork.primary.dispatch import LOOK_AGAIN
 from prefork.wire import descriptors, handover
 from prefork.wire.board import Field
 

@@ -46,7 +46,7 @@ def host() -> Iterator[PosixHost]:
     signals = Signals.__new__(Signals)
     signals._reading, signals._writing = os.pipe()
     with closing(selectors.DefaultSelector()) as selector:
-        acceptor = Acceptor(listeners, scheme.policy(), estate.board, selector)
+        acceptor = Acceptor(listeners, scheme.policy, estate.board, selector)
         yield PosixHost(estate, Aides(estate), signals, selector, acceptor)
         acceptor.close(0.0)
     signals.close()

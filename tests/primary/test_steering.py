@@ -15,7 +15,7 @@ from tests.support.wire import source
 from prefork.policy.ledger import STUCK_AFTER
 from prefork.policy.schemes import Accepts
 from prefork.primary import steering
-from prefork.primary.acceptor import LOOK_OVER
+from prefork.primary.dispatch import LOOK_OVER
 from prefork.primary.listeners import Listener, Listeners
 from prefork.primary.steering import Instruction, program
 from prefork.settings.address import TcpAddress, UnixAddress
@@ -129,7 +129,7 @@ def test_the_kernel_is_told_only_what_is_new() -> None:
     with pair(kernel := Kernel()) as members:
         it = steering.Steering()
         for served in ({0}, {0}, {0, 1}, {1, 0}, {0}):
-            it.steer([members], served)
+            it.steer([members], {0: served})
         assert kernel.told == 3
 
 
@@ -140,11 +140,11 @@ def test_a_kernel_that_refuses_is_told_of_once_and_asked_until_it_obeys(
         it = steering.Steering()
         kernel.refuses = True
         for served in ({0}, {0}, {1}):
-            it.steer([members], served)
+            it.steer([members], {0: served})
         assert capfd.readouterr().err.count("steering_refused") == 1
         kernel.refuses = False
         for _ in range(2):
-            it.steer([members], {1})
+            it.steer([members], {0: {1}})
         assert kernel.told == 3 + 1
 
 

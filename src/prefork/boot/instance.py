@@ -65,7 +65,7 @@ class Instance:
         selector = selectors.DefaultSelector()
         scheme = SCHEMES[estate.settings.policy]
         most = estate.settings.max_connections if scheme.accepts is Accepts.PRIMARY else 0
-        acceptor = Acceptor(listeners, scheme.policy(), estate.board, selector, most)
+        acceptor = Acceptor(listeners, scheme.policy, estate.board, selector, most)
         return PosixHost(estate, self._aides, self._signals, selector, acceptor)
 
     def _answer_on(self, control: NamedSocket) -> ControlServer:

@@ -1,45 +1,99 @@
 """The workers that connections are given to: who is in rotation, who takes them, who does not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 
 from prefork import log
 from prefork.core.facts import Misbehaved
+from prefork.policy.dealing import Policy
 from prefork.policy.ledger import Account
 from prefork.primary import mail
 from prefork.primary.arrivals import Connection
 from prefork.primary.children import Child
-from prefork.primary.listeners import Listener
 from prefork.primary.recipient import Recipient
+from prefork.primary.rota import Rotas
 from prefork.wire.board import Board
 
 
 class Crew:
-    def __init__(self, board: Board) -> None:
+    def __init__(
+        self, board: Board, policy: Callable[[], Policy], addresses: Collection[int]
+    ) -> None:
+        """*addresses*: those that every worker serves, unasked."""
         self._board = board
+        self._rotas = Rotas(policy)
+        self._addresses = addresses
         self._recipients: dict[int, Recipient] = {}  # by id; also those told to stop
         self._serving: dict[int, Account] = {}  # by id, of those in rotation
         self._remains: list[Recipient] = []  # of the dead: what nobody could take back yet
         self._blamed: list[Misbehaved] = []
+        self._now = 0.0
 
     def __iter__(self) -> Iterator[Recipient]:
         return iter(self._recipients.values())
 
-    def __getitem__(self, id: int) -> Recipient:
-        return self._recipients[id]
+    def enter(self, child: Child) -> Recipient:
+        """Give what is known of a worker; before it is in rotation, where it asks to listen."""
+        if child.id not in self._recipients:
+            line = self._board.line(child.line)
+            self._recipients[child.id] = Recipient(child, line, self._addresses)
+        return self._recipients[child.id]
 
-    def join(self, child: Child, queues: Sequence[Listener], now: float) -> Account:
-        """Count a worker as in rotation. *queues*: those that only its slot takes from."""
-        new = Recipient(child, self._board.line(child.line), queues)
-        recipient = self._recipients.setdefault(child.id, new)  # the old one, after a suspension
+    def serves(self, id: int, address: int) -> bool:
+        """Whether the worker serves the address, or will as soon as it is in rotation."""
+        recipient = self._recipients.get(id)
+        return recipient is not None and address in recipient.addresses
+
+    def join(self, recipient: Recipient, now: float) -> None:
+        """Count a worker as in rotation for all that it serves."""
         recipient.look(now)
-        self._recipients[child.id] = recipient
-        self._serving[child.id] = recipient.account
-        return recipient.account
+        self._serving[recipient.child.id] = recipient.account
+        self._rotas.join(recipient.account, recipient.addresses)
 
     def leave(self, id: int) -> Recipient | None:
         """Count it so no more, where it was. What it was given it still takes."""
         self._serving.pop(id, None)
-        return self._recipients.get(id)
+        recipient = self._recipients.get(id)
+        if recipient is not None:
+            self._rotas.leave(id, recipient.addresses)
+        return recipient
+
+    def listen(self, recipient: Recipient, address: int) -> None:
+        """Count it among those that serve the address."""
+        recipient.serve(address)
+        if recipient.child.id in self._serving:
+            self._rotas.join(recipient.account, [address])
+
+    def unlisten(self, recipient: Recipient, address: int) -> None:
+        """Count it so no more. What it was given it still takes."""
+        recipient.addresses.discard(address)
+        self._rotas.leave(recipient.child.id, [address])
+
+    def wanted(self) -> set[int]:
+        """Addresses that every worker serves, and those that one serves or asked for."""
+        return set(self._addresses).union(*(each.addresses for each in self))
+
+    def are_there(self, address: int) -> bool:
+        """Whether anybody is in rotation for the address."""
+        return address in self._rotas
+
+    def give(self, address: int, connections: list[Connection], now: float) -> list[Connection]:
+        """Hand out what came to an address; return what nobody has room for."""
+        self._now = now
+        parcels, rest = self._rotas.deal(address, connections, self._look)
+        for (id, _, _), batch in parcels.items():
+            recipient = self._recipients[id]
+            rest += recipient.send(address, batch, now)
+            if recipient.is_shut:  # or it would be given the same again; its death follows
+                self.blame(recipient)
+        return rest
+
+    def can_wait(self, slot: int, now: float) -> bool:
+        """Whether what was handed back in the slot had better wait for the one that inherits it."""
+        self._now = now
+        return self._rotas.can_wait(slot, self._look)
+
+    def _look(self, account: Account) -> None:
+        self._recipients[account.id].look(self._now)
 
     def relieve(self, id: int, now: float) -> list[Connection]:
         """Give back what it has not taken."""
@@ -84,11 +138,18 @@ class Crew:
             each.look(now)
         return sum(each.load for each in self)
 
-    def served(self) -> set[int]:
-        """Slots whose worker takes what comes to it; where none does, those that have one."""
-        accounts = self._serving.values()
-        taking = {each.slot for each in accounts if each.takes}
-        return taking or {each.slot for each in accounts}
+    def served(self) -> dict[int, set[int]]:
+        """By address: slots whose worker takes what comes to it; where none does, all it has.
+
+        An address for which nobody is in rotation isn't there.
+        """
+        taking: dict[int, set[int]] = {}
+        others: dict[int, set[int]] = {}
+        for id, account in self._serving.items():
+            kind = taking if account.takes else others
+            for address in self._recipients[id].addresses:
+                kind.setdefault(address, set()).add(account.slot)
+        return others | taking
 
     def are_quiet(self, now: float) -> bool:
         """Whether all in rotation would take what comes, and nothing came for a while."""

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from prefork import log
 from prefork.core.facts import Exited, Fact, Forked
 from prefork.core.orders import AskToStop, Spawn, StartTemplate
+from prefork.core.process import Role
 from prefork.core.watch import Watch
 from prefork.primary import mail, reaper
 from prefork.primary.acceptor import Acceptor
@@ -21,6 +22,7 @@ from prefork.primary.kernel import Kernel
 from prefork.primary.loop import Clock
 from prefork.primary.nursery import Nursery
 from prefork.primary.oom import OutOfMemory
+from prefork.primary.openings import Openings
 from prefork.primary.posts import Posts
 from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
@@ -64,6 +66,8 @@ class PosixHost:
         self._talk = Conversation(self.children, selector, self._heed, self._bury)
         self.posts = Posts(self.children, selector, self._talk.say)
         self.clocks.append(self.posts)
+        self.say = self._talk.say
+        self.openings: Openings | None = None  # None: workers serve what was opened at the start
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     @property
@@ -148,6 +152,9 @@ class PosixHost:
         if child := self.children.get(id):
             self._acceptor.join(child, self.now())
 
+    def release_listeners(self) -> None:
+        self._acceptor.release(self.now())
+
     def close_listeners(self) -> None:
         self._acceptor.close(self.now())
 
@@ -197,6 +204,8 @@ class PosixHost:
                 pass  # of interest to observers alone
             case Want("post"):
                 return self.posts.want(child, now)
+            case Listen() | Unlisten() if self.openings and child.role is Role.WORKER:
+                return self.openings.heed(child, message, now)
             case Want() | Listen() | Unlisten():
                 return [mail.blame(child, f"said {type(message).__name__}")]
         return []

@@ -21,11 +21,9 @@ class Lanes:
     def __init__(
         self,
         selector: selectors.BaseSelector,
-        addresses: int,
         take: Callable[[Recipient, float], Iterable[Fact]],
     ) -> None:
         self._selector = selector
-        self._addresses = addresses  # how many there are
         self._take = take  # called when there is something to `receive`
         self._open: dict[int, Recipient] = {}  # by id
         self._buried: set[int] = set()  # ids of those whose worker is dead
@@ -73,7 +71,7 @@ class Lanes:
 
     def _receive_one(self, recipient: Recipient) -> list[Connection] | Misbehaved | None:
         try:
-            return recipient.receive_back(self._addresses)
+            return recipient.receive_back()
         except OSError:
             return None
         except RemoteError as error:

@@ -1,18 +1,17 @@
-"""Listening sockets: bound once, kept for ever."""
+"""Listening sockets: bound once, and kept until nobody can want them any more."""
 
 import errno
-import os
 import socket
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from prefork.errors import AddressError, SettingsError
 from prefork.policy.schemes import Accepts
-from prefork.primary import inherited
-from prefork.settings.address import Address, Bind, InheritedAddress, TcpAddress, UnixAddress
+from prefork.primary import binding
+from prefork.primary.binding import Opening
+from prefork.settings.address import Address, Bind, TcpAddress
 from prefork.wire import named
 
 _REASONS = {
@@ -21,6 +20,8 @@ _REASONS = {
     errno.EPERM: "permission denied",
     errno.EADDRNOTAVAIL: "not an address of this machine",
 }
+
+MOST = 256  # addresses, ever: a hand-over tells its address by one byte
 
 _UNACKED = slice(24, 28)  # of struct tcp_info; tcp(7) doesn't say that a listener's queue is here
 
@@ -68,7 +69,8 @@ class Listener:
 class Listeners:
     """All of them: one for each address, or one for each address and slot.
 
-    Those of slots are made when wanted, and stay: closing one would reset what waits in it.
+    Those of slots are made when wanted, and stay: closing one would reset what waits in it. An
+    address has its number for good: after it is closed connections of it may still be on their way.
     """
 
     def __init__(
@@ -83,40 +85,99 @@ class Listeners:
         *socket_mode*: of the files of Unix sockets; None: what the umask leaves.
         """
         require_balance(accepts, sys.platform)
-        umask = None if socket_mode is None else 0o777 & ~socket_mode
-        self._backlog = backlog
+        self._accepts = accepts
         self._all: list[Listener] = []
+        # Of each address with a socket for each slot, in the order of making: the kernel's.
+        self.groups: list[list[Listener]] = []
+        self._openings: dict[int, Opening] = {}  # by number, of those that are open
+        self._known: dict[int, tuple[int, Address]] = {}  # by number, ever: family, and where
+        wanted = [Opening(each, backlog, mode=socket_mode) for each in addresses]
         # What is inherited comes first: or a number that isn't open could become a socket of ours.
-        order = sorted(enumerate(addresses), key=lambda each: not _is_inherited(each[1]))
+        order = sorted(enumerate(wanted), key=lambda each: not each[1].is_inherited)
         try:
-            for number, address in order:
-                self._all.append(
-                    _listen(address, backlog, number=number, accepts=accepts, umask=umask)
-                )
+            for number, opening in order:
+                self._declare(opening, number)
         except AddressError:
             self.close()
             raise
         self._all.sort(key=lambda each: each.address)
-        self._firsts = tuple(self._all)  # by address
-        # Of each address with a socket for each slot, in the order of making: the kernel's.
-        self.groups = [[each] for each in self._firsts if each.accepts is Accepts.SLOT]
-        self.families = tuple(int(first.sock.family) for first in self._firsts)
-        self.bound = [_bound(first.sock) for first in self._firsts]  # with ports for port 0
+        self.groups.sort(key=lambda group: group[0].address)
 
     def __iter__(self) -> Iterator[Listener]:
         return iter(self._all)
 
-    def of(self, slot: int) -> list[Listener]:
-        """Give what the slot's worker accepts from, made where missing. Raises OSError."""
+    def __contains__(self, number: int) -> bool:
+        """Whether the address is listened on."""
+        return number in self._openings
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """Of the addresses, by number; also of those that are closed."""
+        return tuple(family for _, (family, _) in sorted(self._known.items()))
+
+    @property
+    def bound(self) -> list[Address]:
+        """The addresses by number, with ports for port 0; also those that are closed."""
+        return [address for _, (_, address) in sorted(self._known.items())]
+
+    def open(self, opening: Opening) -> int:
+        """Listen there, unless that is done already. Returns the address's number.
+
+        Raises OSError; with EMFILE where there is no number left.
+        """
+        for number, known in self._openings.items():
+            if known.key == opening.key:
+                return number
+        number = len(self._known)
+        self._enter(opening, number)
+        return number
+
+    def of(self, slot: int, numbers: Collection[int] | None = None) -> list[Listener]:
+        """Give what the slot's worker accepts from at these addresses, or all, made where missing.
+
+        Raises OSError.
+        """
+        numbers = self._openings if numbers is None else numbers
         for group in self.groups:
-            if all(each.slot != slot for each in group):
-                group.append(_join(group[0], slot, self._backlog))
+            first = group[0]
+            if first.address in numbers and all(each.slot != slot for each in group):
+                sock = binding.join(first.sock, self._openings[first.address].backlog)
+                group.append(Listener(sock, first.address, first.accepts, slot))
                 self._all.append(group[-1])
-        return [each for each in self._all if each.is_for(slot)]
+        return [each for each in self._all if each.address in numbers and each.is_for(slot)]
+
+    def drop(self, number: int) -> list[Listener]:
+        """Forget an address, and give what is to be closed now."""
+        dropped = [each for each in self._all if each.address == number]
+        self._all = [each for each in self._all if each.address != number]
+        self.groups = [group for group in self.groups if group[0].address != number]
+        del self._openings[number]
+        return dropped
 
     def close(self) -> None:
         for each in self._all:
             each.close()
+
+    def _declare(self, opening: Opening, number: int) -> None:
+        try:
+            self._enter(opening, number)
+        except OSError as error:
+            reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+            where = opening.address
+            raise AddressError(f"cannot listen on {where}: {reason}; see --bind") from None
+
+    def _enter(self, opening: Opening, number: int) -> None:
+        if number >= MOST:
+            raise OSError(errno.EMFILE, f"{MOST} addresses are the most that there can be")
+        sock = binding.listen(opening, self._accepts)
+        has_slots = self._accepts is Accepts.SLOT and isinstance(opening.address, TcpAddress)
+        accepts = Accepts.ANY if self._accepts is Accepts.SLOT and not has_slots else self._accepts
+        listener = Listener(sock, number, accepts, is_inherited=opening.is_inherited)
+        self._all.append(listener)
+        if has_slots:
+            self.groups.append([listener])
+        self._openings[number] = opening
+        self._known[number] = int(sock.family), binding.bound(sock)
 
 
 def require_balance(accepts: Accepts, platform: str) -> None:
@@ -126,71 +187,3 @@ def require_balance(accepts: Accepts, platform: str) -> None:
             "--policy reuseport needs Linux: this system gives one listener all connections; "
             "take rr or shared"
         )
-
-
-def _bound(sock: socket.socket) -> Address:
-    name = sock.getsockname()
-    if sock.family != socket.AF_UNIX:
-        return TcpAddress(*name[:2])
-    return UnixAddress(os.fsdecode(name).replace("\0", "@"))  # abstract ones begin with a NUL
-
-
-def _is_inherited(address: Bind) -> bool:
-    return isinstance(address, InheritedAddress)
-
-
-def _listen(
-    address: Bind, backlog: int, *, number: int, accepts: Accepts, umask: int | None
-) -> Listener:
-    shared = Accepts.ANY if accepts is Accepts.SLOT else accepts  # where there is but one socket
-    if isinstance(address, InheritedAddress):
-        return Listener(inherited.adopt(address.descriptor), number, shared, is_inherited=True)
-    try:
-        if isinstance(address, UnixAddress):
-            sock: socket.socket = named.listen(Path(address.path), backlog, umask=umask)
-            return Listener(sock, number, shared)
-        return Listener(_listen_tcp(address, backlog, accepts), number, accepts)
-    except OSError as error:
-        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-        raise AddressError(f"cannot listen on {address}: {reason}; see --bind") from None
-
-
-def _listen_tcp(address: TcpAddress, backlog: int, accepts: Accepts) -> socket.socket:
-    found = socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    family, _, _, _, name = found[0]
-    sock = _open(family)
-    try:
-        sock.bind(name)
-        sock.listen(backlog)
-        if accepts is Accepts.SLOT:
-            # Not before: alone with its address it has shown that no other instance has it.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _join(first: Listener, slot: int, backlog: int) -> Listener:
-    """Listen on the same address once more; the kernel spreads connections over both."""
-    sock = _open(first.sock.family)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(first.sock.getsockname())
-        sock.listen(backlog)
-    except OSError:
-        sock.close()
-        raise
-    return Listener(sock, first.address, first.accepts, slot)
-
-
-def _open(family: int) -> socket.socket:
-    # The protocol is named because asyncio switches Nagle off only where it says TCP.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    return sock

@@ -1,13 +1,14 @@
 """The listeners as queues: which of them we take from, and whether somebody comes to the others."""
 
 import selectors
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from prefork.policy.schemes import Accepts
 from prefork.primary.listeners import Listener, Listeners
 from prefork.primary.steering import Steering
 
+Served = Mapping[int, Collection[int]]  # by address: slots whose worker takes what comes to it
 Take = Callable[[Listener, float], tuple[()]]
 Ring = Callable[[float], tuple[()]]
 
@@ -27,7 +28,7 @@ class Queues:
         self._take = take  # called when something waits in a listener that is ours
         self._ring = ring  # called when somebody has come to one that is not
         self._steering = Steering()
-        self._served: Collection[int] | None = None  # slots, or we take from none
+        self._served: Served = {}  # of those addresses that we take from
         self._watched: dict[Listener, bool] = {}  # whether it is ours
         self._has_bell = False
 
@@ -36,23 +37,26 @@ class Queues:
         """Whether each slot's worker has queues of its own."""
         return bool(self._listeners.groups)
 
-    def of_worker(self, slot: int) -> list[Listener]:
-        """Give those that only the slot's worker takes from."""
-        return [each for group in self._listeners.groups for each in group if each.slot == slot]
+    def of_worker(self, slot: int, addresses: Collection[int]) -> list[Listener]:
+        """Give those that only the slot's worker takes from, of the addresses that it serves."""
+        groups = [each for each in self._listeners.groups if each[0].address in addresses]
+        return [each for group in groups for each in group if each.slot == slot]
 
-    def steer(self, served: Collection[int]) -> None:
+    def steer(self, served: Served) -> None:
         """Have the kernel add to those of *served* slots alone; to all where there is none."""
         self._steering.steer(self._listeners.groups, served)
 
-    def take(self, served: Collection[int]) -> None:
-        """Take from those that are nobody's while workers in *served* take from theirs."""
+    def take(self, served: Served) -> None:
+        """Take from those that are nobody's while workers in *served* take from theirs.
+
+        From an address that isn't in there nothing is taken.
+        """
         self._served = served
         self._watch()
 
     def ignore(self) -> None:
         """Take from none."""
-        self._served = None
-        self._watch()
+        self.take({})
 
     def hang_bell(self) -> None:
         """Ring when next somebody comes to a listener that is not ours."""
@@ -76,11 +80,10 @@ class Queues:
         self._watched = wanted
 
     def _wanted(self) -> dict[Listener, bool]:
-        if self._served is None:
-            return {}
-        ours = {each: each.is_ours(self._served) for each in self._listeners}
-        return {
-            each: is_ours
-            for each, is_ours in ours.items()
-            if is_ours or (self._has_bell and each.accepts is Accepts.SLOT)
-        }
+        wanted = {}
+        for each in self._listeners:
+            if (slots := self._served.get(each.address)) is not None:
+                is_ours = each.is_ours(slots)
+                if is_ours or (self._has_bell and each.accepts is Accepts.SLOT):
+                    wanted[each] = is_ours
+        return wanted

@@ -1,7 +1,7 @@
 """A worker as the acceptor sees it: its account, its line of the board, its hand-over."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from prefork.errors import RemoteError
 from prefork.policy.ledger import Account
@@ -19,10 +19,12 @@ _ACCEPTED = int(Field.ACCEPTED)
 
 
 class Recipient:
-    def __init__(self, child: Child, line: Line, queues: Sequence[Listener] = ()) -> None:
-        """*queues*: those that only workers of its slot take from."""
+    def __init__(self, child: Child, line: Line, addresses: Collection[int] = ()) -> None:
+        """*addresses*: the numbers of those that it serves from its beginning."""
         self.child = child
-        self._queues = queues
+        self.addresses = set(addresses)  # that it serves
+        self._ever = set(addresses)  # that it serves, or has served
+        self.queues: Sequence[Listener] = ()  # those that only workers of its slot take from
         self.account = Account(child.id, child.slot or 0)
         self._line = line
         self._kept = child.kept
@@ -46,9 +48,14 @@ class Recipient:
         """
         return self.account.load + self._line[Field.HANDED_BACK] - self._returned
 
+    def serve(self, address: int) -> None:
+        """Count it among those that serve the address, from now on."""
+        self.addresses.add(address)
+        self._ever.add(address)
+
     @property
     def has_queues(self) -> bool:
-        return bool(self._queues)
+        return bool(self.queues)
 
     def look(self, now: float) -> None:
         """Bring the account up to what the worker wrote on the board."""
@@ -62,9 +69,9 @@ class Recipient:
             room=line[_CAPACITY] - connections,
             now=now,
         )
-        if self._queues:
+        if self.queues:
             accepted = line[_ACCEPTED]  # first: what it takes from now on still counts as waiting
-            self.account.observe_queue(sum(each.queued() for each in self._queues), accepted, now)
+            self.account.observe_queue(sum(each.queued() for each in self.queues), accepted, now)
 
     def send(self, address: int, connections: list[Connection], now: float) -> list[Connection]:
         """Hand over what came from one address, all of it new or none; return what had no room."""
@@ -107,18 +114,18 @@ class Recipient:
         assert self._kept is not None
         self._kept.close()
 
-    def receive_back(self, addresses: int) -> list[Connection]:
+    def receive_back(self) -> list[Connection]:
         """Receive one message of what the worker hands back; empty: there is none.
 
-        *addresses*: how many there are. Raises RemoteError where these aren't as many connections
-        as it says, of one of them; OSError where no descriptor is free for all.
+        Raises RemoteError where these aren't as many connections as it says, or of an address that
+        it never served; OSError where no descriptor is free for all.
         """
         batch = handover.receive(self.end, is_scarce=True)
         if batch is None:
             return []
         self._returned += batch.sent
         try:
-            if batch.address < addresses and len(batch.descriptors) == batch.sent > 0:
+            if batch.address in self._ever and len(batch.descriptors) == batch.sent > 0:
                 return self._connections(batch, is_moved=True)
         except OSError:
             pass  # it is no socket

@@ -1,6 +1,6 @@
 """Who is in rotation, and which of them is given a connection."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from prefork.policy.dealing import Look, Policy
@@ -14,6 +14,9 @@ class Parcel(NamedTuple):
     id: int  # the worker's
     address: int  # number of the address that all came to
     is_moved: bool  # another worker had them before
+
+
+Dealt = tuple[dict[Parcel, list[Connection]], list[Connection]]  # and what is left
 
 
 class Rota:
@@ -47,9 +50,7 @@ class Rota:
         look(account)
         return account.is_inheriting
 
-    def deal(
-        self, connections: Iterable[Connection], look: Look
-    ) -> tuple[dict[Parcel, list[Connection]], list[Connection]]:
+    def deal(self, connections: Iterable[Connection], look: Look) -> Dealt:
         """Take a credit for each; return what each worker is to be sent, and what is left."""
         parcels: dict[Parcel, list[Connection]] = {}
         others: list[Connection] = []
@@ -73,3 +74,42 @@ class Rota:
             return None
         account.picked()
         return account
+
+
+class Rotas:
+    """One for each address: a worker is in those of the addresses that it serves."""
+
+    def __init__(self, policy: Callable[[], Policy]) -> None:
+        self._policy = policy
+        self._by_address: dict[int, Rota] = {}  # those with anybody in
+
+    def __contains__(self, address: int) -> bool:
+        """Whether anybody is in rotation for it."""
+        return address in self._by_address
+
+    def __len__(self) -> int:
+        """Of how many addresses that is so."""
+        return len(self._by_address)
+
+    def join(self, account: Account, addresses: Collection[int]) -> None:
+        for each in addresses:
+            if each not in self._by_address:
+                self._by_address[each] = Rota(self._policy())
+            self._by_address[each].join(account)
+
+    def leave(self, id: int, addresses: Collection[int]) -> None:
+        """Take the worker out of these, where it is in."""
+        for each in addresses:
+            if rota := self._by_address.get(each):
+                rota.leave(id)
+                if not len(rota):
+                    del self._by_address[each]
+
+    def can_wait(self, slot: int, look: Look) -> bool:
+        """Whether what was handed back in the slot, of whichever address, had better wait."""
+        return any(rota.can_wait(slot, look) for rota in self._by_address.values())
+
+    def deal(self, address: int, connections: list[Connection], look: Look) -> Dealt:
+        """Deal what came to one address to those who serve it."""
+        rota = self._by_address.get(address)
+        return ({}, connections) if rota is None else rota.deal(connections, look)

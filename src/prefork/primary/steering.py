@@ -3,7 +3,7 @@
 import array
 import socket
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -66,13 +66,16 @@ class Steering:
         self._told: dict[int, tuple[int, frozenset[int]]] = {}  # by address: size, closed
         self._was_refused = False
 
-    def steer(self, groups: Iterable[Sequence[Listener]], served: Collection[int]) -> None:
-        """Have new connections come only to listeners whose slot is *served*.
+    def steer(
+        self, groups: Iterable[Sequence[Listener]], served: Mapping[int, Collection[int]]
+    ) -> None:
+        """Have new connections come only to listeners whose slot is *served* at their address.
 
         *groups*: of each address, its listeners as they were made, which is the kernel's order.
         """
         for group in groups:
-            closed = frozenset(n for n, each in enumerate(group) if each.slot not in served)
+            slots = served.get(group[0].address, ())
+            closed = frozenset(n for n, each in enumerate(group) if each.slot not in slots)
             wanted = len(group), closed
             if len(group) > 1 and self._told.get(group[0].address) != wanted:
                 self._tell(group[0], *wanted)

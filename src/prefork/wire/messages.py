@@ -72,7 +72,8 @@ class Listen(Message, frozen=True):
     """A worker that runs a script: open this address, unless it is open, and let me serve it.
 
     *ticket*: by which the answer names this request. *path*: of a Unix socket, absolute; without
-    one it is *host* and *port*. *index*: how many listeners of this worker asked for port 0 before:
+    one it is *port* and *host*: a number, for names are asked for by who wants them, or localhost.
+    *index*: how many listeners of this worker asked for port 0 before:
     those of all workers with the same number share a port. *mode*: of the socket's file.
     """
 
@@ -139,6 +140,7 @@ class Attach(Message, frozen=True):
 class Listening(Message, frozen=True):
     """The answer to `Listen`. *address*: its number, which comes with each connection.
 
+    The first of these may come before this is read: that they are two ways keeps no order.
     *bound*: as `log` writes it. *own*: how many listening sockets come with this, for a worker that
     accepts itself; 0 where connections are handed over.
     """

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from prefork.settings.address import MAX_SOCKET_PATH
+
 LOCK_TRIES = 100
 LOCK_PAUSE = 0.01  # seconds
 
@@ -31,17 +33,18 @@ def listen(path: Path, backlog: int, *, umask: int | None = None) -> NamedSocket
     """Listen on *path*, without blocking; a dead process's socket is replaced.
 
     *umask*: under which the file is made, so that it has its mode from its first moment. Raises
-    OSError: EADDRINUSE where the path is served, or a file lies there.
+    OSError: EADDRINUSE where the path is served, or a file lies there; ENAMETOOLONG.
     """
-    with _locked(path.parent):
-        if is_dead(path):
-            path.unlink(missing_ok=True)
+    with _locked(path.parent) as directory:
+        way = _way(path, directory)
+        if is_dead(way):
+            way.unlink(missing_ok=True)
         listener = NamedSocket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with _umask(umask):
-                listener.bind(os.fspath(path))
+                listener.bind(os.fspath(way))
             listener.listen(backlog)
-            status = path.stat()
+            status = way.stat()
         except OSError:
             listener.close()
             raise
@@ -71,13 +74,26 @@ def is_dead(path: Path) -> bool:
         return probe.connect_ex(os.fspath(path)) == errno.ECONNREFUSED
 
 
+def _way(path: Path, directory: int) -> Path:
+    """Give a path to the same file that is short enough to bind, by way of its open directory.
+
+    Not by chdir(2) and a relative one: the working directory is all of the process's.
+    """
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    way = Path(f"/proc/self/fd/{directory}", path.name)
+    if not way.parent.exists() or len(os.fsencode(way)) > MAX_SOCKET_PATH:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    return way
+
+
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def _locked(directory: Path) -> Iterator[int]:
     """One process at a time replaces or removes sockets; the kernel unlocks for a dead one."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(descriptor, directory)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

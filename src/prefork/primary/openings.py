@@ -1,0 +1,95 @@
+"""What workers ask for: listeners, which are opened when somebody wants to serve there."""
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+
+from prefork.core.facts import Fact
+from prefork.primary import binding, mail
+from prefork.primary.acceptor import Acceptor
+from prefork.primary.binding import ALL_BITS, Opening
+from prefork.primary.children import Child
+from prefork.primary.listeners import Listener, Listeners
+from prefork.settings.address import Address, TcpAddress, UnixAddress
+from prefork.wire.complaint import Complaint
+from prefork.wire.descriptors import duplicates
+from prefork.wire.messages import FromPrimary, Listen, ListenFailed, Listening, Unlisten
+
+LAST_PORT = 65535
+MOST_BACKLOG = 2**31 - 1  # an int; the kernel takes less, net.core.somaxconn
+
+Say = Callable[[Child, FromPrimary, list[int] | None], list[Fact]]
+
+
+class Openings:
+    """A worker is answered with the number of its address, or with an errno, and may ask again.
+
+    It hears of its address before the first connection comes, but by another way: whoever reads
+    that one first finds a number that it doesn't know yet.
+    """
+
+    def __init__(self, listeners: Listeners, acceptor: Acceptor, say: Say) -> None:
+        self._listeners = listeners
+        self._acceptor = acceptor
+        self._say = say
+        self._trouble = Complaint("listen_refused")
+
+    def heed(self, child: Child, message: Listen | Unlisten, now: float) -> Iterable[Fact]:
+        match message:
+            case Listen():
+                return self._listen(child, message, now)
+            case Unlisten(address) if self._acceptor.serves(child, address):
+                self._acceptor.unlisten(child, address, now)
+                return []
+            case Unlisten(address):
+                return [mail.blame(child, f"closed an address that it does not have: {address}")]
+
+    def _listen(self, child: Child, asked: Listen, now: float) -> list[Fact]:
+        try:
+            number = self._open(child, asked)
+            own = self._acceptor.own(child, number, now)
+            facts = self._tell(child, asked.ticket, number, own)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self._trouble.tell(now, **child.who, address=str(_address(asked)), reason=reason)
+            return self._say(child, ListenFailed(asked.ticket, error.errno or errno.EINVAL), None)
+        if not facts:  # else it is not fit to have it
+            self._acceptor.listen(child, number, now)
+        return facts
+
+    def _open(self, child: Child, asked: Listen) -> int:
+        """Give the number of an address that the worker doesn't serve yet. Raises OSError."""
+        if self._acceptor.is_closed:
+            raise _error(errno.ECANCELED)  # we are stopping
+        number = self._listeners.open(_opening(asked))
+        if self._acceptor.serves(child, number):
+            raise _error(errno.EADDRINUSE)
+        return number
+
+    def _tell(self, child: Child, ticket: int, number: int, own: list[Listener]) -> list[Fact]:
+        """Answer, with what it is to accept from itself. Raises OSError."""
+        family, bound = self._listeners.families[number], str(self._listeners.bound[number])
+        answer = Listening(ticket, number, family, bound, len(own))
+        return self._say(child, answer, duplicates(each.sock.fileno() for each in own))
+
+
+def _opening(asked: Listen) -> Opening:
+    """Read what was asked for. Raises OSError where it can't be meant."""
+    is_sound = 0 <= asked.port <= LAST_PORT and 0 <= asked.backlog <= MOST_BACKLOG
+    is_mode = asked.mode is None or 0 <= asked.mode <= ALL_BITS
+    if not (is_sound and is_mode) or "\0" in asked.host + asked.path:
+        raise _error(errno.EINVAL)
+    address = _address(asked)
+    if isinstance(address, UnixAddress) and not os.path.isabs(address.path):
+        raise _error(errno.EINVAL)  # to what it is relative the worker knows, if anybody
+    if isinstance(address, TcpAddress):
+        address = TcpAddress(binding.require_number(address.host), address.port)
+    return Opening(address, asked.backlog, asked.ipv6_only, asked.mode, asked.index)
+
+
+def _address(asked: Listen) -> Address:
+    return UnixAddress(asked.path) if asked.path else TcpAddress(asked.host, asked.port)
+
+
+def _error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
