@@ -37,9 +37,11 @@ from prefork.core.orders import (
     AskToStop,
     CloseListeners,
     Finish,
+    GiveUp,
     Kill,
     Note,
     Order,
+    ReleaseListeners,
     ReloadState,
     ReloadStatus,
     Resume,
@@ -161,6 +163,8 @@ class World:
                 case CloseListeners():
                     assert not self.is_closed
                     self.is_closed = True
+                case GiveUp() | ReleaseListeners():
+                    raise AssertionError("nobody here is a script")
                 case AnnounceReady():
                     self.announced += 1
                 case Finish(code):

@@ -119,12 +119,12 @@ def _process(process: Process, now: float) -> dict[str, Any]:
 def _worker(worker: Process, fleet: Fleet, counts: Counts, now: float) -> dict[str, Any]:
     assert worker.slot is not None
     line, verdict = counts.lines[worker.id], counts.verdicts.get(worker.id)
-    slots = fleet.roster.slots  # without its own, where that was scaled away while it drains
+    slot = fleet.roster.slot_at(worker.slot)  # None: it was taken away while the worker drains
     return {
         "slot": worker.slot,
         **_process(worker, now),
-        "restarts": slots[worker.slot].restarts if worker.slot < len(slots) else 0,
-        "recycled": slots[worker.slot].recycled if worker.slot < len(slots) else 0,
+        "restarts": slot.restarts if slot else 0,
+        "recycled": slot.recycled if slot else 0,
         "connections": line[Field.CONNECTIONS],
         "accepted": line[Field.ACCEPTED],
         "requests": line[Field.REQUESTS],

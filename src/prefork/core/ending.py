@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from prefork.core import removal
 from prefork.core.orders import CloseListeners, Finish, Order
 from prefork.core.process import LOADING, Phase, Process, Role, Step
+from prefork.core.reload import Reload
 from prefork.core.roster import Roster
 from prefork.errors import ExitCode
 
@@ -12,8 +13,9 @@ from prefork.errors import ExitCode
 class Ending:
     """Begun once; after that it only gets shorter."""
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, reload: Reload) -> None:
         self._roster = roster
+        self._reload = reload
         self._code: ExitCode | None = None  # what we will exit with; None: not begun
         self._is_over = False
 
@@ -23,6 +25,7 @@ class Ending:
 
     def stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
         """Give workers *grace* seconds. *code*: why the fleet ends, where nothing asked for it."""
+        yield from self._reload.cancel("the instance was told to stop", now)
         if self._code is None:
             self._code = code
             yield CloseListeners()

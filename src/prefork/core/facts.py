@@ -157,10 +157,26 @@ class ScaleRequested:
     by: int
 
 
+@dataclass(frozen=True, slots=True)
+class ForkRequested:
+    """A script wants a worker. *id* and *slot*: as `Fleet.reserve` has named it."""
+
+    id: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectRequested:
+    """A script wants a worker to finish and go; None: all that there are now."""
+
+    id: int | None
+
+
 ProcessFact = (
     Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved | Exited
 )
 Sighting = Blocked | Recovered | TimedOut  # of a worker, by the watchdog
 Finding = Worn | Overgrown  # about a worker, by the inspector
-Request = StopRequested | QuitRequested | ReloadRequested | ScaleRequested
+Wish = ForkRequested | DisconnectRequested  # of a script
+Request = StopRequested | QuitRequested | ReloadRequested | ScaleRequested | Wish
 Fact = ProcessFact | Sighting | Finding | Request

@@ -10,35 +10,31 @@ from prefork.core import blocking, removal
 from prefork.core.ending import Ending
 from prefork.core.facts import (
     Blocked,
+    DisconnectRequested,
     Exited,
     Fact,
+    ForkRequested,
     Overgrown,
     ProcessFact,
     QuitRequested,
     Recovered,
     ReloadRequested,
     ScaleRequested,
-    Stage,
     StopRequested,
     TimedOut,
     Worn,
 )
 from prefork.core.hearing import Hearing
-from prefork.core.orders import Admit, AnnounceReady, Kill, Note, Order, ReloadStatus, Suspend
+from prefork.core.losses import Losses
+from prefork.core.orders import Admit, AnnounceReady, Note, Order, ReloadStatus, Suspend
 from prefork.core.plan import Plan
-from prefork.core.process import LOADING, Phase, Process, Role, Step
+from prefork.core.process import LOADING, Phase, Role, Step
 from prefork.core.recycling import Recycling
 from prefork.core.reload import Reload
 from prefork.core.removal import HURRY
 from prefork.core.roster import Generation, Roster
+from prefork.core.script import Script, Seat
 from prefork.core.supply import Supply
-from prefork.errors import ExitCode
-
-FIRST_START_TRIES = 3  # then a fleet that never served gives up
-FINAL = {  # where the first start fails here, another would as well
-    Stage.SETTINGS: ExitCode.USAGE,
-    Stage.IMPORT: ExitCode.APP_IMPORT,
-}
 
 
 class Fleet:
@@ -46,10 +42,12 @@ class Fleet:
         self._plan = plan
         self.roster = Roster(plan.workers, preload=plan.preload)
         self._supply = Supply(plan, self.roster)
-        self._hearing = Hearing(plan, self.roster, self._supply)
+        self._script = Script(plan, self.roster)
+        self._hearing = Hearing(plan, self.roster, self._supply, self._script)
         self._reload = Reload(plan, self.roster, self._supply)
         self._recycling = Recycling(self.roster, self._supply, self._reload)
-        self._ending = Ending(self.roster)
+        self._ending = Ending(self.roster, self._reload)
+        self._losses = Losses(plan, self.roster, self._supply, self._reload, self._ending)
         self._announced = False
 
     def __repr__(self) -> str:
@@ -63,7 +61,7 @@ class Fleet:
             return "stopping"
         if self._supply.is_held:
             return "waiting"
-        if not self._announced:
+        if not self._announced and not self._plan.scripted:
             return "starting"
         return "serving" if self._supply.is_whole() else "degraded"
 
@@ -92,6 +90,10 @@ class Fleet:
         """What a reload that is requested now will load, at once or after the one that runs."""
         return self.roster.next_generation
 
+    def reserve(self) -> Seat:
+        """Name the worker that a script is about to ask for by `ForkRequested`."""
+        return self._script.reserve()
+
     def start(self, now: float) -> list[Order]:
         return list(self._supply.fill(now))
 
@@ -103,7 +105,8 @@ class Fleet:
         late = self.roster.late(now)
         limit = self._plan.start_timeout
         expired = (order for p in late for order in removal.expire(p, self.roster, limit))
-        return [*expired, *self._settle(now)]
+        ended = self._ending.stop(0.0, now) if self._script.is_done() else ()
+        return [*expired, *ended, *self._settle(now)]
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None: not before the next fact."""
@@ -116,36 +119,51 @@ class Fleet:
 
     def _obey(self, fact: Fact, now: float) -> Iterator[Order]:
         match fact:
-            case StopRequested():
-                grace = HURRY if self._ending.has_begun else self._plan.graceful_timeout
-                yield from self._stop(grace, now)
-            case QuitRequested():
-                yield from self._stop(0.0, now)
-            case ReloadRequested():
-                self._reload.request()
-            case ScaleRequested(by):
-                yield from self._scale(len(self.roster.slots) + by, now)
+            case StopRequested() | QuitRequested() | ReloadRequested() | ScaleRequested():
+                yield from self._grant(fact, now)
             case Blocked() | Recovered() | TimedOut():
                 if worker := self.roster.get(fact.id):
                     yield from blocking.heed(worker, fact, now)
+            case ForkRequested() | DisconnectRequested():
+                yield from self._script.heed(fact, now, is_ending=self._ending.has_begun)
             case Worn() | Overgrown():
                 yield from self._recycling.heed(fact)
             case _:
                 yield from self._note(fact, now)
 
+    def _grant(
+        self,
+        request: StopRequested | QuitRequested | ReloadRequested | ScaleRequested,
+        now: float,
+    ) -> Iterator[Order]:
+        match request:
+            case StopRequested():
+                grace = HURRY if self._ending.has_begun else self._plan.graceful_timeout
+                yield from self._ending.stop(grace, now)
+            case QuitRequested():
+                yield from self._ending.stop(0.0, now)
+            case ReloadRequested():
+                yield from self._request_reload()
+            case ScaleRequested(by):
+                yield from self._scale(len(self.roster.slots) + by, now)
+
+    def _request_reload(self) -> Iterator[Order]:
+        """A script's workers may never listen, and the next is to wait until one does."""
+        if self._plan.scripted and not self.roster.serving():
+            yield Note("warning", "reload_refused", (("reason", "no worker listens"),))
+        else:
+            self._reload.request()
+
     def _note(self, fact: ProcessFact, now: float) -> Iterator[Order]:
         process = self.roster.get(fact.id)
         if process is not None and isinstance(fact, Exited):
-            yield from self._on_exit(process, fact, now)
+            yield from self._losses.heed(process, fact, now)
         elif process is not None and not isinstance(fact, Exited):
             yield from self._hearing.hear(process, fact, now)
 
-    def _stop(self, grace: float, now: float, code: ExitCode = ExitCode.OK) -> Iterator[Order]:
-        yield from self._reload.cancel("the instance was told to stop", now)
-        yield from self._ending.stop(grace, now, code)
-
     def _scale(self, workers: int, now: float) -> Iterator[Order]:
-        if self._ending.has_begun or not 1 <= workers <= self._plan.most_workers:
+        is_possible = 1 <= workers <= self._plan.most_workers and not self._plan.scripted
+        if self._ending.has_begun or not is_possible:
             limits = (("least", 1), ("most", self._plan.most_workers))
             yield Note("warning", "scale_refused", (("workers", workers), *limits))
             return
@@ -172,9 +190,10 @@ class Fleet:
                 yield removal.dismiss(template, now)
             elif template.phase in LOADING:
                 yield removal.drain(template, HURRY, now)
-        if not self._announced and self.roster.all_serve():
+        if not self._announced and self.roster.slots and self.roster.all_serve():
             self._announced = True
             yield AnnounceReady()
+        yield from self._script.proceed()
 
     def _admit_proven(self, now: float) -> Iterator[Order]:
         """Admit those whose trial is over; while nothing serves, whoever is ready."""
@@ -195,46 +214,3 @@ class Fleet:
                 if elder is not None and elder.allows(Step.STOP):
                     grace = self._plan.graceful_timeout
                     yield removal.drain(elder, grace, now, has_heirs=self.roster.has_heirs())
-
-    # -- exits ---------------------------------------------------------------
-
-    def _on_exit(self, process: Process, exited: Exited, now: float) -> Iterator[Order]:
-        slot = self.roster.slot_of(process)
-        if process.phase is Phase.LEAVING:
-            slot = None  # it is being replaced already
-        generation = self.roster.generation_of(process)
-        self._ending.note_exit(process, exited.status)
-        self.roster.remove(process)
-        yield from (Kill(child.id) for child in self.roster.stillborn(process))
-        if self._ending.has_begun:
-            yield from self._ending.proceed(now)
-        elif slot is not None:
-            wait = self._supply.lose_worker(process, slot, now)
-            yield from self._on_loss(process, exited, wait, now)
-        elif generation is not None and generation.template is process:
-            wait = self._supply.lose_template(process, generation, now)
-            yield from self._on_loss(process, exited, wait, now)
-
-    def _wait_for_code(self) -> Iterator[Order]:
-        """The same code would fail again: start nothing before it has changed."""
-        if not self._supply.is_held:
-            self._supply.is_held = True
-            yield Note("warning", "waiting_for_change")
-
-    def _on_loss(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
-        """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
-        is_first_start = not self.roster.has_served
-        final = FINAL.get(lost.failure.stage) if lost.failure else None
-        is_in_vain = lost.failure is not None or self.generation.tries >= FIRST_START_TRIES
-        if self._reload.is_refuted_by(lost):
-            yield from self._reload.fail(lost, exited, now)
-        elif is_first_start and is_in_vain and self._plan.waits_for_code:
-            yield from self._wait_for_code()
-        elif is_first_start and final is not None:
-            yield from self._stop(0.0, now, final)
-        elif is_first_start and self.generation.tries >= FIRST_START_TRIES:
-            yield Note("error", "giving_up", (("tries", self.generation.tries),))
-            yield from self._stop(0.0, now, ExitCode.APP_START)
-        elif wait > 0 and not self._supply.is_held:
-            fields = (("process", lost.role.value), ("slot", lost.slot), ("seconds", wait))
-            yield Note("warning", "backing_off", fields)

@@ -18,6 +18,7 @@ from prefork.core.plan import Plan
 from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.removal import HURRY
 from prefork.core.roster import Roster
+from prefork.core.script import Script
 from prefork.core.supply import Supply
 
 Word = Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved
@@ -26,10 +27,11 @@ Word = Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Mi
 class Hearing:
     """Who says what it can't say now, or never, is killed for it."""
 
-    def __init__(self, plan: Plan, roster: Roster, supply: Supply) -> None:
+    def __init__(self, plan: Plan, roster: Roster, supply: Supply, script: Script) -> None:
         self._plan = plan
         self._roster = roster
         self._supply = supply
+        self._script = script
 
     def hear(self, process: Process, word: Word, now: float) -> Iterator[Order]:
         match word:
@@ -50,6 +52,8 @@ class Hearing:
         self, worker: Process, word: Proven | Leaving | LeftRotation, now: float
     ) -> Iterator[Order]:
         match word:
+            case Leaving() if self._plan.scripted:
+                yield from self._script.send_away(worker, now)
             case Leaving() if worker.allows(Step.LEAVE):
                 yield from self._on_leaving(worker, now)
             case Proven() if worker.phase not in LOADING:

@@ -53,6 +53,18 @@ class CloseListeners:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The worker of this id, which had to wait for its time, is never spawned."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseListeners:
+    """All workers of a script have gone that it told to: close what nobody listens on."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskToStop:
     """Out of rotation, then ask the process to finish within *grace* seconds.
 
@@ -134,6 +146,8 @@ Order = (
     | Suspend
     | Resume
     | CloseListeners
+    | GiveUp
+    | ReleaseListeners
     | AskToStop
     | Abort
     | Kill

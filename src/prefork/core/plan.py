@@ -16,6 +16,7 @@ class Plan:
     reload_parallel: int | None = None  # slots that a reload moves at a time; None: a quarter
     waits_for_code: bool = False  # after a first start that failed, wait for the next reload
     most_workers: int = 1024  # that the fleet may be scaled to
+    scripted: bool = False  # a script says who is forked; nobody is replaced unasked
 
     def at_a_time(self, slots: int) -> int:
         """How many workers may be replaced at a time: Kubernetes' maxSurge is a quarter too."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 
 from prefork.core.facts import Failed
 from prefork.core.process import Phase, Process, Role, Step
@@ -42,6 +43,7 @@ class Slot:
     current: Process | None = None  # takes connections
     coming: Process | None = None  # is to take over from it
     retry_at: float = 0.0  # not filled before
+    ticket: int | None = None  # the id that who comes next is to have; None: any
     restarts: int = 0
     recycled: int = 0  # how often its worker had served for long enough
     short_lives: ShortLives = field(default_factory=ShortLives)
@@ -68,7 +70,8 @@ class Roster:
     def __init__(self, slots: int, *, preload: bool) -> None:
         first = Generation(1, preload)
         self.generations = [first]  # those that slots run, or are to run; oldest first
-        self.slots = [Slot(index, first) for index in range(slots)]
+        self._slots = {index: Slot(index, first) for index in range(slots)}  # by index
+        self._vacant: dict[int, Slot] = {}  # likewise: those that a script may have filled again
         self.processes: dict[int, Process] = {}
         self.has_served = False  # some worker was admitted, ever
         self._crowds: Counter[int] = Counter()  # processes by slot
@@ -97,8 +100,8 @@ class Roster:
         return generation
 
     def forget_generations(self) -> None:
-        """Forget those that no slot is to run."""
-        wanted = {slot.generation for slot in self.slots}
+        """Forget those that no slot is to run; where there is no slot, the next runs the newest."""
+        wanted = {slot.generation for slot in self.slots} or {self.newest}
         self.generations = [each for each in self.generations if each in wanted]
 
     def generation_of(self, process: Process) -> Generation | None:
@@ -116,21 +119,29 @@ class Roster:
 
     def add_template(self, generation: Generation, now: float, deadline: float) -> Process:
         """Put a template on the list that is to hold the generation's code."""
-        generation.template = self._add(Role.TEMPLATE, generation, now, deadline=deadline)
+        generation.template = self._add(self.next_id(), Role.TEMPLATE, generation, now, deadline)
         return generation.template
 
-    def add_worker(self, slot: Slot, now: float, deadline: float) -> Process:
+    def add_worker(self, slot: Slot, now: float, deadline: float | None) -> Process:
         """Put a worker on the list that comes to the slot, to run what that is to run."""
-        worker = self._add(Role.WORKER, slot.generation, now, deadline=deadline)
+        id = self.next_id() if slot.ticket is None else slot.ticket
+        slot.ticket = None
+        worker = self._add(id, Role.WORKER, slot.generation, now, deadline)
         worker.slot = slot.index
         worker.parent = slot.generation.template.id if slot.generation.template else None
         self._crowds[slot.index] += 1
         slot.coming = worker
         return worker
 
-    def _add(self, role: Role, generation: Generation, now: float, *, deadline: float) -> Process:
+    def next_id(self) -> int:
+        """Take the id of a process to come."""
         self._last_id += 1
-        process = Process(self._last_id, role, generation.number, now, deadline=deadline)
+        return self._last_id
+
+    def _add(
+        self, id: int, role: Role, generation: Generation, now: float, deadline: float | None
+    ) -> Process:
+        process = Process(id, role, generation.number, now, deadline=deadline)
         self.processes[process.id] = process
         return process
 
@@ -164,12 +175,19 @@ class Roster:
 
     # -- slots ---------------------------------------------------------------
 
+    @property
+    def slots(self) -> list[Slot]:
+        """All that are to be filled, by index."""
+        return list(self._slots.values())
+
+    def slot_at(self, index: int) -> Slot | None:
+        """None: it is not to be filled any more."""
+        return self._slots.get(index)
+
     def slot_of(self, process: Process) -> Slot | None:
         """The slot that counts on the process; None: nobody waits for it."""
-        if process.slot is None or process.slot >= len(self.slots):
-            return None
-        slot = self.slots[process.slot]
-        return slot if process in (slot.current, slot.coming) else None
+        slot = None if process.slot is None else self._slots.get(process.slot)
+        return slot if slot and process in (slot.current, slot.coming) else None
 
     def in_slot(self, index: int) -> int:
         """How many processes it holds, those on their way out included."""
@@ -185,10 +203,29 @@ class Roster:
         return any(each is not None and not each.is_blocked for each in current)
 
     def all_serve(self) -> bool:
-        return self.serving() == len(self.slots)
+        return self.serving() == len(self._slots)
 
-    def resize(self, count: int) -> list[Slot]:
+    def resize(self, wanted: int) -> list[Slot]:
         """Add slots at the end, or take the last ones away; return these."""
-        removed, self.slots = self.slots[count:], self.slots[:count]
-        self.slots += [Slot(index, self.oldest) for index in range(len(self.slots), count)]
+        removed = [self._slots.pop(index) for index in sorted(self._slots) if index >= wanted]
+        for index in range(len(self._slots), wanted):
+            self._slots[index] = Slot(index, self.oldest)
         return removed
+
+    def lowest_free(self) -> int:
+        """Give the lowest index at which nobody is, and nobody is to come."""
+        taken = self._slots.keys() | {p.slot for p in self.of(Role.WORKER)}
+        return next(index for index in count() if index not in taken)
+
+    def occupy(self, index: int, ticket: int) -> Slot:
+        """Have the slot filled, by a worker of this id. It remembers who died there."""
+        slot = self._vacant.pop(index, None) or Slot(index, self.newest)
+        slot.generation, slot.ticket = self.newest, ticket
+        self._slots = dict(sorted([*self._slots.items(), (index, slot)]))
+        return slot
+
+    def vacate(self) -> None:
+        """Leave those slots empty that nobody is in, or is to come to."""
+        for index, slot in list(self._slots.items()):
+            if slot.current is None and slot.coming is None and slot.ticket is None:
+                self._vacant[index] = self._slots.pop(index)

@@ -64,7 +64,10 @@ class Supply:
         if worker.is_proven or not slot.generation.is_on_trial:
             slot.restarts += 1
         uptime = worker.uptime(now)
-        if uptime is None:
+        if self._plan.scripted:  # it may never listen, and be no failure
+            slot.short_lives.note(now - worker.spawned_at, self._plan.min_uptime)
+            wait = slot.short_lives.delay(worker.id, outage=False)
+        elif uptime is None:
             slot.generation.worker_deaths.note(worker.spawned_at, now)
             wait = slot.generation.worker_deaths.delay(worker.id)
         else:
@@ -108,5 +111,7 @@ class Supply:
 
     def _spawn(self, slot: Slot, now: float) -> Order:
         slot.generation = self._source(slot)
-        worker = self._roster.add_worker(slot, now, now + self._plan.start_timeout)
+        # How long a script takes is its own business, and whether it ever listens.
+        deadline = None if self._plan.scripted else now + self._plan.start_timeout
+        worker = self._roster.add_worker(slot, now, deadline)
         return Spawn(worker.id, slot.index, worker.generation, worker.parent)

@@ -1,0 +1,88 @@
+"""What a script decides that forks its own workers: who comes, and who goes."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from prefork.core import removal
+from prefork.core.facts import DisconnectRequested, ForkRequested
+from prefork.core.orders import GiveUp, Note, Order, ReleaseListeners
+from prefork.core.plan import Plan
+from prefork.core.process import Process, Role, Step
+from prefork.core.roster import Roster
+
+
+class Seat(NamedTuple):
+    """Who comes next, and where: the lowest slot that is free."""
+
+    id: int
+    slot: int
+
+
+class Script:
+    """A slot is there while somebody is in it, or is to come: nobody is replaced unasked."""
+
+    def __init__(self, plan: Plan, roster: Roster) -> None:
+        self._plan = plan
+        self._roster = roster
+        self._going: set[int] | None = None  # ids that a disconnect waits for; None: there is none
+        self.is_over = False  # all have gone, and nobody was asked for since
+
+    def reserve(self) -> Seat:
+        """Name the next worker."""
+        return Seat(self._roster.next_id(), self._roster.lowest_free())
+
+    def heed(
+        self, wish: ForkRequested | DisconnectRequested, now: float, *, is_ending: bool
+    ) -> Iterator[Order]:
+        """*is_ending*: the fleet is, so that all are on their way, and nobody else comes."""
+        match wish:
+            case ForkRequested(id):
+                yield from [GiveUp(id)] if is_ending else self._fork(wish, now)
+            case DisconnectRequested():
+                yield from () if is_ending else self._disconnect(wish, now)
+
+    def _fork(self, fact: ForkRequested, now: float) -> Iterator[Order]:
+        """Have it come when its slot is due: after deaths in a row that is a while."""
+        self.is_over = False
+        slot = self._roster.occupy(fact.slot, fact.id)
+        if slot.retry_at > now:
+            wait = slot.retry_at - now
+            fields = (("process", "worker"), ("slot", slot.index), ("seconds", wait))
+            yield Note("warning", "backing_off", fields)
+
+    def _disconnect(self, fact: DisconnectRequested, now: float) -> Iterator[Order]:
+        """Have one go, or all that there are now; those that were to come don't."""
+        for slot in self._roster.slots:
+            if slot.ticket is not None and fact.id in (None, slot.ticket):
+                yield GiveUp(slot.ticket)
+                slot.ticket = None
+        workers = [p for p in self._roster.of(Role.WORKER) if fact.id in (None, p.id)]
+        if fact.id is None:
+            self._going = {p.id for p in workers} | (self._going or set())
+        for worker in workers:
+            yield from self.send_away(worker, now)
+        self._roster.vacate()
+
+    def send_away(self, worker: Process, now: float) -> Iterator[Order]:
+        """Ask a worker to finish; nobody is to come in its place."""
+        if slot := self._roster.slot_of(worker):
+            slot.current = None if slot.current is worker else slot.current
+            slot.coming = None if slot.coming is worker else slot.coming
+            self._roster.vacate()
+        if worker.allows(Step.STOP):
+            grace, has_heirs = self._plan.graceful_timeout, self._roster.has_heirs()
+            yield removal.drain(worker, grace, now, has_heirs=has_heirs)
+
+    def proceed(self) -> Iterator[Order]:
+        """Let the listeners go when all have gone that were told to."""
+        if self._going is None:
+            return
+        self._going &= self._roster.processes.keys()
+        if not self._going:
+            self._going = None
+            self.is_over = True
+            yield ReleaseListeners()
+
+    def is_done(self) -> bool:
+        """Whether nothing is left, and nothing is to come."""
+        return self.is_over and not self._roster.slots and not self._roster.of(Role.WORKER)
