@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from prefork.cluster.declared import Cluster as Cluster
     from prefork.worker.extension import extend_timeout as extend_timeout
     from prefork.worker.handler import Request as Request
     from prefork.worker.hooks import InstanceInfo as InstanceInfo
@@ -11,8 +12,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# What handlers and hooks use; imported when asked for, so that the primary never loads it.
+# Imported when asked for, so that the primary never loads what handlers and hooks use; `cluster` is
+# a module, which the import system finds by itself.
 _LAZY = {
+    "Cluster": "prefork.cluster.declared",
     "InstanceInfo": "prefork.worker.hooks",
     "Request": "prefork.worker.handler",
     "Response": "prefork.worker.response",

@@ -67,6 +67,9 @@ class FakeHost:
     def close_listeners(self) -> None:
         self.diary.append("close")
 
+    def release_listeners(self) -> None:
+        self.diary.append("release")
+
     def ask_to_stop(self, order: AskToStop) -> Iterable[Fact]:
         self.diary.append(f"stop {order.id} within {order.grace:g}")
         return []

@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 from tests.support.program import PREFORK, Program
+from tests.support.script import Script
 
 NOBODY = "65534"
 UID = str(400_000 + os.getpid() % 100_000)  # of no user
@@ -56,6 +57,29 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             if waits:
                 program.wait_ready()
             return program
+
+        yield start
+
+
+class RunScript(Protocol):
+    """Run a source text as a script with these arguments; it ends with the test."""
+
+    def __call__(
+        self, source: str, *arguments: str, env: Mapping[str, str] | None = ...
+    ) -> Script: ...
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[RunScript]:
+    """Run scripts that use the cluster's API."""
+    with ExitStack() as running:
+
+        def start(source: str, *arguments: str, env: Mapping[str, str] | None = None) -> Script:
+            home = tmp_path / str(len(list(tmp_path.iterdir())))
+            home.mkdir(mode=0o700)
+            made = Script(source, home, *arguments, env=env)
+            running.callback(made.close)
+            return made
 
         yield start
 

@@ -1,6 +1,7 @@
 """One primary with all its parts, from their making to its exit code."""
 
 import selectors
+import signal
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -13,7 +14,7 @@ from prefork.control.verbs import Verbs
 from prefork.core.fleet import Fleet
 from prefork.errors import ExitCode
 from prefork.policy.schemes import SCHEMES, Accepts
-from prefork.primary import priority
+from prefork.primary import priority, reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
 from prefork.primary.host import PosixHost
@@ -23,7 +24,7 @@ from prefork.primary.loop import Observer, Primary, Unobserved
 from prefork.primary.signals import Signals
 from prefork.settings.schema import Settings
 from prefork.wire import descriptors, lineage
-from prefork.wire.estate import Estate
+from prefork.wire.estate import Estate, Launch
 from prefork.wire.named import NamedSocket
 
 
@@ -33,8 +34,14 @@ class Instance:
     Raises AddressError where an address or the name is taken.
     """
 
-    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
-        """*observer*: is told of what happens."""
+    def __init__(
+        self,
+        settings: Settings,
+        observer: Observer | None = None,
+        launch: Launch | None = None,
+    ) -> None:
+        """*observer*: is told of what happens. *launch*: of a script's workers, which it is to say
+        when they come, and on what they listen."""
         parts.configure_log(settings)
         descriptors.fill_standard()  # first: or the pipe of the signals were standard output
         self._signals = Signals()  # early: a stop must find its handler
@@ -42,7 +49,7 @@ class Instance:
         descriptors.require(parts.workers(settings))
         priority.let_workers_run()
         with ExitStack() as opened:
-            listeners = parts.listeners(settings)
+            listeners = parts.listeners(settings, is_scripted=launch is not None)
             opened.callback(listeners.close)
             control = parts.control(settings, listeners)
             opened.callback(control.remove)
@@ -50,15 +57,17 @@ class Instance:
             self._aides = Aides(estate)
             opened.callback(self._aides.finish, self._signals)
             self.host = self._make_host(estate, listeners)
+            self.host.observer, self.host.launch = observer or Unobserved(), launch
             self._opened = opened.pop_all()
-        self.fleet = Fleet(parts.plan(estate, templates=lineage.adopt_orphans()))
+        is_subreaper = lineage.adopt_orphans()
+        self.fleet = Fleet(parts.plan(estate, templates=is_subreaper, scripted=launch is not None))
         self._server = self._answer_on(control)
         self.primary = Primary(
             self.fleet,
             self.host,
             announce=partial(telling.announce, self.fleet, self.host),
             tell_reload=self._server.tell,
-            observer=observer or Unobserved(),
+            observer=self.host.observer,
         )
 
     def _make_host(self, estate: Estate, listeners: Listeners) -> PosixHost:
@@ -87,6 +96,12 @@ class Instance:
     ) -> None:
         """Let go of addresses, the name, and the aides."""
         self._opened.__exit__(kind, error, traceback)
+
+    def abandon(self) -> None:
+        """Kill every child: the program ends, and nobody will look after them."""
+        for child in self.host.children:
+            if child.pid is not None:
+                reaper.kill(child.pid, signal.SIGKILL)
 
     def run(self) -> int:
         """Run the fleet until it has ended. Returns the exit code.

@@ -41,9 +41,12 @@ def workers(settings: Settings) -> int:
     return wanted if isinstance(wanted, int) else min(available_parallelism(), MOST_WORKERS)
 
 
-def listeners(settings: Settings) -> Listeners:
-    """Listen on every address. Raises AddressError, and SettingsError."""
-    addresses = [parse(each) for each in settings.bind]
+def listeners(settings: Settings, *, is_scripted: bool) -> Listeners:
+    """Listen on every address; for a script's workers, on what they will ask for.
+
+    Raises AddressError, and SettingsError.
+    """
+    addresses = [] if is_scripted else [parse(each) for each in settings.bind]
     mode = None if settings.socket_mode is None else int(settings.socket_mode, 8)
     return Listeners(addresses, settings.backlog, SCHEMES[settings.policy].accepts, mode)
 
@@ -67,19 +70,20 @@ def name(settings: Settings, control: NamedSocket) -> str:
     return settings.name or Path(control.getsockname()).stem
 
 
-def plan(estate: Estate, *, templates: bool) -> Plan:
+def plan(estate: Estate, *, templates: bool, scripted: bool) -> Plan:
     """Say in numbers what the fleet is to be. *templates*: whether they can be had here."""
     settings = estate.settings
     return Plan(
-        estate.workers,
-        templates=templates,
+        0 if scripted else estate.workers,
+        templates=templates and not scripted,
         preload=settings.preload != "off",
         start_timeout=settings.start_timeout,
         graceful_timeout=settings.graceful_timeout,
         min_uptime=settings.min_uptime,
         reload_parallel=settings.reload_parallel,
         most_workers=MOST_WORKERS,
-        waits_for_code=settings.reload,
+        waits_for_code=settings.reload and not scripted,
+        scripted=scripted,
     )
 
 

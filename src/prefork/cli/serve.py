@@ -3,7 +3,7 @@
 import click
 
 from prefork.cli.options import SettingsCommand
-from prefork.settings import activation, environment
+from prefork.settings import environment
 from prefork.settings.parsing import Text
 from prefork.settings.resolution import resolve
 
@@ -18,8 +18,7 @@ def command(**options: Text | bool | None) -> int:
     """
     resolution = resolve(options, environment.variables())
     settings = resolution.settings()
-    environment.add(resolution.variables)
-    environment.forget(activation.VARIABLES)
+    resolution.take_effect()
     from prefork.boot import serve  # noqa: PLC0415 - --help and a wrong setting can spare it
 
     return serve(settings)

@@ -15,18 +15,21 @@ NEVER_LIVED = "its template did not"  # fork it
 
 
 class Conversation:
-    """*heed*: called with what is said to the host. *bury*: of who turns out to have no life."""
+    """*heed*: called with what is said to the host; *lost*: with whose channel has ended; *bury*:
+    of who turns out to have no life."""
 
     def __init__(
         self,
         children: Children,
         selector: selectors.BaseSelector,
         heed: Callable[[Child, ForHost, float], Iterable[Fact]],
+        lost: Callable[[Child], None],
         bury: Callable[[Child, int, float, str], Iterator[Fact]],
     ) -> None:
         self._children = children
         self._selector = selector
         self._heed = heed
+        self._lost = lost
         self._bury = bury
         self.interface = ""  # of the application, as it was found first
 
@@ -82,6 +85,7 @@ class Conversation:
         yield from self.read(child, now)
         if child.channel.is_ended:
             self.end(child)
+            self._lost(child)
             if child.pid is None:
                 yield from self.hear_templates(now)
             if child.pid is None:

@@ -19,7 +19,7 @@ from prefork.primary.conversation import Conversation
 from prefork.primary.dumps import Dumps
 from prefork.primary.inspector import Inspector, terms_of
 from prefork.primary.kernel import Kernel
-from prefork.primary.loop import Clock
+from prefork.primary.loop import Clock, Observer, Unobserved
 from prefork.primary.nursery import Nursery
 from prefork.primary.oom import OutOfMemory
 from prefork.primary.openings import Openings
@@ -29,7 +29,7 @@ from prefork.primary.tally import Tally
 from prefork.primary.watchdog import Watchdog
 from prefork.wire.board import Line
 from prefork.wire.complaint import Complaint
-from prefork.wire.estate import Estate
+from prefork.wire.estate import Estate, Launch
 from prefork.wire.messages import Admit, ForHost, Listen, Nudge, Online, Stop, Unlisten, Want
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
@@ -63,7 +63,10 @@ class PosixHost:
         inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
         self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
         self._oom = OutOfMemory()
-        self._talk = Conversation(self.children, selector, self._heed, self._bury)
+        self.observer: Observer = Unobserved()
+        self.launch: Launch | None = None  # of a script's workers, where nothing else is said
+        self.launches: dict[int, Launch] = {}  # by id of those that are to come
+        self._talk = Conversation(self.children, selector, self._heed, self._lose, self._bury)
         self.posts = Posts(self.children, selector, self._talk.say)
         self.clocks.append(self.posts)
         self.say = self._talk.say
@@ -114,7 +117,8 @@ class PosixHost:
         try:
             listeners = self._acceptor.listeners_of(order.slot, self.now())
             if order.template is None:
-                child = self._nursery.worker(order, listeners)
+                launch = self.launches.pop(order.id, self.launch)
+                child = self._nursery.worker(order, listeners, launch)
                 self._talk.begin(child)
                 return self._introduce(child)
             child, message, descriptors = self._nursery.request(order, listeners)
@@ -157,6 +161,9 @@ class PosixHost:
 
     def close_listeners(self) -> None:
         self._acceptor.close(self.now())
+
+    def release_listeners(self) -> None:
+        """Close those that a script's workers have listened on, and none does now."""
 
     def ask_to_stop(self, order: AskToStop) -> Iterable[Fact]:
         """Out of rotation first, then the message; the signal ends an import, which can't read."""
@@ -201,7 +208,7 @@ class PosixHost:
             case Nudge():
                 self._acceptor.resume(now)
             case Online():
-                pass  # of interest to observers alone
+                self.observer.online(child.id)
             case Want("post"):
                 return self.posts.want(child, now)
             case Listen() | Unlisten() if self.openings and child.role is Role.WORKER:
@@ -209,6 +216,10 @@ class PosixHost:
             case Want() | Listen() | Unlisten():
                 return [mail.blame(child, f"said {type(message).__name__}")]
         return []
+
+    def _lose(self, child: Child) -> None:
+        """Note that its channel has ended."""
+        self.observer.ended(child.id)
 
     # -- signals and deaths --------------------------------------------------
 

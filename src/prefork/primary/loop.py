@@ -14,9 +14,11 @@ from prefork.core.orders import (
     AskToStop,
     CloseListeners,
     Finish,
+    GiveUp,
     Kill,
     Note,
     Order,
+    ReleaseListeners,
     ReloadStatus,
     Resume,
     Spawn,
@@ -29,8 +31,8 @@ _LOGGERS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error
 
 
 # Of these the host has nothing to tell.
-Act = Suspend | Resume | Abort | CloseListeners
-Quiet = Act | AnnounceReady | TellReload | Note | Finish
+Act = Suspend | Resume | Abort | CloseListeners | ReleaseListeners
+Quiet = Act | AnnounceReady | TellReload | Note | GiveUp | Finish
 
 
 class Host(Protocol):
@@ -44,6 +46,7 @@ class Host(Protocol):
     def suspend(self, id: int) -> None: ...
     def resume(self, id: int) -> None: ...
     def close_listeners(self) -> None: ...
+    def release_listeners(self) -> None: ...
     def ask_to_stop(self, order: AskToStop) -> Iterable[Fact]: ...
     def abort(self, id: int, reason: str) -> None: ...
     def kill(self, id: int, reason: str) -> Iterable[Fact]: ...
@@ -68,6 +71,12 @@ class Observer(Protocol):
     def obeyed(self, order: Order) -> None:
         """Note an order that was obeyed."""
 
+    def online(self, id: int) -> None:
+        """Note that a worker runs, and is about to load the user's code."""
+
+    def ended(self, id: int) -> None:
+        """Note that a process has closed its channel; its exit may follow later."""
+
     def speak(self) -> None:
         """Tell what was noted. Whoever listens may call `Primary.tell`."""
 
@@ -82,6 +91,12 @@ class Unobserved:
         pass
 
     def obeyed(self, order: Order) -> None:
+        pass
+
+    def online(self, id: int) -> None:
+        pass
+
+    def ended(self, id: int) -> None:
         pass
 
     def speak(self) -> None:
@@ -130,10 +145,15 @@ class Primary:
         self._observer.heard(fact)
 
     def _settle(self) -> None:
-        """Look at every deadline. Not for every connection: that is to look at every worker."""
-        self._perform(self._fleet.tick(self._host.now()))
-        self._observer.speak()
-        self._has_heard = False
+        """Look at every deadline, again where listeners told something because of it.
+
+        Not for every connection: that is to look at every worker.
+        """
+        self._has_heard = True
+        while self._has_heard and self._exit_code is None:
+            self._has_heard = False
+            self._perform(self._fleet.tick(self._host.now()))
+            self._observer.speak()
         self._deadline = self._fleet.next_deadline()
 
     def _is_late(self) -> bool:
@@ -165,12 +185,14 @@ class Primary:
 
     def _do(self, order: Quiet) -> None:
         match order:
-            case Suspend() | Resume() | Abort() | CloseListeners():
+            case Suspend() | Resume() | Abort() | CloseListeners() | ReleaseListeners():
                 self._act(order)
             case AnnounceReady():
                 self._announce()
             case TellReload(status):
                 self._tell_reload(status)
+            case GiveUp():
+                pass  # of interest to the observer alone
             case Note(level, event, fields):
                 _LOGGERS[level](event, **dict(fields))
             case Finish(code):
@@ -186,3 +208,5 @@ class Primary:
                 self._host.abort(id, reason)
             case CloseListeners():
                 self._host.close_listeners()
+            case ReleaseListeners():
+                self._host.release_listeners()

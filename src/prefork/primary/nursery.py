@@ -15,7 +15,7 @@ from prefork.primary.children import Child, Children
 from prefork.primary.listeners import Listener
 from prefork.wire import boundary, channel, handover, inquiry, signalling
 from prefork.wire.descriptors import close_others, duplicates
-from prefork.wire.estate import Birth, Estate, TemplateBirth, WorkerBirth, inherited
+from prefork.wire.estate import Birth, Estate, Launch, TemplateBirth, WorkerBirth, inherited
 from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import SpawnWorker
 
@@ -54,8 +54,10 @@ class Nursery:
             child.pid = self._fork(self._estate.entries.template, birth)
         return child
 
-    def worker(self, order: Spawn, listeners: Sequence[Listener]) -> Child:
-        """Fork a worker."""
+    def worker(
+        self, order: Spawn, listeners: Sequence[Listener], launch: Launch | None = None
+    ) -> Child:
+        """Fork a worker, which becomes the program of *launch*, where there is one."""
         ours, theirs = channel.pair()
         with ExitStack() as opened:
             opened.enter_context(closing(theirs))
@@ -71,8 +73,10 @@ class Nursery:
                 receiving,
                 tuple(each.sock for each in listeners),
                 respondent,
+                launch,
             )
-            child.pid = self._fork(self._estate.entries.worker, birth)
+            entries = self._estate.entries
+            child.pid = self._fork(entries.script if launch else entries.worker, birth)
         return child
 
     def request(

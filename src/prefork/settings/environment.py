@@ -29,6 +29,11 @@ def forget(names: Iterable[str]) -> None:
         _environment.pop(name, None)
 
 
+def with_added(found: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment for a program that is started, with variables more."""
+    return {**_environment, **found}
+
+
 def runtime_directory() -> str | None:
     """Give $XDG_RUNTIME_DIR where it is an absolute path, as it has to be, else None."""
     path = _environment.get("XDG_RUNTIME_DIR", "")

@@ -1,12 +1,13 @@
 """All sources together: the file, the environment with what is added to it, the command line."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from prefork.errors import SettingsError
-from prefork.settings import activation, env_file, file
+from prefork.settings import activation, env_file, environment, file
 from prefork.settings.checks import readable_file, shown
 from prefork.settings.parsing import Text
 from prefork.settings.schema import Settings
@@ -35,13 +36,20 @@ class Resolution:
         """Raise SettingsError that names every problem, unless there is none."""
         return self.merged.settings()
 
+    def take_effect(self) -> None:
+        """Add to the environment what it lacks, and remove what was for this process alone."""
+        environment.add(self.variables)
+        environment.forget(activation.VARIABLES)
+
 
 def resolve(
     options: Mapping[str, Text | bool | None],
     variables: Mapping[str, str],
     directory: Path = Path(),
+    read: Callable[[Mapping[str, Any]], Source] = from_command_line,
 ) -> Resolution:
-    """Read every source. *options*: as typed, `config` and `profile` among them.
+    """Read every source. *options*: as typed, `config` and `profile` among them; *read* makes a
+    source of the others.
 
     Each wins over those before it: defaults, file, environment, command line. What `env_file` and
     the file's `[env]` name counts as environment where that doesn't have it already. Sockets that
@@ -52,13 +60,13 @@ def resolve(
     path = _first(options.get(CONFIG), variables.get(CONFIG_VARIABLE))
     contents, wrong = _contents(path, profile, directory)
     found = None if contents.path == Path() else contents.path
-    line, environment = from_command_line(typed), from_environment(variables)
-    told = merge(contents.given, environment, line).values.get("env_file")
+    line, said = read(typed), from_environment(variables)
+    told = merge(contents.given, said, line).values.get("env_file")
     added = _env_file(told, variables) if isinstance(told, str) else env_file.Lines()
     beside = from_environment(added.variables, shown(told))
     is_partial = found is not None and bool(wrong)
     sockets, unfit = _activated(variables)
-    merged = merge(sockets, contents.given, beside, environment, line, is_partial=is_partial)
+    merged = merge(sockets, contents.given, beside, said, line, is_partial=is_partial)
     if left := activation.unserved(sockets, merged.values.get("bind")):
         unfit = [left]
     every = contents.env | added.variables

@@ -7,6 +7,7 @@ the fields of `Settings`; a value that is wrong is named there and nowhere else.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from typing import Any
 
 from prefork.errors import SettingsError
 from prefork.settings.declaration import Described
@@ -24,6 +25,14 @@ class Settings(Supervision, Running, Encryption, Serving):
         wrong = problems(asdict(self))
         if wrong:
             raise SettingsError("; ".join(wrong))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Settings":
+        """Take what another process of ours has checked, maybe in another directory."""
+        made = object.__new__(cls)
+        given = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        vars(made).update(given)
+        return made
 
 
 @cache

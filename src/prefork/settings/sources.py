@@ -1,5 +1,6 @@
 """What each source says about the settings, and which source wins."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from typing import Any
@@ -52,6 +53,30 @@ def from_command_line(options: Mapping[str, Text | bool | None]) -> Source:
         for name, typed in options.items()
         if typed is not None and typed != ()
     }
+
+
+def from_call(arguments: Mapping[str, object]) -> Source:
+    """Take what Python code says; None says nothing. Raises SettingsError for an unknown name."""
+    known = [each.name for each in described()]
+    if unknown := [name for name in arguments if name not in known]:
+        raise SettingsError("; ".join(_unknown(name, known) for name in unknown))
+    return {
+        name: Given(name, _as_typed(value), "call")
+        for name, value in arguments.items()
+        if value is not None
+    }
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"no such setting: {name}" + (f" (did you mean {close[0]!r}?)" if close else "")
+
+
+def _as_typed(value: object) -> Text:
+    """As it would be typed: from there on one set of checks is enough."""
+    if isinstance(value, list | tuple):
+        return tuple(map(str, value))
+    return _as_text(value if isinstance(value, bool) else str(value))
 
 
 def _as_text(typed: Text | bool) -> Text:

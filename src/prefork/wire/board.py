@@ -6,6 +6,8 @@ Every field is eight bytes and has one writing thread. It is written only by ass
 """
 
 import mmap
+import os
+import tempfile
 from enum import IntEnum
 
 
@@ -37,11 +39,24 @@ Line = memoryview  # of 64 unsigned 64-bit numbers, indexed by Field
 
 
 class Board:
-    """Shared memory for *lines* processes; inherited by fork, so made before the first one."""
+    """Shared memory for *lines* processes; inherited by fork, so made before the first one.
 
-    def __init__(self, lines: int) -> None:
-        self._memory = memoryview(mmap.mmap(-1, lines * LINE_BYTES)).cast("Q")
+    A process that is executed maps it again, by the descriptor.
+    """
+
+    def __init__(self, lines: int, descriptor: int | None = None) -> None:
+        size = lines * LINE_BYTES
+        self._descriptor = _nameless_file(size) if descriptor is None else descriptor
+        self._memory = memoryview(mmap.mmap(self._descriptor, size)).cast("Q")
         self._words = LINE_BYTES // 8
+
+    @classmethod
+    def of(cls, descriptor: int) -> "Board":
+        """Map the board that another process has made."""
+        return cls(os.fstat(descriptor).st_size // LINE_BYTES, descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
 
     def __len__(self) -> int:
         return len(self._memory) // self._words
@@ -57,3 +72,14 @@ class Board:
         line = self.line(number)
         for word in range(self._words):
             line[word] = 0
+
+
+def _nameless_file(size: int) -> int:
+    """Make a file that is gone with the last process that has it. Raises OSError."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("prefork-board")
+    else:  # not Linux
+        with tempfile.TemporaryFile() as made:
+            descriptor = os.dup(made.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor

@@ -1,7 +1,8 @@
 """What a child process is born with: the objects that it inherits by fork."""
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
@@ -19,6 +20,7 @@ class Entries:
     capture: str
     errand: str
     hub: str = "prefork.bus.hub:main"
+    script: str = "prefork.worker.launch:main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,15 @@ class Estate:
 
 
 @dataclass(frozen=True, slots=True)
+class Launch:
+    """How a script's worker is started. *env* is added to the environment; *cwd*: None is ours."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateBirth:
     estate: Estate
     id: int
@@ -71,6 +82,7 @@ class WorkerBirth:
     handover: socket.socket  # the receiving end
     listeners: tuple[socket.socket, ...]  # those that it accepts from, once it is admitted
     inquiry: Respondent  # by which it is asked what it is at
+    launch: Launch | None = None  # the program that it is to become; None: it serves as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +114,9 @@ def inherited(birth: Birth) -> list[int]:
             own = [birth.channel]
         case WorkerBirth():
             own = [birth.channel, birth.handover, *birth.listeners]
-            return [each.fileno() for each in own] + birth.inquiry.descriptors + birth.estate.kept
+            board = [] if birth.launch is None else [birth.estate.board.fileno()]
+            pipes = [*birth.inquiry.descriptors, *board]
+            return [each.fileno() for each in own] + pipes + birth.estate.kept
         case AideBirth():
             own = [desk.receiving] if desk is not None and birth.takes_output else []
     return [each.fileno() for each in own] + birth.estate.kept

@@ -20,7 +20,7 @@ from prefork.wire import lineage
 from prefork.wire.board import Field
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
-from prefork.wire.messages import Failed, LeftRotation, Proven, Ready
+from prefork.wire.messages import Failed, LeftRotation, Online, Proven, Ready
 from prefork.wire.outlet import Outlet
 from prefork.worker import bounds, broadcast, credentials, heartbeat, member, witness
 from prefork.worker.access_log import open_access_log
@@ -57,7 +57,7 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
     gc.enable()
     _reseed()
     setproctitle(f"prefork: worker {birth.slot} g{birth.generation} [{settings.app}]")
-    channel = Channel(birth.channel)
+    channel = _come_online(birth)
     line = birth.estate.board.line(birth.line)
     outlet = Outlet(birth.estate.output, f"w{birth.slot}")
     outlet.open()
@@ -79,6 +79,12 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
         return ExitCode.APP_START
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(Worker(birth, channel, code, seen, tls).live(me))
+
+
+def _come_online(birth: WorkerBirth) -> Channel:
+    channel = Channel(birth.channel)
+    channel.send(Online(os.getpid()))
+    return channel
 
 
 class Worker:

@@ -1,0 +1,209 @@
+"""Node's `cluster`, in Python: a script that forks itself.
+
+>>> from prefork import cluster
+>>> if cluster.is_primary:
+...     for _ in range(cluster.available_parallelism()):
+...         cluster.fork()
+...     cluster.on("exit", lambda worker, code, signal: cluster.fork())
+...     cluster.run()
+... else:
+...     cluster.serve(handler, port=8000)
+
+In the primary nothing is awaited, for it has no event loop; in a worker the same verbs are
+coroutines. Everything but `worker` and the bus also works in workers of a declared fleet.
+"""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from prefork.settings.cpus import available_parallelism
+
+if TYPE_CHECKING:
+    from prefork.bus.inquiry import Replies
+    from prefork.bus.subscription import Subscription
+    from prefork.cluster.handle import Worker
+    from prefork.cluster.scripted import Script
+    from prefork.cluster.timers import Timer
+    from prefork.worker.member import Member
+
+    is_primary: bool
+    is_worker: bool
+    worker: Member
+    workers: Mapping[int, Worker]
+    settings: Mapping[str, Any]
+    policy: str
+
+__all__ = [
+    "available_parallelism",
+    "call_later",
+    "disconnect",
+    "fork",
+    "is_primary",
+    "is_worker",
+    "off",
+    "on",
+    "once",
+    "policy",
+    "publish",
+    "request_all",
+    "respond",
+    "run",
+    "settings",
+    "setup_primary",
+    "subscribe",
+    "worker",
+    "workers",
+]
+
+
+def _member() -> "Member | None":
+    """This process as a worker, where it is one."""
+    found = sys.modules.get("prefork.worker.member")
+    return None if found is None else found.current
+
+
+@cache
+def _script() -> "Script":
+    if _member() is not None:
+        raise RuntimeError("this process is a worker: only the primary can do that")
+    from prefork.cluster.scripted import Script
+
+    return Script()
+
+
+class _Cluster(ModuleType):
+    """The module, with attributes that change, and one that can be set."""
+
+    @property
+    def is_worker(self) -> bool:
+        return _member() is not None
+
+    @property
+    def is_primary(self) -> bool:
+        return _member() is None
+
+    @property
+    def worker(self) -> "Member":
+        """This worker. Raises RuntimeError in the primary."""
+        if (member := _member()) is None:
+            raise RuntimeError("cluster.worker is there in workers only; see cluster.is_worker")
+        return member
+
+    @property
+    def workers(self) -> "Mapping[int, Worker]":
+        return _script().workers
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return _script().settings
+
+    @property
+    def policy(self) -> str:
+        return _script().policy
+
+    @policy.setter
+    def policy(self, name: str) -> None:
+        _script().policy = name
+
+
+sys.modules[__name__].__class__ = _Cluster
+
+
+# -- in the primary ------------------------------------------------------------
+
+
+def setup_primary(**settings: Any) -> None:
+    """Say how workers are forked from now on; see `Script.setup_primary`."""
+    _script().setup_primary(**settings)
+
+
+def fork(env: Mapping[str, str] | None = None) -> "Worker":
+    """Start the script again as a worker, with *env* added to its environment."""
+    return _script().fork(env)
+
+
+def on(event: str, handler: Callable[..., Any] | None = None) -> Any:
+    """Call *handler* at each such event; also as a decorator."""
+    return _script().on(event, handler) if handler else _script().on(event)
+
+
+def once(event: str, handler: Callable[..., Any] | None = None) -> Any:
+    """Call *handler* at the next such event; also as a decorator."""
+    return _script().once(event, handler) if handler else _script().once(event)
+
+
+def off(event: str, handler: Callable[..., Any]) -> None:
+    """Call it no more."""
+    _script().off(event, handler)
+
+
+def call_later(seconds: float, callback: Callable[[], object]) -> "Timer":
+    """Call it in the primary's loop after so many seconds."""
+    return _script().call_later(seconds, callback)
+
+
+# -- in both -------------------------------------------------------------------
+
+
+def run(main: Callable[[], Awaitable[object]] | None = None) -> None:
+    """Be what this process is, until its end.
+
+    The primary supervises; it takes no *main*. A worker runs the coroutine function *main*, and
+    serves and hears messages until it is told to go. Raises SystemExit where the process is not to
+    exit with 0.
+    """
+    if _member() is None:
+        if main is not None:
+            raise TypeError("the primary runs no coroutine: run(main) is for workers")
+        _script().run()
+        return
+    raise NotImplementedError
+
+
+def disconnect(then: Callable[[], object] | None = None) -> Awaitable[None] | None:
+    """Have all workers finish and go, and call *then*; in a worker: `await disconnect()`."""
+    if (member := _member()) is not None:
+        return member.disconnect()
+    _script().disconnect(then)
+    return None
+
+
+# -- in workers ----------------------------------------------------------------
+
+
+async def publish(topic: str, message: Any) -> None:
+    """Send to every other worker that has subscribed to the topic.
+
+    Returns when the bus has it for each of them. Raises OSError where the bus can't be reached.
+    """
+    from prefork.bus import client
+
+    await client.of_this_worker().publish(topic, message)
+
+
+def subscribe(topic: str, callback: Callable[..., Any] | None = None) -> "Subscription":
+    """Hear what others publish: by an `async for` over it, or by *callback*."""
+    from prefork.bus import client
+
+    return client.of_this_worker().subscribe(topic, callback)
+
+
+async def request_all(
+    topic: str,
+    message: Any,
+    timeout: float,  # noqa: ASYNC109 - what it returns then is no error
+) -> "Replies":
+    """Ask every other worker that responds to the topic; those that didn't are named."""
+    from prefork.bus import client
+
+    return await client.of_this_worker().request_all(topic, message, timeout)
+
+
+async def respond(topic: str, function: Callable[..., Any]) -> None:
+    """Answer what others ask by `request_all`."""
+    from prefork.bus import client
+
+    await client.of_this_worker().respond(topic, function)

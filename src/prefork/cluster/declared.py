@@ -1,0 +1,40 @@
+"""The declarative idiom: say what is to be served, and how; the fleet sees to the rest."""
+
+from typing import Any
+
+from prefork.cluster.supervisor import Supervisor
+from prefork.core.facts import ScaleRequested
+from prefork.settings import environment
+from prefork.settings.resolution import resolve
+from prefork.settings.sources import from_call
+
+
+class Cluster(Supervisor):
+    """What `prefork serve` runs, with events.
+
+    >>> cluster = Cluster("app:handler", workers="max", bind="127.0.0.1:8000")
+    >>> cluster.run()
+    """
+
+    def __init__(self, app: str, **settings: Any) -> None:
+        """*settings*: by their names in docs/reference/settings.md, which win over the environment
+        and over prefork.toml. Raises SettingsError that names every problem at once.
+        """
+        super().__init__()
+        given = {"app": app, **settings}
+        self._resolution = resolve(given, environment.variables(), read=from_call)
+        self.settings = self._resolution.settings()
+
+    def run(self) -> None:
+        """Serve until told to stop; SIGTERM drains, SIGHUP reloads.
+
+        Raises AddressError where an address or the name is taken, AppError where the application
+        doesn't start, and SystemExit where the process is not to exit with 0.
+        """
+        self._resolution.take_effect()
+        self._made = self._make(self.settings)
+        self._run(self._made)
+
+    def scale(self, by: int) -> None:
+        """Start so many workers more, or let as many go where *by* is negative."""
+        self._instance.primary.tell(ScaleRequested(by))

@@ -1,0 +1,121 @@
+"""A worker as the primary's code sees it."""
+
+import signal as signals
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from socket import AddressFamily
+from typing import Any, Protocol
+
+from prefork.cluster.events import Emitter, Handler, Registered
+
+STATES = ("none", "online", "listening", "disconnected", "dead")  # in this order, none twice
+
+EVENTS = {  # of one worker: how many arguments each comes with
+    "fork": 0,
+    "online": 0,
+    "listening": 1,  # an Address
+    "message": 2,  # the message, and a list of descriptors, which are the handler's from then on
+    "request": 1,  # the message; what the handler returns is the reply
+    "leader": 0,
+    "disconnect": 0,
+    "exit": 2,  # the exit code, and the signal that killed it: one of them is None
+    "error": 1,  # what a handler raised
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a worker listens: host and port, or the path of a Unix socket."""
+
+    family: AddressFamily
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+
+Then = Callable[[Any, Exception | None], object]
+
+
+class Reins(Protocol):
+    """What can be done with a worker."""
+
+    def send(self, id: int, message: Any, fds: Sequence[int]) -> bool: ...
+    def request(self, id: int, message: Any, timeout: float, then: Then) -> None: ...
+    def disconnect_worker(self, id: int) -> None: ...
+    def kill_worker(self, id: int, signal: int) -> None: ...
+
+
+class Worker:
+    """One worker, from its fork on. Its *id* is never used again; its *slot* is, by its successor.
+
+    *state* goes from none over online, listening and disconnected to dead.
+    *exited_after_disconnect* is None while it lives and nothing told it to go, then whether it was
+    told: True after `disconnect`, a reload or a stop, False after a crash.
+    """
+
+    def __init__(self, reins: Reins | None, id: int, slot: int, generation: int) -> None:
+        self.id = id
+        self.slot = slot
+        self.generation = generation
+        self.pid: int | None = None  # not known yet
+        self.state = "none"
+        self.exited_after_disconnect: bool | None = None
+        self._given = reins
+        self.events = Emitter(EVENTS)
+
+    def __repr__(self) -> str:
+        return f"<Worker {self.id} slot={self.slot} pid={self.pid} {self.state}>"
+
+    def on(self, event: str, handler: Registered) -> Registered:
+        """Call *handler* at each such event of this worker; see `EVENTS` for its arguments."""
+        return self.events.on(event, handler)
+
+    def once(self, event: str, handler: Registered) -> Registered:
+        """Call *handler* at the next such event."""
+        return self.events.on(event, handler, is_once=True)
+
+    def off(self, event: str, handler: Handler) -> None:
+        """Call it no more."""
+        self.events.off(event, handler)
+
+    def send(self, message: Any, fds: Sequence[int] = ()) -> bool:
+        """Send a message, and descriptors with it, which stay open here.
+
+        True: taken. False: it is gone, or so much waits for it that more had better wait too.
+        Raises TypeError or ValueError for what can't be sent.
+        """
+        return self._reins.send(self.id, message, fds)
+
+    def request(self, message: Any, timeout: float, then: Then) -> None:
+        """Ask it; `then(reply, None)` is called with what it answers, within *timeout* seconds.
+
+        `then(None, error)`: it didn't, or its handler raised.
+        """
+        self._reins.request(self.id, message, timeout, then)
+
+    def disconnect(self) -> None:
+        """Have it finish what it has, take nothing new, and go."""
+        self._reins.disconnect_worker(self.id)
+
+    def kill(self, signal: int = signals.SIGKILL) -> None:
+        """Send it a signal at once, whatever it is doing."""
+        self._reins.kill_worker(self.id, signal)
+
+    def is_connected(self) -> bool:
+        """Whether messages can reach it."""
+        return self.state in ("none", "online", "listening")
+
+    def is_dead(self) -> bool:
+        return self.state == "dead"
+
+    @property
+    def _reins(self) -> Reins:
+        assert self._given is not None, "a worker belongs to a cluster"
+        return self._given
+
+    def advance(self, state: str) -> bool:
+        """Go on to a later state; False: it was there, or further."""
+        if STATES.index(state) <= STATES.index(self.state):
+            return False
+        self.state = state
+        return True

@@ -1,0 +1,138 @@
+"""The imperative idiom: a script that forks itself, as every tutorial of Node's cluster has it."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefork.boot.instance import Instance
+from prefork.cluster.handle import Worker
+from prefork.cluster.supervisor import Supervisor
+from prefork.core.facts import DisconnectRequested, ForkRequested
+from prefork.errors import SettingsError
+from prefork.settings import environment
+from prefork.settings.schema import described
+from prefork.settings.sources import from_call, from_environment, merge
+from prefork.wire.estate import Launch
+
+OF_LAUNCH = ("exec", "args", "exec_argv", "cwd")
+
+
+class Script(Supervisor):
+    """The primary of a script. Nothing is forked but by `fork`, and by the default reload."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings: dict[str, Any] = {}
+        self.policy: str = ""  # what the environment or setup_primary says; else rr
+        self._disconnected: list[Callable[[], object]] = []
+        self._narrator.events.on("exit", self._note_exit)
+        self._narrator.released = self._note_released
+
+    def setup_primary(self, **settings: Any) -> None:
+        """Say how workers are forked from now on; what was said before and isn't now stays.
+
+        *exec*: the script, by default this one; *args*: its arguments; *exec_argv*: the
+        interpreter's; *cwd*: its directory. All others are settings of prefork, and must be said
+        before the first `fork`. Raises SettingsError.
+        """
+        late = [name for name in settings if name not in OF_LAUNCH]
+        if late and self._made is not None:
+            raise SettingsError(f"{', '.join(late)} must be set before the first fork()")
+        self._checked({**self.settings, **settings})
+        self.settings |= settings
+        if self._made is not None:
+            self._made.host.launch = self._launch({})
+        self._narrator.later(lambda: self._narrator.events.emit("setup", dict(self.settings)))
+
+    def fork(self, env: Mapping[str, str] | None = None) -> Worker:
+        """Start the script again as a worker, with *env* added to its environment.
+
+        After deaths in a row in its slot it is started after a while: nothing spins.
+        """
+        instance = self._ensure()
+        seat = instance.fleet.reserve()
+        worker = self._narrator.meet(seat.id, seat.slot, instance.fleet.generation.number)
+        instance.host.launches[seat.id] = self._launch(env or {})
+        instance.primary.tell(ForkRequested(seat.id, seat.slot))
+        return worker
+
+    def disconnect(self, then: Callable[[], object] | None = None) -> None:
+        """Have all workers finish and go, and close what they listened on; then call *then*.
+
+        The primary goes on if that forks again; else `run` returns.
+        """
+        if then is not None:
+            self._disconnected.append(then)
+        self._ensure().primary.tell(DisconnectRequested(None))
+
+    def disconnect_worker(self, id: int) -> None:
+        self._instance.primary.tell(DisconnectRequested(id))
+
+    def run(self) -> None:
+        """Supervise until told to stop, or until nothing is left to do.
+
+        Raises SystemExit where the process is not to exit with 0.
+        """
+        self._run(self._ensure())
+
+    # -- making --------------------------------------------------------------
+
+    def _ensure(self) -> Instance:
+        if self._made is None:
+            settings = self._checked(self.settings)
+            self._made = self._make(settings, self._launch({}))
+        return self._made
+
+    def _checked(self, wanted: Mapping[str, Any]) -> Any:
+        """Make settings of them. Raises SettingsError."""
+        own = {name: value for name, value in wanted.items() if name not in OF_LAUNCH}
+        unknown = own.keys() - {each.name for each in described()}
+        if unknown:
+            raise SettingsError(f"no such setting: {', '.join(sorted(unknown))}")
+        name = _name(self.settings.get("exec") or sys.argv[0])
+        given = {"app": name, "name": f"{name}-{os.getpid()}"} | own
+        if self.policy:
+            given["policy"] = self.policy
+        return merge(from_environment(environment.variables()), from_call(given)).settings()
+
+    def _launch(self, env: Mapping[str, str]) -> Launch:
+        wanted = self.settings
+        return Launch(_command(wanted), dict(env), wanted.get("cwd"))
+
+    def _note_released(self) -> None:
+        disconnected, self._disconnected = self._disconnected, []
+        for each in disconnected:
+            each()
+
+    # -- ending --------------------------------------------------------------
+
+    def _note_exit(self) -> None:
+        self._narrator.later(self._end_if_idle)  # when other handlers had their say
+
+    def _end_if_idle(self) -> None:
+        """Nothing listens, nobody lives, and nothing is to be called: there is nothing to do."""
+        instance = self._instance
+        if not self.workers and not self._timers and not instance.host.estate.bind:
+            instance.primary.tell(DisconnectRequested(None))
+
+
+def _command(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is executed: the interpreter as it was called, for the same script, unless told else."""
+    given = sys.orig_argv[1:]
+    head = given[: len(given) - len(sys.argv) + 1]  # flags, then SCRIPT, -m MODULE or -c CODE
+    is_file = head[-2:-1] not in (["-m"], ["-c"])
+    flags, what = (head[:-1], head[-1:]) if is_file else (head[:-2], head[-2:])
+    if (wanted := settings.get("exec")) is not None:
+        what = [os.fspath(wanted)]
+    flags = list(settings.get("exec_argv", flags))
+    arguments: Sequence[str] = settings.get("args", sys.argv[1:])
+    return (sys.executable, *flags, *what, *map(str, arguments))
+
+
+def _name(script: str) -> str:
+    """A name that can stand for an application's module."""
+    stem = re.sub(r"\W", "_", Path(script).stem, flags=re.ASCII)
+    return stem if stem.isidentifier() else f"script_{stem}"

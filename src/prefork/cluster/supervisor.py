@@ -1,0 +1,179 @@
+"""A primary in the user's own process: what both idioms can do with it."""
+
+import os
+import signal as signals
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any, overload
+
+from prefork.boot.instance import Instance
+from prefork.cluster.events import Handler, Registered
+from prefork.cluster.handle import Address, Then, Worker
+from prefork.cluster.narrator import Narrator, Reply
+from prefork.cluster.timers import Callback, Timer, Timers
+from prefork.core.facts import Leaving, ReloadRequested, StopRequested
+from prefork.errors import ExitCode, RequestError
+from prefork.primary import reaper
+from prefork.primary.children import Child
+from prefork.primary.posts import Said
+from prefork.primary.questions import Answer
+from prefork.settings.address import TcpAddress, UnixAddress, parse
+from prefork.settings.schema import Settings
+from prefork.wire.descriptors import close_all
+from prefork.wire.estate import Launch
+from prefork.wire.post import encode
+
+_primaries: set[int] = set()  # pids; a child that is forked has its parent's here
+
+
+class Supervisor:
+    """Its handlers run in the one thread of the primary, one after the other: none may block."""
+
+    def __init__(self) -> None:
+        self._narrator = Narrator(self._addresses)
+        self._narrator.reins = self
+        self._timers = Timers(self._narrator.run)
+        self._made: Instance | None = None
+
+    # -- events --------------------------------------------------------------
+
+    @overload
+    def on(self, event: str, handler: Registered) -> Registered: ...
+    @overload
+    def on(self, event: str) -> Callable[[Registered], Registered]: ...
+    def on(self, event: str, handler: Handler | None = None) -> Any:
+        """Call *handler* at each such event; also as a decorator. `events` has their arguments.
+
+        Raises ValueError for an event that doesn't exist, TypeError for an async handler.
+        """
+        return self._add(event, handler, is_once=False)
+
+    @overload
+    def once(self, event: str, handler: Registered) -> Registered: ...
+    @overload
+    def once(self, event: str) -> Callable[[Registered], Registered]: ...
+    def once(self, event: str, handler: Handler | None = None) -> Any:
+        """Call *handler* at the next such event; also as a decorator."""
+        return self._add(event, handler, is_once=True)
+
+    def off(self, event: str, handler: Handler) -> None:
+        """Call it no more."""
+        self._narrator.events.off(event, handler)
+
+    def _add(self, event: str, handler: Handler | None, *, is_once: bool) -> Any:
+        def add(given: Registered) -> Registered:
+            return self._narrator.events.on(event, given, is_once=is_once)
+
+        return add if handler is None else add(handler)
+
+    def call_later(self, seconds: float, callback: Callback) -> Timer:
+        """Call it in the primary's loop after so many seconds, unless the timer is cancelled."""
+        return self._timers.add(time.monotonic() + seconds, callback)
+
+    # -- workers -------------------------------------------------------------
+
+    @property
+    def workers(self) -> Mapping[int, Worker]:
+        """Those that are connected, or not dead, by id."""
+        return MappingProxyType(self._narrator.workers)
+
+    def reload(self) -> None:
+        """Replace every worker by one that loads the code anew, as SIGHUP does."""
+        self._instance.primary.tell(ReloadRequested())
+
+    def stop(self) -> None:
+        """Let all finish what they have, then end, as SIGTERM does."""
+        self._instance.primary.tell(StopRequested())
+
+    # -- what a Worker can be told (see `handle.Reins`) -----------------------
+
+    def send(self, id: int, message: Any, fds: Sequence[int]) -> bool:
+        host = self._instance.host
+        child = host.children.get(id)
+        if child is None:
+            encode(message)  # what can't be sent is said all the same
+            return False
+        return host.posts.send(child, message, fds)
+
+    def request(self, id: int, message: Any, timeout: float, then: Then) -> None:
+        host = self._instance.host
+        child = host.children.get(id)
+        if child is None:
+            self._answer(then, Answer(failure="it has gone"))
+        else:
+            host.posts.request(child, message, timeout, partial(self._answer, then))
+
+    def _answer(self, then: Then, answer: Answer) -> None:
+        error = RequestError(answer.failure) if answer.failure else None
+        self._narrator.later(
+            partial(self._narrator.events.call, "reply", then, answer.value, error)
+        )
+
+    def disconnect_worker(self, id: int) -> None:
+        self._instance.primary.tell(Leaving(id))
+
+    def kill_worker(self, id: int, signal: int) -> None:
+        child = self._instance.host.children.get(id)
+        if child is not None and child.pid is not None:
+            child.reason = child.reason or f"{signals.Signals(signal).name} by its primary's code"
+            reaper.kill(child.pid, signal)
+
+    def _receive(self, child: Child, said: Said) -> None:
+        """Have a handler take what a worker says; its answer is what a handler returns."""
+        posts = self._instance.host.posts
+        if said.number:
+            close_all(said.descriptors)
+            answer = Reply(
+                partial(posts.reply, child, said.number), partial(posts.fail, child, said.number)
+            )
+            self._narrator.asked(child.id, said.value, answer)
+        else:
+            self._narrator.received(child.id, said.value, said.descriptors)
+
+    # -- life ----------------------------------------------------------------
+
+    @property
+    def _instance(self) -> Instance:
+        if self._made is None:
+            raise RuntimeError("there is no primary yet: nothing was forked, and run() not called")
+        return self._made
+
+    def _make(self, settings: Settings, launch: Launch | None = None) -> Instance:
+        if _primaries and os.getpid() not in _primaries:
+            raise RuntimeError(
+                "a worker can't be a primary: put what starts the cluster under "
+                'if __name__ == "__main__"'
+            )
+        made = Instance(settings, self._narrator, launch)
+        _primaries.add(os.getpid())
+        made.host.clocks.append(self._timers)
+        made.host.posts.received = self._receive
+        return made
+
+    def _run(self, instance: Instance) -> None:
+        """Raises SystemExit with what the process is to exit with, where that isn't 0."""
+        with instance:
+            try:
+                code = instance.run()
+            except BaseException:  # also a handler's sys.exit(): the kernel ends who is left
+                instance.abandon()
+                raise
+        if code != ExitCode.OK:
+            sys.exit(code)
+
+    def _addresses(self) -> list[Address]:
+        return [as_address(each) for each in self._instance.host.estate.bind]
+
+
+def as_address(bound: str) -> Address:
+    """Read an address as the log writes it."""
+    found = parse(bound)
+    if isinstance(found, TcpAddress):
+        family = socket.AF_INET6 if ":" in found.host else socket.AF_INET
+        return Address(family, found.host, found.port)
+    assert isinstance(found, UnixAddress), "what is bound has an address"
+    return Address(socket.AF_UNIX, path=found.path)

@@ -1,0 +1,52 @@
+"""What the primary's code is to do later."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+Callback = Callable[[], object]
+
+
+class Timer:
+    """One call to come; *due*: monotonic seconds."""
+
+    def __init__(self, due: float, callback: Callback) -> None:
+        self.due = due
+        self.callback = callback
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Don't call it. Once it was called this does nothing."""
+        self.is_cancelled = True
+
+
+class Timers:
+    """A clock of the primary's loop. *run*: is given what is due, in order."""
+
+    def __init__(self, run: Callable[[Callback], object]) -> None:
+        self._run = run
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._number = count()
+
+    def __len__(self) -> int:
+        self._drop_cancelled()
+        return len(self._heap)
+
+    def add(self, due: float, callback: Callback) -> Timer:
+        timer = Timer(due, callback)
+        heapq.heappush(self._heap, (due, next(self._number), timer))
+        return timer
+
+    def next_check(self) -> float | None:
+        self._drop_cancelled()
+        return self._heap[0][0] if self._heap else None
+
+    def check(self, now: float) -> tuple[()]:
+        """Give what is due to whoever runs it. No fact for the core comes of it."""
+        while (due := self.next_check()) is not None and due <= now:
+            self._run(heapq.heappop(self._heap)[2].callback)
+        return ()
+
+    def _drop_cancelled(self) -> None:
+        while self._heap and self._heap[0][2].is_cancelled:
+            heapq.heappop(self._heap)

@@ -1,0 +1,42 @@
+"""The moment in which a forked child becomes a script's worker: it executes the script."""
+
+import os
+import select
+
+from prefork.settings import environment
+from prefork.wire import birth as births
+from prefork.wire import boundary, lineage
+from prefork.wire.channel import Channel
+from prefork.wire.estate import WorkerBirth
+from prefork.wire.messages import Failed
+from prefork.wire.outlet import Outlet
+
+NOT_STARTED = 127  # what a shell exits with where there is no such program
+
+
+def main(birth: WorkerBirth) -> int:
+    """Become the program. Returns the exit code only where that can't be.
+
+    The signal of its parent's death stays set, and what it prints is tagged as a worker's.
+    """
+    launch = birth.launch
+    assert launch is not None, "it is called for those that have one"
+    lineage.die_with(birth.estate.primary)
+    Outlet(birth.estate.output, f"w{birth.slot}").open()
+    try:
+        if launch.cwd is not None:
+            os.chdir(launch.cwd)
+        variables = environment.with_added({**launch.env, **births.certify(birth)})
+        boundary.flush()
+        os.execvpe(launch.argv[0], launch.argv, variables)
+    except OSError as error:
+        place = launch.cwd if launch.cwd is not None and error.filename == launch.cwd else None
+        what = f"cwd {place}" if place else launch.argv[0]
+        _report(Channel(birth.channel), f"cannot start {what}: {error.strerror}")
+    return NOT_STARTED
+
+
+def _report(channel: Channel, reason: str) -> None:
+    channel.send(Failed("startup", reason))
+    while not channel.flush():
+        select.select([], [channel], [])

@@ -1,0 +1,159 @@
+"""Who is called for an event, with what, and what becomes of a handler that fails."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.support.pacing import hold
+
+from prefork import log
+from prefork.cluster.events import SLOW, Emitter
+
+
+@pytest.fixture
+def emitter() -> Emitter:
+    return Emitter({"exit": 3, "online": 1, "error": 1})
+
+
+def test_a_handler_gets_as_many_arguments_as_it_takes(emitter: Emitter) -> None:
+    seen: list[Any] = []
+    emitter.on("exit", lambda worker: seen.append(("w", worker)))
+    emitter.on("exit", lambda worker, code=5: seen.append((worker, code)))
+    emitter.on("exit", lambda *all_of_them: seen.append(all_of_them))
+    emitter.on("exit", lambda: seen.append(None))
+    emitter.emit("exit", "w", 1, None)
+    assert seen == [("w", "w"), ("w", 1), ("w", 1, None), None]
+
+
+def test_handlers_are_called_in_the_order_in_which_they_were_added(emitter: Emitter) -> None:
+    seen: list[str] = []
+    for name in "abc":
+        emitter.on("online", lambda _, name=name: seen.append(name))
+    emitter.emit("online", 1)
+    assert seen == ["a", "b", "c"]
+
+
+def test_one_that_is_for_once_is_called_once_though_it_emits_the_event_again(
+    emitter: Emitter,
+) -> None:
+    seen: list[int] = []
+
+    def again(number: int) -> None:
+        seen.append(number)
+        emitter.emit("online", number + 1)
+
+    emitter.on("online", again, is_once=True)
+    emitter.emit("online", 1)
+    assert seen == [1]
+
+
+def test_one_that_is_removed_is_called_no_more(emitter: Emitter) -> None:
+    seen: list[int] = []
+    handler = emitter.on("online", seen.append)
+    emitter.off("online", handler)
+    emitter.off("online", handler)
+    emitter.emit("online", 1)
+    assert not emitter.has("online")
+    assert seen == []
+
+
+async def coroutine() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("event", "handler", "kind", "said"),
+    [
+        ("exits", print, ValueError, "no such event 'exits': there are exit, online, error"),
+        ("exit", 3, TypeError, "a handler must be callable, not int"),
+        ("exit", coroutine, TypeError, "the primary has no event loop; write a plain `def`"),
+        ("online", lambda _a, _b: None, TypeError, "takes more arguments than the 1 that there"),
+    ],
+    ids=["unknown", "uncallable", "async", "greedy"],
+)
+def test_what_can_never_be_called_is_refused_at_once(
+    emitter: Emitter, event: str, handler: Any, kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind, match=said.replace("(", r"\(")):
+        emitter.on(event, handler)
+
+
+@pytest.fixture
+def logged(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    log.configure("info", "json", descriptor=2)
+    return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+
+
+def fail(_: object) -> None:
+    raise ValueError("no")
+
+
+def test_one_that_raises_is_logged_and_told_and_the_others_are_called(
+    emitter: Emitter, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    seen: list[object] = []
+    emitter.on("online", fail)
+    emitter.on("online", seen.append)
+    emitter.on("error", lambda error: seen.append(str(error)))
+    emitter.emit("online", 1)
+    assert seen == ["no", 1]
+    [line] = logged()
+    assert (line["event"], line["on"], line["reason"]) == (
+        "handler_failed",
+        "online",
+        "ValueError('no')",
+    )
+    assert line["handler"].endswith("test_events.fail")
+    assert "cluster/events.py" not in line["detail"]
+    assert 'raise ValueError("no")' in line["detail"]
+
+
+def test_an_error_handler_that_raises_is_not_told_of_itself(
+    emitter: Emitter, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    emitter.on("error", fail)
+    emitter.on("online", fail)
+    emitter.emit("online", 1)
+    assert [line["on"] for line in logged()] == ["online", "error"]
+
+
+def test_one_that_exits_ends_the_program(emitter: Emitter) -> None:
+    def leave() -> None:
+        raise SystemExit(42)
+
+    emitter.on("online", leave)
+    with pytest.raises(SystemExit) as ended:
+        emitter.emit("online", 1)
+    assert ended.value.code == 42
+
+
+def dawdle(_: object) -> None:
+    hold(SLOW + 0.02)
+
+
+def test_one_that_blocks_for_over_100_ms_is_named(
+    emitter: Emitter, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    emitter.on("online", dawdle)
+    emitter.emit("online", 1)
+    [line] = logged()
+    assert (line["event"], line["on"]) == ("handler_blocked", "online")
+    assert line["handler"].endswith("test_events.dawdle")
+    assert line["seconds"] > SLOW
+
+
+def test_the_first_handler_answers_a_request(emitter: Emitter) -> None:
+    emitter.on("online", lambda number: number + 1)
+    emitter.on("online", lambda number: number + 2)
+    assert emitter.ask("online", 3) == 4
+    assert emitter.ask("online", 4) == 5
+
+
+def test_one_that_fails_to_answer_is_logged_and_whoever_asked_hears_of_it(
+    emitter: Emitter, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    emitter.on("online", fail)
+    with pytest.raises(ValueError, match="no"):
+        emitter.ask("online", 1)
+    [line] = logged()
+    assert line["event"] == "handler_failed"
