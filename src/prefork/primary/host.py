@@ -162,9 +162,6 @@ class PosixHost:
     def close_listeners(self) -> None:
         self._acceptor.close(self.now())
 
-    def release_listeners(self) -> None:
-        """Close those that a script's workers have listened on, and none does now."""
-
     def ask_to_stop(self, order: AskToStop) -> Iterable[Fact]:
         """Out of rotation first, then the message; the signal ends an import, which can't read."""
         child = self.children.get(order.id)
