@@ -15,7 +15,7 @@ LIFE = ("fork", "online", "listening", "message", "leader", "disconnect", "exit"
 
 
 class Diary:
-    def __init__(self, addresses: list[Address]) -> None:
+    def __init__(self, *addresses: str) -> None:
         self.narrator = Narrator(lambda: addresses)
         self.lines: list[tuple[Any, ...]] = []
         for event in LIFE:
@@ -32,7 +32,7 @@ class Diary:
 
 @pytest.fixture
 def diary() -> Diary:
-    return Diary([ADDRESS])
+    return Diary("127.0.0.1:8000")
 
 
 def born(diary: Diary, id: int = 1) -> Narrator:
@@ -91,7 +91,7 @@ def test_a_worker_hears_of_itself_before_the_cluster_does(diary: Diary) -> None:
 
 def test_a_worker_on_two_addresses_listens_twice() -> None:
     other = Address(socket.AF_UNIX, path="/tmp/a")
-    diary = Diary([ADDRESS, other])
+    diary = Diary("127.0.0.1:8000", "unix:/tmp/a")
     born(diary)
     assert [line[3] for line in diary.read() if line[0] == "listening"] == [ADDRESS, other]
 

@@ -21,6 +21,7 @@ from prefork.primary.host import PosixHost
 from prefork.primary.inquest import Inquest
 from prefork.primary.listeners import Listeners
 from prefork.primary.loop import Observer, Primary, Unobserved
+from prefork.primary.openings import Openings
 from prefork.primary.signals import Signals
 from prefork.settings.schema import Settings
 from prefork.wire import descriptors, lineage
@@ -57,7 +58,8 @@ class Instance:
             self._aides = Aides(estate)
             opened.callback(self._aides.finish, self._signals)
             self.host = self._make_host(estate, listeners)
-            self.host.observer, self.host.launch = observer or Unobserved(), launch
+            self.host.observer = observer or Unobserved()
+            self._let_script(launch, listeners)
             self._opened = opened.pop_all()
         is_subreaper = lineage.adopt_orphans()
         self.fleet = Fleet(parts.plan(estate, templates=is_subreaper, scripted=launch is not None))
@@ -70,12 +72,25 @@ class Instance:
             observer=self.host.observer,
         )
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether there is an address on which a connection may come."""
+        return any(True for _ in self._listeners)
+
+    def _let_script(self, launch: Launch | None, listeners: Listeners) -> None:
+        """Have a script's workers started its way, and listen where they ask to."""
+        self._listeners = listeners
+        self.host.launch = launch
+        if launch is not None:
+            listened = self.host.observer.listening
+            self.host.openings = Openings(listeners, self._acceptor, self.host.say, listened)
+
     def _make_host(self, estate: Estate, listeners: Listeners) -> PosixHost:
         selector = selectors.DefaultSelector()
         scheme = SCHEMES[estate.settings.policy]
         most = estate.settings.max_connections if scheme.accepts is Accepts.PRIMARY else 0
-        acceptor = Acceptor(listeners, scheme.policy, estate.board, selector, most)
-        return PosixHost(estate, self._aides, self._signals, selector, acceptor)
+        self._acceptor = Acceptor(listeners, scheme.policy, estate.board, selector, most)
+        return PosixHost(estate, self._aides, self._signals, selector, self._acceptor)
 
     def _answer_on(self, control: NamedSocket) -> ControlServer:
         inquest = Inquest(self.host.children, self.host.watchdog)

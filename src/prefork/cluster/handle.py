@@ -3,10 +3,11 @@
 import signal as signals
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from socket import AddressFamily
+from socket import AF_INET, AF_INET6, AF_UNIX, AddressFamily
 from typing import Any, Protocol
 
 from prefork.cluster.events import Emitter, Handler, Registered
+from prefork.settings.address import TcpAddress, parse
 
 STATES = ("none", "online", "listening", "disconnected", "dead")  # in this order, none twice
 
@@ -31,6 +32,14 @@ class Address:
     host: str = ""
     port: int = 0
     path: str = ""
+
+    @classmethod
+    def of(cls, bound: str) -> "Address":
+        """Read an address as the log writes it."""
+        found = parse(bound)
+        if isinstance(found, TcpAddress):
+            return cls(AF_INET6 if ":" in found.host else AF_INET, found.host, found.port)
+        return cls(AF_UNIX, path=bound.removeprefix("unix:"))
 
 
 Then = Callable[[Any, Exception | None], object]

@@ -1,7 +1,7 @@
 """What happens in the primary, told as events: of the cluster, and of each worker."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ class Reply(NamedTuple):
 class Narrator:
     """Notes what happens while it happens, and calls handlers for it when all is done."""
 
-    def __init__(self, addresses: Callable[[], list[Address]]) -> None:
+    def __init__(self, addresses: Callable[[], Sequence[str]]) -> None:
         """*addresses*: on which every worker listens that is in rotation."""
         self.events = Emitter(EVENTS)
         self.workers: dict[int, Worker] = {}  # by id; until it has disconnected and exited
@@ -95,9 +95,9 @@ class Narrator:
     def online(self, id: int) -> None:
         self._note(id, "online", "online")
 
-    def listening(self, id: int, address: Address) -> None:
+    def listening(self, id: int, bound: str) -> None:
         if worker := self.workers.get(id):
-            self.later(partial(self._tell_listening, worker, address))
+            self.later(partial(self._tell_listening, worker, Address.of(bound)))
 
     def received(self, id: int, message: Any, fds: list[int]) -> None:
         if worker := self.workers.get(id):

@@ -115,7 +115,7 @@ class Script(Supervisor):
     def _end_if_idle(self) -> None:
         """Nothing listens, nobody lives, and nothing is to be called: there is nothing to do."""
         instance = self._instance
-        if not self.workers and not self._timers and not instance.host.estate.bind:
+        if not self.workers and not self._timers and not instance.is_listening:
             instance.primary.tell(DisconnectRequested(None))
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal as signals
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any, overload
 
 from prefork.boot.instance import Instance
 from prefork.cluster.events import Handler, Registered
-from prefork.cluster.handle import Address, Then, Worker
+from prefork.cluster.handle import Then, Worker
 from prefork.cluster.narrator import Narrator, Reply
 from prefork.cluster.timers import Callback, Timer, Timers
 from prefork.core.facts import Leaving, ReloadRequested, StopRequested
@@ -21,7 +20,6 @@ from prefork.primary import reaper
 from prefork.primary.children import Child
 from prefork.primary.posts import Said
 from prefork.primary.questions import Answer
-from prefork.settings.address import TcpAddress, UnixAddress, parse
 from prefork.settings.schema import Settings
 from prefork.wire.descriptors import close_all
 from prefork.wire.estate import Launch
@@ -165,15 +163,5 @@ class Supervisor:
         if code != ExitCode.OK:
             sys.exit(code)
 
-    def _addresses(self) -> list[Address]:
-        return [as_address(each) for each in self._instance.host.estate.bind]
-
-
-def as_address(bound: str) -> Address:
-    """Read an address as the log writes it."""
-    found = parse(bound)
-    if isinstance(found, TcpAddress):
-        family = socket.AF_INET6 if ":" in found.host else socket.AF_INET
-        return Address(family, found.host, found.port)
-    assert isinstance(found, UnixAddress), "what is bound has an address"
-    return Address(socket.AF_UNIX, path=found.path)
+    def _addresses(self) -> Sequence[str]:
+        return self._instance.host.estate.bind

@@ -74,6 +74,9 @@ class Observer(Protocol):
     def online(self, id: int) -> None:
         """Note that a worker runs, and is about to load the user's code."""
 
+    def listening(self, id: int, bound: str) -> None:
+        """Note that a worker listens on an address that it has asked for."""
+
     def ended(self, id: int) -> None:
         """Note that a process has closed its channel; its exit may follow later."""
 
@@ -94,6 +97,9 @@ class Unobserved:
         pass
 
     def online(self, id: int) -> None:
+        pass
+
+    def listening(self, id: int, bound: str) -> None:
         pass
 
     def ended(self, id: int) -> None:

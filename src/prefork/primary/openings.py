@@ -28,7 +28,15 @@ class Openings:
     that one first finds a number that it doesn't know yet.
     """
 
-    def __init__(self, listeners: Listeners, acceptor: Acceptor, say: Say) -> None:
+    def __init__(
+        self,
+        listeners: Listeners,
+        acceptor: Acceptor,
+        say: Say,
+        listened: Callable[[int, str], None] = lambda _id, _bound: None,
+    ) -> None:
+        """*listened*: is told a worker's id, and where it listens."""
+        self._listened = listened
         self._listeners = listeners
         self._acceptor = acceptor
         self._say = say
@@ -55,6 +63,7 @@ class Openings:
             return self._say(child, ListenFailed(asked.ticket, error.errno or errno.EINVAL), None)
         if not facts:  # else it is not fit to have it
             self._acceptor.listen(child, number, now)
+            self._listened(child.id, str(self._listeners.bound[number]))
         return facts
 
     def _open(self, child: Child, asked: Listen) -> int:
