@@ -3,10 +3,10 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.primary.desk import Desk, connected
+from tests.primary.desk import Desk, accept_all, connected
 
 from prefork.core.facts import Fact
 from prefork.primary.children import Child
@@ -55,16 +55,11 @@ class Counter(Desk):
         assert list(self.openings.heed(child, Unlisten(number), self.now)) == []
 
     def accept_own(self, child: Child) -> int:
-        """Accept all that waits where the worker does so itself."""
-        count = 0
-        for number in range(len(self.listeners.bound)):
-            if self.acceptor.serves(child, number):
-                for each in self.acceptor.own(child, number, self.now):
-                    with suppress(BlockingIOError):
-                        while True:
-                            each.sock.accept()[0].close()
-                            count += 1
-        return count
+        """Accept all that waits where the worker does so itself, and answer each."""
+        numbers = range(len(self.listeners.bound))
+        serves = [each for each in numbers if self.acceptor.serves(child, each)]
+        owned = [each for number in serves for each in self.acceptor.own(child, number, self.now)]
+        return sum(map(accept_all, owned))
 
     def port(self, number: int) -> int:
         bound = self.listeners.bound[number]

@@ -123,15 +123,7 @@ class Desk:
 
     def accept(self, child: Child) -> int:
         """Accept all that waits at the worker's own listeners, and answer each."""
-        count = 0
-        for listener in self.own(child):
-            with suppress(BlockingIOError):
-                while True:
-                    connection, _ = listener.sock.accept()
-                    with connection:
-                        connection.send(b"ok")
-                    count += 1
-        return count
+        return sum(map(accept_all, self.own(child)))
 
     def answered(self) -> int:
         """How many clients have an answer waiting."""
@@ -149,6 +141,18 @@ class Desk:
         for client in self.clients:
             client.close()
         self.selector.close()
+
+
+def accept_all(listener: Listener) -> int:
+    """Accept all that waits there, and answer each; how many they were."""
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            connection, _ = listener.sock.accept()
+            with connection:
+                connection.send(b"ok")
+            count += 1
+    return count
 
 
 def connected(target: Address, origin: str = "") -> socket.socket:

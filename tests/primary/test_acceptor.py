@@ -121,6 +121,7 @@ def test_with_all_workers_full_the_kernel_queues_and_somebody_looks_again(desk: 
     for _ in range(4):
         desk.turn()
     assert desk.board.line(0)[Field.WAITING] == 1
+    assert not desk.selector.get_map(), "nothing is taken that nobody has room for"
     assert desk.acceptor.next_check() is not None
     assert desk.serve(worker) == WINDOW
     desk.acceptor.resume(desk.now)
@@ -295,6 +296,17 @@ class Full(socket.socket):
 
     def _accept(self) -> tuple[int, Any]:
         raise OSError(self.number, os.strerror(self.number))
+
+
+def test_an_accept_that_fails_for_its_client_is_skipped(desk: Desk) -> None:
+    worker = desk.hire()
+    with closing(Full()) as sock:
+        sock.number = errno.ECONNABORTED
+        desk.acceptor.dispatch.accept(Listener(sock, 0, Accepts.PRIMARY), desk.now)
+    assert desk.acceptor.next_check() is None
+    desk.connect(2)
+    desk.turn()
+    assert desk.serve(worker) == 2
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from tests.primary.counter import Counter, counter_of
+from tests.primary.desk import desk_of
 from tests.support.scarcity import used_up
 
 from prefork.core.facts import Misbehaved
 from prefork.primary.dispatch import LOOK_AGAIN
 from prefork.primary.listeners import MOST
+from prefork.primary.openings import Openings
 from prefork.settings.address import UnixAddress
 from prefork.wire.board import Field
 from prefork.wire.messages import Listen, Listening, Unlisten
@@ -267,6 +269,13 @@ def test_nothing_is_opened_any_more_when_all_is_closed(counter: Counter) -> None
     assert list(counter.listeners) == []
 
 
+def test_who_cannot_be_answered_serves_nothing(counter: Counter) -> None:
+    worker = counter.hire()
+    openings = Openings(counter.listeners, counter.acceptor, lambda *_: [Misbehaved(worker.id)])
+    assert openings.heed(worker, Listen(1, "127.0.0.1"), 0.0) == [Misbehaved(worker.id)]
+    assert not counter.acceptor.serves(worker, 0)
+
+
 def test_a_retry_in_an_endless_loop_is_told_once_a_minute(
     counter: Counter, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -488,9 +497,17 @@ def test_only_what_nobody_serves_is_released(counter: Counter) -> None:
         socket.create_connection(("127.0.0.1", ports[number])).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", ports[unwanted]))
-    for client in counter.clients:
-        assert client.recv(100).startswith(b"HTTP/1.1 503 ")
+    assert_turned_away(counter.clients)
     assert counter.listen(worker, index=2) == unwanted + 1, "a number is used once"
+
+
+def test_what_was_there_at_the_start_is_for_all_and_is_not_released() -> None:
+    with desk_of("rr") as desk:
+        desk.acceptor.release(desk.now)
+        desk.connect(2)
+        assert desk.serve(desk.hire()) == 0
+        desk.turn()
+        assert desk.serve(desk.children[0]) == 2
 
 
 def test_what_is_still_on_its_way_when_its_address_is_released_is_answered_503(
@@ -504,8 +521,7 @@ def test_what_is_still_on_its_way_when_its_address_is_released_is_answered_503(
     counter.acceptor.release(counter.now)
     assert counter.hand_back(worker) == 3
     counter.turn()
-    for client in counter.clients:
-        assert client.recv(100).startswith(b"HTTP/1.1 503 ")
+    assert_turned_away(counter.clients)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -531,7 +547,12 @@ def test_at_the_stop_what_came_for_nobody_is_answered_503(counter: Counter) -> N
     counter.clients, lost = [], counter.clients
     counter.come(served, 2)
     counter.acceptor.close(counter.now)
-    for client in lost:
-        assert client.recv(100).startswith(b"HTTP/1.1 503 ")
-        client.close()
+    assert_turned_away(lost)
     assert counter.serve(other) == 2
+
+
+def assert_turned_away(clients: list[socket.socket]) -> None:
+    for each in clients:
+        with each:
+            each.settimeout(5)
+            assert each.recv(100).startswith(b"HTTP/1.1 503 ")

@@ -3,7 +3,7 @@
 from prefork.policy.ledger import LEGACY, STUCK_AFTER, WINDOW, Account
 from prefork.policy.rotation import Rotation
 from prefork.primary.arrivals import Connection
-from prefork.primary.rota import Parcel, Rota
+from prefork.primary.rota import Parcel, Rota, Rotas
 
 ROOM = 1000  # connections
 
@@ -81,3 +81,38 @@ def test_what_came_to_different_addresses_is_sent_apart() -> None:
     connections = [Connection(number, 7, None, 0) for number in (0, 1, 0)]
     parcels, _ = rota_of(0).deal(connections, look)
     assert {each.address: len(batch) for each, batch in parcels.items()} == {0: 2, 1: 1}
+
+
+# By address
+
+
+def test_a_worker_is_in_the_rotas_of_what_it_serves_and_each_has_a_turn_of_its_own() -> None:
+    rotas = Rotas(Rotation)
+    for id, addresses in ((1, [0]), (2, [0, 1]), (3, [1])):
+        rotas.join(Account(id, slot=id), addresses)
+    for address, ids in ((0, [1, 2, 1]), (1, [2, 3, 2])):
+        order = []
+        for each in new(3):
+            parcels, _ = rotas.deal(address, [each], look)
+            order += [parcel.id for parcel in parcels]
+        assert order == ids
+
+
+def test_what_comes_for_nobody_is_left() -> None:
+    rotas = Rotas(Rotation)
+    rotas.join(account := Account(1, 0), [0, 1])
+    rotas.leave(account.id, [1, 7])
+    assert (0 in rotas, 1 in rotas, len(rotas)) == (True, False, 1)
+    connections = new(2)
+    assert rotas.deal(1, connections, look) == ({}, connections)
+
+
+def test_what_is_handed_back_can_wait_for_an_heir_of_whichever_address() -> None:
+    rotas = Rotas(Rotation)
+    rotas.join(Account(1, 0), [0])
+    rotas.join(heir := Account(2, 5), [1])
+    assert not rotas.can_wait(5, look)
+    parcels, _ = rotas.deal(1, moved(LEGACY, slot=5), look)
+    heir.offered(sum(sizes(parcels).values()), now=0.0)
+    assert rotas.can_wait(5, look)
+    assert not rotas.can_wait(0, look)

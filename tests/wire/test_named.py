@@ -55,3 +55,26 @@ def test_a_directory_that_a_stranger_locks_is_an_error_and_no_hang(tmp_path: Pat
         named.listen(tmp_path / "x.sock", 8)
     assert caught.value.errno == errno.EBUSY
     os.close(descriptor)
+
+
+def test_a_path_that_is_too_long_to_bind_is_bound_by_way_of_its_directory(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    path = deep / "x.sock"
+    before = Path.cwd()
+    first = named.listen(path, 8, umask=0o177)
+    assert Path.cwd() == before
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(OSError, match="in use"):
+        named.listen(path, 8)
+    first.close()
+    second = named.listen(path, 8)  # the dead one was seen to be dead
+    second.remove()
+    second.close()
+    assert not path.exists()
+
+
+def test_a_name_that_is_too_long_by_itself_is_an_error_with_its_number(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="too long") as caught:
+        named.listen(tmp_path / ("x" * 120), 8)
+    assert caught.value.errno == errno.ENAMETOOLONG
