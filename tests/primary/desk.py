@@ -9,9 +9,13 @@ from prefork.core.facts import Fact
 from prefork.core.process import Role
 from prefork.policy.schemes import SCHEMES
 from prefork.primary.acceptor import Acceptor
+from prefork.primary.arrivals import client_of
+from prefork.primary.callers import Callers
 from prefork.primary.children import Child
 from prefork.primary.listeners import Listener, Listeners
+from prefork.primary.rules import Rules
 from prefork.settings.address import Address, Bind, TcpAddress
+from prefork.settings.peers import Peers
 from prefork.wire import channel, descriptors, handover
 from prefork.wire.board import Board, Field
 from prefork.wire.channel import Channel
@@ -21,16 +25,18 @@ LOOPBACK = TcpAddress("127.0.0.1", 0)
 
 class Desk:
     def __init__(
-        self, policy: str, *addresses: Bind, most: int = 0, is_asked: bool = False
+        self, policy: str, *addresses: Bind, most: int = 0, is_asked: bool = False, proxy: str = ""
     ) -> None:
-        """*is_asked*: nothing is listened on before a worker asks for it."""
+        """*is_asked*: nothing is listened on before a worker asks for it. *proxy*: says first whose
+        each of its connections is."""
         scheme = SCHEMES[policy]
         self.board = Board(96)
         self.selector = selectors.DefaultSelector()
         declared = addresses if is_asked else addresses or [LOOPBACK]
-        self.listeners = Listeners(declared, 512, scheme.accepts)
-        policy_of = scheme.policy
-        self.acceptor = Acceptor(self.listeners, policy_of, self.board, self.selector, most)
+        self.listeners = Listeners(declared, 512, scheme.accepts, is_spoken_first=bool(proxy))
+        identify = Callers(Peers([proxy])).identify if proxy else client_of
+        rules = Rules(scheme.policy, most, identify)
+        self.acceptor = Acceptor(self.listeners, rules, self.board, self.selector)
         self.children: list[Child] = []
         self.clients: list[socket.socket] = []
         self.now = 0.0
@@ -164,8 +170,8 @@ def connected(target: Address, origin: str = "") -> socket.socket:
 
 
 @contextmanager
-def desk_of(policy: str, *addresses: Bind, most: int = 0, is_asked: bool = False) -> Iterator[Desk]:
-    it = Desk(policy, *addresses, most=most, is_asked=is_asked)
+def desk_of(policy: str, *addresses: Bind, most: int = 0, proxy: str = "") -> Iterator[Desk]:
+    it = Desk(policy, *addresses, most=most, proxy=proxy)
     try:
         yield it
     finally:

@@ -20,6 +20,7 @@ from prefork.primary.aides import Aides
 from prefork.primary.host import PosixHost
 from prefork.primary.listeners import Listeners
 from prefork.primary.nursery import Nursery
+from prefork.primary.rules import Rules
 from prefork.primary.signals import Signals
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
@@ -46,7 +47,7 @@ def host() -> Iterator[PosixHost]:
     signals = Signals.__new__(Signals)
     signals._reading, signals._writing = os.pipe()
     with closing(selectors.DefaultSelector()) as selector:
-        acceptor = Acceptor(listeners, scheme.policy, estate.board, selector)
+        acceptor = Acceptor(listeners, Rules(scheme.policy), estate.board, selector)
         yield PosixHost(estate, Aides(estate), signals, selector, acceptor)
         acceptor.close(0.0)
     signals.close()

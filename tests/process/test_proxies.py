@@ -123,6 +123,26 @@ def test_haproxy_introduces_each_connection(
 
 @needs_haproxy
 @pytest.mark.parametrize("version", VERSIONS)
+def test_behind_haproxy_hash_gives_each_client_a_worker_of_its_own(
+    serve: Serve, tmp_path: Path, version: str
+) -> None:
+    """Without the header all are one client's: the proxy's."""
+    options = ("--policy", "hash", "--proxy-protocol-allow-ips", "127.0.0.1")
+    program = serve("--workers", "4", *options)
+    with haproxy(program.bind[0], tmp_path, options=version) as port:
+        pids = [{worker(port, number) for _ in range(5)} for number in range(10)]
+    assert {len(each) for each in pids} == {1}
+    assert len(set.union(*pids)) > 1
+
+
+def worker(port: int, number: int) -> int:
+    """Which worker answers a new connection of the client."""
+    with closing(Caller(port, number)) as caller:
+        return int(caller.ask("/pid").pid)
+
+
+@needs_haproxy
+@pytest.mark.parametrize("version", VERSIONS)
 def test_haproxys_health_checks_find_the_server_well(
     serve: Serve, tmp_path: Path, version: str
 ) -> None:

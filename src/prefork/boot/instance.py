@@ -13,7 +13,6 @@ from prefork.control.server import ControlServer
 from prefork.control.verbs import Verbs
 from prefork.core.fleet import Fleet
 from prefork.errors import ExitCode
-from prefork.policy.schemes import SCHEMES, Accepts
 from prefork.primary import priority, reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
@@ -87,9 +86,8 @@ class Instance:
 
     def _make_host(self, estate: Estate, listeners: Listeners) -> PosixHost:
         selector = selectors.DefaultSelector()
-        scheme = SCHEMES[estate.settings.policy]
-        most = estate.settings.max_connections if scheme.accepts is Accepts.PRIMARY else 0
-        self._acceptor = Acceptor(listeners, scheme.policy, estate.board, selector, most)
+        rules = parts.rules(estate.settings)
+        self._acceptor = Acceptor(listeners, rules, estate.board, selector)
         return PosixHost(estate, self._aides, self._signals, selector, self._acceptor)
 
     def _answer_on(self, control: NamedSocket) -> ControlServer:

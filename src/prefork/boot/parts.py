@@ -8,12 +8,15 @@ from setproctitle import setproctitle
 from prefork import log
 from prefork.control import directory
 from prefork.core.plan import Plan
-from prefork.policy.schemes import SCHEMES
+from prefork.policy.schemes import SCHEMES, Accepts
+from prefork.primary.callers import Callers
 from prefork.primary.listeners import Listeners
+from prefork.primary.rules import Rules
 from prefork.settings import environment
 from prefork.settings.address import parse
 from prefork.settings.checks import MOST_WORKERS
 from prefork.settings.cpus import available_parallelism
+from prefork.settings.peers import Peers
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
 from prefork.wire.estate import Entries, Estate
@@ -48,7 +51,28 @@ def listeners(settings: Settings, *, is_scripted: bool) -> Listeners:
     """
     addresses = [] if is_scripted else [parse(each) for each in settings.bind]
     mode = None if settings.socket_mode is None else int(settings.socket_mode, 8)
-    return Listeners(addresses, settings.backlog, SCHEMES[settings.policy].accepts, mode)
+    accepts = SCHEMES[settings.policy].accepts
+    return Listeners(
+        addresses, settings.backlog, accepts, mode, is_spoken_first=_is_introduced(settings)
+    )
+
+
+def rules(settings: Settings) -> Rules:
+    """Say by which rules connections are given out."""
+    scheme = SCHEMES[settings.policy]
+    most = settings.max_connections if scheme.accepts is Accepts.PRIMARY else 0
+    if not _is_introduced(settings):
+        return Rules(scheme.policy, most)
+    return Rules(scheme.policy, most, Callers(_proxies(settings)).identify)
+
+
+def _is_introduced(settings: Settings) -> bool:
+    """Whether a proxy is to tell the primary whose its connections are."""
+    return SCHEMES[settings.policy].is_by_client and bool(_proxies(settings))
+
+
+def _proxies(settings: Settings) -> Peers:
+    return Peers(settings.proxy_protocol_allow_ips)
 
 
 def control(settings: Settings, bound: Listeners) -> NamedSocket:

@@ -20,16 +20,20 @@ class Accepts(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """*policy*: for what the primary accepts, and for what is left when the listeners close."""
+    """*policy*: for what the primary accepts, and for what is left when the listeners close.
+
+    *is_by_client*: it wants to know whose a connection is, also where a proxy stands between.
+    """
 
     accepts: Accepts
     policy: Callable[[], Policy]
+    is_by_client: bool = False
 
 
 SCHEMES = {
     "rr": Scheme(Accepts.PRIMARY, Rotation),
     "least": Scheme(Accepts.PRIMARY, Fewest),
-    "hash": Scheme(Accepts.PRIMARY, Affinity),
+    "hash": Scheme(Accepts.PRIMARY, Affinity, is_by_client=True),
     "shared": Scheme(Accepts.ANY, Rotation),
     "reuseport": Scheme(Accepts.SLOT, Rotation),
 }

@@ -1,15 +1,15 @@
 """Who is given connections, of which address, and until when; and what is taken back."""
 
 import selectors
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from prefork.core.facts import Misbehaved
-from prefork.policy.dealing import Policy
 from prefork.policy.ledger import STUCK_AFTER
 from prefork.primary.children import Child
 from prefork.primary.crew import Crew
 from prefork.primary.dispatch import LOOK_AGAIN, Dispatch
 from prefork.primary.listeners import Listener, Listeners
+from prefork.primary.rules import Rules
 from prefork.wire.board import Board
 
 
@@ -24,17 +24,14 @@ class Acceptor:
     def __init__(
         self,
         listeners: Listeners,
-        policy: Callable[[], Policy],
+        rules: Rules,
         board: Board,
         selector: selectors.BaseSelector,
-        most: int = 0,
     ) -> None:
-        """*policy*: makes that of one address. *most*: connections of all workers together, where
-        all come from here; 0: any number."""
         self._listeners = listeners
         self._declared = frozenset(each.address for each in listeners)
-        self._crew = Crew(board, policy, self._declared)
-        self.dispatch = Dispatch(listeners, self._crew, board, selector, most)
+        self._crew = Crew(board, rules, self._declared)
+        self.dispatch = Dispatch(listeners, self._crew, board, selector, rules)
 
     # -- members -------------------------------------------------------------
 

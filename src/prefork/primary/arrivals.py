@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -22,14 +22,24 @@ class Connection(NamedTuple):
     slot: int | None = None  # whose worker had it before, and has handed it back
 
 
-def take(listener: Listener, most: int) -> tuple[list[Connection], OSError | None]:
+def client_of(_descriptor: int, name: Any) -> Client:
+    """Say who is at a socket's address, as accept(2) and getpeername(2) give it."""
+    return name[0] if isinstance(name, tuple) else None
+
+
+Identify = Callable[[int, Any], Client]  # says whose a connection is, by it and by its address
+
+
+def take(
+    listener: Listener, most: int, identify: Identify = client_of
+) -> tuple[list[Connection], OSError | None]:
     """Accept what waits at a listener, or *most* of it; and what else kept us from more."""
     accepted: list[Connection] = []
     try:
         while len(accepted) < most:
             # accept() would wrap each descriptor in an object that we only unwrap again
             descriptor, name = listener.sock._accept()  # type: ignore[attr-defined]
-            accepted.append(Connection(listener.address, descriptor, client_of(name)))
+            accepted.append(Connection(listener.address, descriptor, identify(descriptor, name)))
     except BlockingIOError:
         pass  # that was all
     except OSError as error:
@@ -46,16 +56,11 @@ def turn_away(connections: Iterable[Connection]) -> None:
             connection.shutdown(socket.SHUT_WR)
 
 
-def client_of(name: Any) -> Client:
-    """Say who is at a socket's address, as accept(2) and getpeername(2) give it."""
-    return name[0] if isinstance(name, tuple) else None
-
-
-def peer_of(descriptor: int) -> Client:
-    """Say who is at the other end. Raises OSError where it is no socket."""
+def recognise(descriptor: int, identify: Identify = client_of) -> Client:
+    """Say whose a connection is. Raises OSError where it is no socket."""
     sock = socket.socket(fileno=descriptor)
     try:
-        return client_of(sock.getpeername())
+        return identify(descriptor, sock.getpeername())
     except OSError:
         return None  # gone meanwhile: whoever gets the connection will see its end
     finally:

@@ -17,6 +17,7 @@ from prefork.settings.address import (
 )
 from prefork.wire import named
 
+SILENCE = 3  # seconds; the kernel counts in how often it asks again, after 1, 2, 4 and so on
 ALL_BITS = 0o777  # of a file's mode, without the special ones
 
 
@@ -70,6 +71,13 @@ def join(first: socket.socket, backlog: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def await_data(sock: socket.socket) -> None:
+    """Have the kernel tell of a connection only when there is something to read, or of one that
+    says nothing some seconds later (tcp(7)); of Unix sockets it tells at once all the same."""
+    if sock.family != socket.AF_UNIX and hasattr(socket, "TCP_DEFER_ACCEPT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, SILENCE)
 
 
 def bound(sock: socket.socket) -> Address:

@@ -1,26 +1,25 @@
 """The workers that connections are given to: who is in rotation, who takes them, who does not."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 from prefork import log
 from prefork.core.facts import Misbehaved
-from prefork.policy.dealing import Policy
 from prefork.policy.ledger import Account
 from prefork.primary import mail
 from prefork.primary.arrivals import Connection
 from prefork.primary.children import Child
 from prefork.primary.recipient import Recipient
 from prefork.primary.rota import Rotas
+from prefork.primary.rules import Rules
 from prefork.wire.board import Board
 
 
 class Crew:
-    def __init__(
-        self, board: Board, policy: Callable[[], Policy], addresses: Collection[int]
-    ) -> None:
+    def __init__(self, board: Board, rules: Rules, addresses: Collection[int]) -> None:
         """*addresses*: those that every worker serves, unasked."""
         self._board = board
-        self._rotas = Rotas(policy)
+        self._rules = rules
+        self._rotas = Rotas(rules.policy)
         self._addresses = addresses
         self._recipients: dict[int, Recipient] = {}  # by id; also those told to stop
         self._serving: dict[int, Account] = {}  # by id, of those in rotation
@@ -34,8 +33,8 @@ class Crew:
     def enter(self, child: Child) -> Recipient:
         """Give what is known of a worker; before it is in rotation, where it asks to listen."""
         if child.id not in self._recipients:
-            line = self._board.line(child.line)
-            self._recipients[child.id] = Recipient(child, line, self._addresses)
+            line, identify = self._board.line(child.line), self._rules.identify
+            self._recipients[child.id] = Recipient(child, line, self._addresses, identify)
         return self._recipients[child.id]
 
     def serves(self, id: int, address: int) -> bool:

@@ -13,6 +13,7 @@ from prefork.primary.listeners import Listener, Listeners
 from prefork.primary.lobby import Lobby
 from prefork.primary.queues import Queues
 from prefork.primary.recipient import Recipient
+from prefork.primary.rules import Rules
 from prefork.wire.board import Board, Field
 from prefork.wire.complaint import Complaint
 
@@ -33,15 +34,14 @@ class Dispatch:
         crew: Crew,
         board: Board,
         selector: selectors.BaseSelector,
-        most: int,
+        rules: Rules,
     ) -> None:
-        """*most*: connections of all workers together; 0: any number."""
         self._listeners = listeners
         self._crew = crew
         self._own_line = board.line(0)
         self._queues = Queues(listeners, selector, self.accept, self._look_over)
         self.lanes = Lanes(selector, self._receive_back)
-        self._most = most
+        self._rules = rules
         self._lobby = Lobby()
         self._trouble = Complaint("accept_failed")
         self._now = 0.0
@@ -129,13 +129,14 @@ class Dispatch:
 
     def _room(self) -> int:
         """How many more connections may be accepted in this turn."""
-        if not self._most:
+        most = self._rules.most
+        if not most:
             return ACCEPT_BATCH
         taken = len(self._lobby) + self._crew.load(self._now)
-        return min(ACCEPT_BATCH, max(0, self._most - taken))
+        return min(ACCEPT_BATCH, max(0, most - taken))
 
     def _take(self, listener: Listener, most: int) -> list[Connection]:
-        accepted, error = arrivals.take(listener, most)
+        accepted, error = arrivals.take(listener, most, self._rules.identify)
         if error is not None:
             self._refused(error)
         return accepted

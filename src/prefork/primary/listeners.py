@@ -79,13 +79,17 @@ class Listeners:
         backlog: int,
         accepts: Accepts,
         socket_mode: int | None = None,
+        *,
+        is_spoken_first: bool = False,
     ) -> None:
         """Listen on every address, or on none. Raises AddressError that names the culprit.
 
-        *socket_mode*: of the files of Unix sockets; None: what the umask leaves.
+        *socket_mode*: of the files of Unix sockets; None: what the umask leaves. *is_spoken_first*:
+        who connects speaks at once, and a connection is of no use before.
         """
         require_balance(accepts, sys.platform)
         self._accepts = accepts
+        self._is_spoken_first = is_spoken_first
         self._all: list[Listener] = []
         # Of each address with a socket for each slot, in the order of making: the kernel's.
         self.groups: list[list[Listener]] = []
@@ -170,6 +174,8 @@ class Listeners:
         if number >= MOST:
             raise OSError(errno.EMFILE, f"{MOST} addresses are the most that there can be")
         sock = binding.listen(opening, self._accepts)
+        if self._is_spoken_first and not opening.is_inherited:
+            binding.await_data(sock)
         has_slots = self._accepts is Accepts.SLOT and isinstance(opening.address, TcpAddress)
         accepts = Accepts.ANY if self._accepts is Accepts.SLOT and not has_slots else self._accepts
         listener = Listener(sock, number, accepts, is_inherited=opening.is_inherited)

@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 
 from prefork.errors import RemoteError
 from prefork.policy.ledger import Account
-from prefork.primary.arrivals import Connection, peer_of
+from prefork.primary import arrivals
+from prefork.primary.arrivals import Connection, Identify
 from prefork.primary.children import Child
 from prefork.primary.listeners import Listener
 from prefork.wire import handover
@@ -19,9 +20,16 @@ _ACCEPTED = int(Field.ACCEPTED)
 
 
 class Recipient:
-    def __init__(self, child: Child, line: Line, addresses: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        child: Child,
+        line: Line,
+        addresses: Collection[int] = (),
+        identify: Identify = arrivals.client_of,
+    ) -> None:
         """*addresses*: the numbers of those that it serves from its beginning."""
         self.child = child
+        self._identify = identify
         self.addresses = set(addresses)  # that it serves
         self._ever = set(addresses)  # that it serves, or has served
         self.queues: Sequence[Listener] = ()  # those that only workers of its slot take from
@@ -134,4 +142,7 @@ class Recipient:
 
     def _connections(self, batch: handover.Batch, is_moved: bool) -> list[Connection]:
         slot = self.account.slot if is_moved else None
-        return [Connection(batch.address, each, peer_of(each), slot) for each in batch.descriptors]
+        return [
+            Connection(batch.address, each, arrivals.recognise(each, self._identify), slot)
+            for each in batch.descriptors
+        ]

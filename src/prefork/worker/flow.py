@@ -6,7 +6,7 @@ import struct
 from enum import Enum, auto
 from typing import cast
 
-from prefork.http.proxy_protocol import Introduction
+from prefork.wire.proxy_protocol import Introduction
 from prefork.worker.address import Address, address_of
 from prefork.worker.service import Answered, Service
 from prefork.worker.waiters import Waiters

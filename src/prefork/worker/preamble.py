@@ -8,8 +8,8 @@ import socket
 from collections.abc import Callable
 
 from prefork import log
-from prefork.http.proxy_protocol import Header, Introduction, MalformedError
 from prefork.settings.peers import Peers
+from prefork.wire.proxy_protocol import Header, Introduction, MalformedError
 from prefork.worker.address import address_of
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.service import Service

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefork.http.proxy_protocol import (
+from prefork.wire.proxy_protocol import (
     LONGEST,
     LONGEST_LINE,
     STRANGER,

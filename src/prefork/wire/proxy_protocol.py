@@ -8,8 +8,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from prefork.errors import RemoteError
-from prefork.http.forwarded import Address
 from prefork.settings.peers import unmapped
+
+Address = tuple[str, int | None]  # host and port
 
 LONGEST_LINE = 107  # bytes of version 1, with its end (section 2.1)
 LONGEST = 16384  # bytes that may follow the fixed part of version 2; HAProxy's own buffer
