@@ -11,7 +11,7 @@ from prefork.control.meaning import meanings
 from prefork.control.progress import Progress, told
 from prefork.control.report import Counts, Identity, report
 from prefork.control.sample import with_usage
-from prefork.core.facts import ReloadRequested
+from prefork.core.facts import HubWanted, ReloadRequested
 from prefork.wire.board import Board, Field, Line
 
 IDENTITY = Identity(
@@ -27,6 +27,7 @@ IDENTITY = Identity(
 PARTS: dict[str, type[Any]] = {  # by field of the answer that holds one, or a list of them
     "workers": stats.Worker,
     "templates": stats.Template,
+    "hubs": stats.Hub,
     "aides": stats.Aide,
     "generations": stats.Generation,
     "reload": stats.Reload,
@@ -40,7 +41,7 @@ PARTS: dict[str, type[Any]] = {  # by field of the answer that holds one, or a l
 def answer() -> dict[str, Any]:
     """What an instance that reloads says, and the command adds."""
     fleet = serving(2)
-    tell(fleet, 10, ReloadRequested())
+    tell(fleet, 10, ReloadRequested(), HubWanted())
     lines: dict[int, Line] = defaultdict(lambda: Board(1).line(0))
     counts = Counts(lines, dict.fromkeys(Field, 0), exits=0, aides=[("watcher", 9, 1.5)])
     said = report(IDENTITY, fleet, counts, now=11)

@@ -2,7 +2,7 @@
 
 from prefork.core.facts import Fact, Forked, Ready
 from prefork.core.fleet import Fleet
-from prefork.core.orders import Order, Spawn, StartTemplate
+from prefork.core.orders import Appoint, Order, Spawn, StartTemplate
 from prefork.core.plan import Plan
 
 
@@ -11,8 +11,9 @@ def plan(workers: int = 2, *, templates: bool = True, preload: bool = True) -> P
 
 
 def tell(fleet: Fleet, now: float, *facts: Fact) -> list[Order]:
-    """Tell the facts in turn; return all orders."""
-    return [order for fact in facts for order in fleet.handle(fact, now)]
+    """Tell the facts in turn; return all orders, but who is to lead: see test_leadership.py."""
+    orders = [order for fact in facts for order in fleet.handle(fact, now)]
+    return [order for order in orders if not isinstance(order, Appoint)]
 
 
 def serving(workers: int = 2, *, now: float = 0.0, preload: bool = True) -> Fleet:

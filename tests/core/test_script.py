@@ -1,5 +1,7 @@
 """A script decides who comes and who goes; the fleet sees to how."""
 
+from tests.core.fleets import tell as told
+
 from prefork.core.facts import (
     DisconnectRequested,
     Exited,
@@ -9,6 +11,7 @@ from prefork.core.facts import (
     ForkRequested,
     Leaving,
     LeftRotation,
+    Misbehaved,
     Proven,
     Ready,
     ReloadRequested,
@@ -41,7 +44,7 @@ def fork(fleet: Fleet, now: float = 0.0) -> list[Order]:
 
 
 def tell(fleet: Fleet, *facts: Fact, now: float = 0.0) -> list[Order]:
-    return [order for fact in facts for order in fleet.handle(fact, now)]
+    return told(fleet, now, *facts)
 
 
 def serving(workers: int) -> Fleet:
@@ -81,6 +84,7 @@ def test_a_script_may_take_as_long_as_it_likes_before_it_listens() -> None:
 def test_who_exits_is_not_replaced_and_its_slot_is_the_next_ones() -> None:
     fleet = serving(3)
     assert tell(fleet, Exited(2, -9), now=100.0) == []
+    assert fleet.roster.slot_at(1) is None
     assert fleet.next_deadline() is None
     assert fleet.reserve() == (4, 1)
     assert fleet.handle(ForkRequested(4, 1), 100.0) == [Spawn(4, 1, 1, None)]
@@ -232,3 +236,10 @@ def test_nothing_is_reloaded_where_nobody_listens() -> None:
     fleet = Fleet(PLAN)
     fork(fleet)
     assert notes(tell(fleet, Forked(1, 101), ReloadRequested())) == ["reload_refused"]
+
+
+def test_one_that_is_dying_already_is_not_asked_to_go() -> None:
+    fleet = serving(2)
+    tell(fleet, Misbehaved(1))
+    assert tell(fleet, DisconnectRequested(None)) == [AskToStop(2, 30.0)]
+    assert tell(fleet, DisconnectRequested(1)) == []

@@ -13,6 +13,7 @@ from prefork.core.facts import (
     Fact,
     Failed,
     Forked,
+    HubWanted,
     Leaving,
     LeftRotation,
     Misbehaved,
@@ -34,6 +35,7 @@ from prefork.core.orders import (
     Abort,
     Admit,
     AnnounceReady,
+    Appoint,
     AskToStop,
     CloseListeners,
     Finish,
@@ -46,6 +48,7 @@ from prefork.core.orders import (
     ReloadStatus,
     Resume,
     Spawn,
+    StartHub,
     StartTemplate,
     Suspend,
     TellReload,
@@ -69,7 +72,8 @@ class Being:
     ) -> None:
         self.id = id
         self.generation = generation
-        self.slot = slot  # None: a template
+        self.slot = slot  # None: a template, or the hub
+        self.is_hub = False
         self.parent = parent
         self.deadline = deadline  # not to be killed before, unless it is guilty
         self.is_loaded = False  # a template with the application
@@ -117,6 +121,8 @@ class World:
         self.announced = 0
         self.stillborn: list[Being] = []
         self.finished: list[int] = []
+        self.leader: int | None = None
+        self.wants_hub = False
         self.waited = False  # for new code, after a first start that failed
         self.obey(self.fleet.start(self.now))
 
@@ -134,6 +140,15 @@ class World:
                     self.create(Being(id, generation, slot, template, self.now + START))
                     self.check_parent(generation, template)
                     self.check_slot(slot)
+                case StartHub(id, generation):
+                    assert self.wants_hub, "a hub that nobody wants"
+                    assert not any(b.is_hub for b in self.beings.values()), "two hubs"
+                    self.create(Being(id, generation, None, None, self.now + START))
+                    self.beings[id].is_hub = True
+                case Appoint(id):
+                    self.appoint(id)
+                case Admit(id) if self.beings[id].is_hub:
+                    assert self.beings[id].is_ready
                 case Admit(id):
                     assert self.beings[id].is_ready
                     assert id not in self.admitted, "admitted twice"
@@ -179,8 +194,26 @@ class World:
         assert len(self.finished) <= 1
         assert self.announced <= 1
         self.check_recycled()
+        self.check_leader()
         for being in filter(self.serves, self.beings.values()):
             assert being.is_suspended == being.is_blocked, "blocked and in rotation, or neither"
+
+    def leads(self, id: int | None) -> bool:
+        """Whether it may think that it leads: until it has said that it left, or is dead."""
+        return id in self.beings and not self.beings[id].has_left
+
+    def appoint(self, id: int) -> None:
+        assert not self.leads(self.leader), "two leaders"
+        others = [b for b in self.beings.values() if self.serves(b) and not b.is_blocked]
+        assert self.serves(self.beings[id]), "appointed on its way out"
+        assert not (self.beings[id].is_blocked and others), "blocked, and others are not"
+        self.leader = id
+
+    def check_leader(self) -> None:
+        """Whoever serves, somebody leads."""
+        if any(map(self.serves, self.beings.values())) and not self.is_closed:
+            assert self.leads(self.leader), "nobody leads"
+            assert self.fleet.leader == self.leader
 
     def order_stop(self, being: Being, grace: float) -> None:
         """A second order may shorten the first one's deadline; it never prolongs it."""
@@ -285,7 +318,7 @@ class World:
         return bool(self.reloads) and self.reloads[-1].state is ReloadState.RUNNING
 
     def templates(self) -> list[Being]:
-        return [b for b in self.beings.values() if b.slot is None]
+        return [b for b in self.beings.values() if b.slot is None and not b.is_hub]
 
     # -- events --------------------------------------------------------------
 
@@ -317,6 +350,9 @@ class World:
                 self.sight(being)
             case 13 | 14:
                 self.inspect(being)
+            case 15 if self.random.random() < 0.3:
+                self.wants_hub = True
+                self.tell(HubWanted())
             case _:
                 pass
 
@@ -502,8 +538,11 @@ class World:
         assert self.reloads[-1].state is ReloadState.SUCCEEDED, self.reloads[-1]
         assert self.reloads[-1].generation == self.promised == self.fleet.generation.number
         assert self.fleet.state == "serving", self.fleet.state
-        assert {b.generation for b in self.beings.values()} == {self.promised}
-        assert len(self.beings) == len(self.fleet.roster.slots) + self.plan.templates
+        hubs = {b.id for b in self.beings.values() if b.is_hub}
+        others = [b for b in self.beings.values() if not b.is_hub]
+        assert {b.generation for b in others} == {self.promised}
+        assert len(others) == len(self.fleet.roster.slots) + self.plan.templates
+        assert len(hubs) == self.wants_hub
 
     def be_kind(self) -> None:
         """Let everybody do what is expected of them, until nothing is expected any more."""

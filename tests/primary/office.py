@@ -22,9 +22,7 @@ class Office:
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
         self.children = Children(range(1, 16))
-        talk = Conversation(
-            self.children, self.selector, lambda *_: [], lambda _: None, lambda *_: iter(())
-        )
+        talk = Conversation(self.children, self.selector, lambda *_: iter(()))
         self.now = 100.0
         self.posts = Posts(self.children, self.selector, talk.say, lambda: self.now)
         self.posts.received = self._receive

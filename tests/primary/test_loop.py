@@ -20,7 +20,7 @@ from prefork.core.facts import (
     Verdict,
 )
 from prefork.core.fleet import Fleet
-from prefork.core.orders import AskToStop, Spawn, StartTemplate
+from prefork.core.orders import AskToStop, Spawn, StartHub, StartTemplate
 from prefork.core.plan import Plan
 from prefork.errors import ExitCode
 from prefork.primary.loop import Primary, Unobserved
@@ -50,6 +50,14 @@ class FakeHost:
     def spawn(self, order: Spawn) -> Iterable[Fact]:
         self.diary.append(f"spawn {order.id} in {order.slot}")
         return [Forked(order.id, 100 + order.id)]
+
+    def start_hub(self, order: StartHub) -> Iterable[Fact]:
+        self.diary.append(f"hub {order.id}")
+        return [Forked(order.id, 100 + order.id)]
+
+    def appoint(self, id: int) -> Iterable[Fact]:
+        self.diary.append(f"appoint {id}")
+        return []
 
     def admit(self, id: int) -> Iterable[Fact]:
         self.diary.append(f"admit {id}")
@@ -100,6 +108,7 @@ def test_a_life_from_start_to_stop() -> None:
         "template 1",
         "spawn 2 in 0",
         "admit 2",
+        "appoint 2",
         "announce",
         "close",
         "stop 2 within 30",
@@ -116,7 +125,7 @@ def test_a_worker_that_is_blocked_leaves_rotation_comes_back_and_is_aborted_at_l
     ]
     ends: list[list[Fact]] = [[Exited(2, -6)], [Exited(3, 0)], [Exited(1, 0)]]
     _, diary = run([Ready(1)], [Ready(2)], *sightings, ends[0], [StopRequested()], *ends[1:])
-    assert diary[4:9] == [
+    assert diary[5:10] == [
         "suspend 2",
         "resume 2",
         "suspend 2",
@@ -135,7 +144,7 @@ def test_how_a_reload_goes_is_told() -> None:
         [StopRequested()],
         [Exited(id, 0) for id in (2, 3, 1)],
     )
-    assert diary[4:9] == [
+    assert diary[5:10] == [
         "reload running",
         "template 3",
         "spawn 4 in 0",

@@ -57,7 +57,7 @@ class Instance:
             self._aides = Aides(estate)
             opened.callback(self._aides.finish, self._signals)
             self.host = self._make_host(estate, listeners)
-            self.host.observer = observer or Unobserved()
+            self.host.reception.observer = observer or Unobserved()
             self._let_script(launch, listeners)
             self._opened = opened.pop_all()
         is_subreaper = lineage.adopt_orphans()
@@ -68,7 +68,7 @@ class Instance:
             self.host,
             announce=partial(telling.announce, self.fleet, self.host),
             tell_reload=self._server.tell,
-            observer=self.host.observer,
+            observer=self.host.reception.observer,
         )
 
     @property
@@ -81,8 +81,8 @@ class Instance:
         self._listeners = listeners
         self.host.launch = launch
         if launch is not None:
-            listened = self.host.observer.listening
-            self.host.openings = Openings(listeners, self._acceptor, self.host.say, listened)
+            desk = self.host.reception
+            desk.openings = Openings(listeners, self._acceptor, desk.say, desk.observer.listening)
 
     def _make_host(self, estate: Estate, listeners: Listeners) -> PosixHost:
         selector = selectors.DefaultSelector()

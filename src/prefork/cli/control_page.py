@@ -91,6 +91,7 @@ aide, and for the primary as `primary`; null is what can't be measured.
 _PARTS: dict[str, type[Struct]] = {  # by title: the objects within the answer to `stats`
     "A worker": stats.Worker,
     "A template": stats.Template,
+    "A hub": stats.Hub,
     "An aide": stats.Aide,
     "A generation": stats.Generation,
     "The latest reload": stats.Reload,

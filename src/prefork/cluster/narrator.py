@@ -9,7 +9,7 @@ from prefork.cluster.events import Emitter
 from prefork.cluster.handle import EVENTS as OF_WORKER
 from prefork.cluster.handle import Address, Reins, Worker
 from prefork.core.facts import Exited, Fact, Forked, ReloadRequested
-from prefork.core.orders import Admit, AskToStop, GiveUp, Order, ReleaseListeners, Spawn
+from prefork.core.orders import Admit, Appoint, AskToStop, GiveUp, Order, ReleaseListeners, Spawn
 from prefork.wire.descriptors import close_all
 
 # All of a worker's, with the worker before the other arguments, and those of the cluster itself.
@@ -79,6 +79,8 @@ class Narrator:
                     self.listening(worker.id, address)
             case AskToStop(id) if worker := self.workers.get(id):
                 worker.exited_after_disconnect = True
+            case Appoint(id):
+                self._note(id, "leader", "")
             case GiveUp(id):
                 self.workers.pop(id, None)
             case ReleaseListeners():

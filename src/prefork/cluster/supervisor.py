@@ -95,7 +95,7 @@ class Supervisor:
         if child is None:
             encode(message)  # what can't be sent is said all the same
             return False
-        return host.posts.send(child, message, fds)
+        return host.reception.posts.send(child, message, fds)
 
     def request(self, id: int, message: Any, timeout: float, then: Then) -> None:
         host = self._instance.host
@@ -103,7 +103,7 @@ class Supervisor:
         if child is None:
             self._answer(then, Answer(failure="it has gone"))
         else:
-            host.posts.request(child, message, timeout, partial(self._answer, then))
+            host.reception.posts.request(child, message, timeout, partial(self._answer, then))
 
     def _answer(self, then: Then, answer: Answer) -> None:
         error = RequestError(answer.failure) if answer.failure else None
@@ -122,7 +122,7 @@ class Supervisor:
 
     def _receive(self, child: Child, said: Said) -> None:
         """Have a handler take what a worker says; its answer is what a handler returns."""
-        posts = self._instance.host.posts
+        posts = self._instance.host.reception.posts
         if said.number:
             close_all(said.descriptors)
             answer = Reply(
@@ -149,7 +149,7 @@ class Supervisor:
         made = Instance(settings, self._narrator, launch)
         _primaries.add(os.getpid())
         made.host.clocks.append(self._timers)
-        made.host.posts.received = self._receive
+        made.host.reception.posts.received = self._receive
         return made
 
     def _run(self, instance: Instance) -> None:

@@ -59,6 +59,7 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
         "workers_wanted": len(fleet.roster.slots),
         "workers": [_worker(p, fleet, counts, now) for p in workers],
         "templates": [_process(p, now) for p in fleet.roster.of(Role.TEMPLATE)],
+        "hubs": [_process(p, now) for p in fleet.roster.of(Role.HUB)],
         "aides": [
             {"name": name, "pid": pid, "uptime": round(now - started, 3)}
             for name, pid, started in counts.aides
@@ -78,8 +79,9 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
 
 def _generations(processes: Sequence[Process]) -> list[dict[str, int]]:
     """Count what lives of each, the oldest first."""
-    numbers = sorted({process.generation for process in processes})
-    return [_generation(n, [p for p in processes if p.generation == n]) for n in numbers]
+    of_code = [process for process in processes if process.role is not Role.HUB]
+    numbers = sorted({process.generation for process in of_code})
+    return [_generation(n, [p for p in of_code if p.generation == n]) for n in numbers]
 
 
 def _generation(number: int, processes: Sequence[Process]) -> dict[str, int]:
@@ -130,6 +132,7 @@ def _worker(worker: Process, fleet: Fleet, counts: Counts, now: float) -> dict[s
         "requests": line[Field.REQUESTS],
         "handed_back": line[Field.HANDED_BACK],
         "in_flight": line[Field.IN_FLIGHT],
+        "leader": worker.id == fleet.leader,
         "loop_lag_ms": _loop_lag(line, now),
         "blocked": "" if verdict is None else verdict.value,
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from prefork.control.stats import (
     Aide,
     Generation,
+    Hub,
     Primary,
     Process,
     Reload,
@@ -143,10 +144,11 @@ def processes(stats: Stats) -> str:
     primary = Template(state=stats.state, generation=stats.generation, uptime=stats.uptime)
     rows = [_process("primary", primary, stats.primary)]
     rows += [_process("template", each, each) for each in stats.templates]
+    rows += [_process("hub", each, each) for each in stats.hubs]
     return table(head, rows + [_aide(each) for each in stats.aides])
 
 
-def _process(role: str, life: Template, usage: Process | Primary) -> tuple[str, ...]:
+def _process(role: str, life: Template | Hub, usage: Process | Primary) -> tuple[str, ...]:
     generation = number(life.generation)
     lived = duration(life.uptime)
     return role, number(usage.pid), escape(life.state), generation, lived, *_usage(usage)

@@ -72,6 +72,7 @@ class Worker(Process, kw_only=True):
         means("how late its event loop is, in milliseconds; null before its first beat"),
     ] = None
 
+    leader: Annotated[bool, means("whether it is the one that leads")] = False
     blocked: Annotated[
         str,
         means(
@@ -83,6 +84,10 @@ class Worker(Process, kw_only=True):
 
 class Template(Process, kw_only=True):
     """Imports the application, and forks workers."""
+
+
+class Hub(Process, kw_only=True):
+    """Passes on what workers publish; there is one once somebody does."""
 
 
 class Aide(Used, kw_only=True):
@@ -150,6 +155,7 @@ class Stats(msgspec.Struct, kw_only=True):
     workers_wanted: Annotated[int, means("how many")]
     workers: Annotated[list[Worker], means("an object for each [worker](#a-worker), by slot")]
     templates: Annotated[list[Template], means("an object for each [template](#a-template)")] = []
+    hubs: Annotated[list[Hub], means("an object for the [hub](#a-hub), where there is one")] = []
     aides: Annotated[
         list[Aide], means("an object for each [process beside the fleet](#an-aide)")
     ] = []

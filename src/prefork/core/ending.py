@@ -1,4 +1,4 @@
-"""The end of a fleet: everybody is told, templates last."""
+"""The end of a fleet: everybody is told, templates and the hub last."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ class Ending:
     """Begun once; after that it only gets shorter."""
 
     def __init__(self, roster: Roster, reload: Reload) -> None:
-        self._roster = roster
+        self.roster = roster
         self._reload = reload
         self._code: ExitCode | None = None  # what we will exit with; None: not begun
         self._is_over = False
@@ -29,7 +29,7 @@ class Ending:
         if self._code is None:
             self._code = code
             yield CloseListeners()
-        for process in list(self._roster.processes.values()):
+        for process in list(self.roster.processes.values()):
             is_due = process.role is Role.WORKER or process.phase in LOADING
             if is_due and process.allows(Step.STOP):
                 yield removal.drain(process, grace, now)
@@ -45,11 +45,11 @@ class Ending:
 
     def proceed(self, now: float) -> Iterator[Order]:
         """End the templates after the workers: they bury them if the primary dies meanwhile."""
-        if self._roster.of(Role.WORKER) or self._is_over:
+        if self.roster.of(Role.WORKER) or self._is_over:
             return
-        for template in self._roster.of(Role.TEMPLATE):
-            if template.phase is Phase.READY:
-                yield removal.dismiss(template, now)
-        if not self._roster.processes and self._code is not None:
+        for process in self.roster.of(Role.TEMPLATE) + self.roster.of(Role.HUB):
+            if process.phase is Phase.READY:
+                yield removal.dismiss(process, now)
+        if not self.roster.processes and self._code is not None:
             self._is_over = True
             yield Finish(self._code)

@@ -172,6 +172,11 @@ class DisconnectRequested:
     id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class HubWanted:
+    """A worker wants to publish or to subscribe."""
+
+
 ProcessFact = (
     Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved | Exited
 )
@@ -179,4 +184,4 @@ Sighting = Blocked | Recovered | TimedOut  # of a worker, by the watchdog
 Finding = Worn | Overgrown  # about a worker, by the inspector
 Wish = ForkRequested | DisconnectRequested  # of a script
 Request = StopRequested | QuitRequested | ReloadRequested | ScaleRequested | Wish
-Fact = ProcessFact | Sighting | Finding | Request
+Fact = ProcessFact | Sighting | Finding | Request | HubWanted

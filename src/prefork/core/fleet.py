@@ -5,6 +5,7 @@ performs the returned orders, and sleeps until `next_deadline()`.
 """
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from prefork.core import blocking, removal
 from prefork.core.ending import Ending
@@ -14,6 +15,7 @@ from prefork.core.facts import (
     Exited,
     Fact,
     ForkRequested,
+    HubWanted,
     Overgrown,
     ProcessFact,
     QuitRequested,
@@ -25,6 +27,8 @@ from prefork.core.facts import (
     Worn,
 )
 from prefork.core.hearing import Hearing
+from prefork.core.hub import HubPlace
+from prefork.core.leadership import Leadership
 from prefork.core.losses import Losses
 from prefork.core.orders import Admit, AnnounceReady, Note, Order, ReloadStatus, Suspend
 from prefork.core.plan import Plan
@@ -46,8 +50,10 @@ class Fleet:
         self._hearing = Hearing(plan, self.roster, self._supply, self._script)
         self._reload = Reload(plan, self.roster, self._supply)
         self._recycling = Recycling(self.roster, self._supply, self._reload)
+        self._hub = HubPlace(plan, self.roster)
+        self._leadership = Leadership(self.roster)
         self._ending = Ending(self.roster, self._reload)
-        self._losses = Losses(plan, self.roster, self._supply, self._reload, self._ending)
+        self._losses = Losses(plan, self._supply, self._reload, self._ending, self._hub)
         self._announced = False
 
     def __repr__(self) -> str:
@@ -69,6 +75,11 @@ class Fleet:
     def is_waiting_for_code(self) -> bool:
         """Whether the first start has failed, and new code is what may help."""
         return self._supply.is_held and not self._ending.has_begun
+
+    @property
+    def leader(self) -> int | None:
+        """The id of the worker that leads, if one does."""
+        return self._leadership.leader
 
     @property
     def generation(self) -> Generation:
@@ -112,7 +123,7 @@ class Fleet:
         """When `tick` has something to do; None: not before the next fact."""
         times = [p.deadline for p in self.roster.processes.values() if p.deadline is not None]
         if not self._ending.has_begun:
-            times += self._supply.due()
+            times += self._supply.due() + self._hub.due()
         return min(times, default=None)
 
     # -- requests ------------------------------------------------------------
@@ -124,6 +135,8 @@ class Fleet:
             case Blocked() | Recovered() | TimedOut():
                 if worker := self.roster.get(fact.id):
                     yield from blocking.heed(worker, fact, now)
+            case HubWanted():
+                self._hub.want()
             case ForkRequested() | DisconnectRequested():
                 yield from self._script.heed(fact, now, is_ending=self._ending.has_begun)
             case Worn() | Overgrown():
@@ -146,6 +159,8 @@ class Fleet:
                 yield from self._request_reload()
             case ScaleRequested(by):
                 yield from self._scale(len(self.roster.slots) + by, now)
+            case _:
+                assert_never(request)
 
     def _request_reload(self) -> Iterator[Order]:
         """A script's workers may never listen, and the next is to wait until one does."""
@@ -185,6 +200,8 @@ class Fleet:
         yield from self._reload.proceed(now)
         yield from self._recycling.proceed(now)
         yield from self._supply.fill(now)
+        yield from self._hub.fill(now)
+        yield from self._leadership.proceed()
         for template in self.roster.retired():
             if template.phase is Phase.READY:
                 yield removal.dismiss(template, now)

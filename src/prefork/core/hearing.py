@@ -13,7 +13,7 @@ from prefork.core.facts import (
     Proven,
     Ready,
 )
-from prefork.core.orders import Kill, Note, Order
+from prefork.core.orders import Admit, Kill, Note, Order
 from prefork.core.plan import Plan
 from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.removal import HURRY
@@ -92,8 +92,10 @@ class Hearing:
         if process.phase is not Phase.READY:
             return  # it crossed our stop on the wire
         process.ready_at = now
-        if process.role is Role.TEMPLATE:
+        if process.role is not Role.WORKER:
             process.deadline = None
+            if process.role is Role.HUB:
+                yield Admit(process.id)
             return
         generation = self._roster.generation_of(process)
         is_on_trial = generation is not None and generation.is_on_trial

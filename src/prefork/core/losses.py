@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from prefork.core.ending import Ending
 from prefork.core.facts import Exited, Stage
+from prefork.core.hub import HubPlace
 from prefork.core.orders import Kill, Note, Order
 from prefork.core.plan import Plan
-from prefork.core.process import Phase, Process
+from prefork.core.process import Phase, Process, Role
 from prefork.core.reload import Reload
-from prefork.core.roster import Roster
 from prefork.core.supply import Supply
 from prefork.errors import ExitCode
 
@@ -21,13 +21,14 @@ FINAL = {  # where the first start fails here, another would as well
 
 class Losses:
     def __init__(
-        self, plan: Plan, roster: Roster, supply: Supply, reload: Reload, ending: Ending
+        self, plan: Plan, supply: Supply, reload: Reload, ending: Ending, hub: HubPlace
     ) -> None:
         self._plan = plan
-        self._roster = roster
+        self._roster = ending.roster
         self._supply = supply
         self._reload = reload
         self._ending = ending
+        self._hub = hub
 
     def heed(self, process: Process, exited: Exited, now: float) -> Iterator[Order]:
         """Account for an exit, and order what follows of it."""
@@ -46,6 +47,8 @@ class Losses:
         elif generation is not None and generation.template is process:
             wait = self._supply.lose_template(process, generation, now)
             yield from self._judge(process, exited, wait, now)
+        elif process.role is Role.HUB:
+            yield from self._hub.lose(process, now)
         if self._plan.scripted:
             self._roster.vacate()
 

@@ -27,8 +27,23 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
+class StartHub:
+    """Fork a hub."""
+
+    id: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appoint:
+    """Tell the worker that it leads."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Admit:
-    """Put the worker into rotation."""
+    """Put the worker into rotation; or have the hub introduced to those who want it."""
 
     id: int
 
@@ -142,6 +157,8 @@ class Finish:
 Order = (
     StartTemplate
     | Spawn
+    | StartHub
+    | Appoint
     | Admit
     | Suspend
     | Resume

@@ -10,6 +10,7 @@ from prefork.errors import TransitionError
 class Role(Enum):
     TEMPLATE = "template"
     WORKER = "worker"
+    HUB = "hub"
 
 
 class Phase(Enum):
@@ -25,7 +26,7 @@ class Phase(Enum):
 
     SPAWNING = "spawning", "asked for; its pid is not known yet"
     STARTING = "starting", "forked; the application is loading"
-    READY = "ready", "a template forks workers on request; a worker of a reload is on trial"
+    READY = "ready", "a template or a hub does its work; a worker of a reload is on trial"
     SERVING = "serving", "a worker in rotation: it takes connections"
     LEAVING = "leaving", "serves until its successor does"
     DRAINING = "draining", "told to stop; it finishes its requests"
@@ -98,7 +99,7 @@ class Process:
     role: Role
     generation: int
     spawned_at: float
-    slot: int | None = None  # None: a template
+    slot: int | None = None  # None: no worker
     parent: int | None = None  # id of the template that forks it
     phase: Phase = Phase.SPAWNING
     pid: int | None = None

@@ -23,10 +23,10 @@ def drain(process: Process, grace: float, now: float, *, has_heirs: bool = False
     return remind(process, now, hands_back=hands_back)
 
 
-def dismiss(template: Process, now: float) -> Order:
-    """Ask a template to leave at once: it has nothing to finish."""
-    template.advance(Step.STOP, deadline=now + HURRY)
-    return AskToStop(template.id, 0.0)
+def dismiss(process: Process, now: float) -> Order:
+    """Ask a template or the hub to leave at once: it has nothing to finish."""
+    process.advance(Step.STOP, deadline=now + HURRY)
+    return AskToStop(process.id, 0.0)
 
 
 def remind(process: Process, now: float, *, hands_back: bool = False) -> Order:

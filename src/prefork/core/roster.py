@@ -122,6 +122,10 @@ class Roster:
         generation.template = self._add(self.next_id(), Role.TEMPLATE, generation, now, deadline)
         return generation.template
 
+    def add_hub(self, now: float, deadline: float) -> Process:
+        """Put a hub on the list."""
+        return self._add(self.next_id(), Role.HUB, self.newest, now, deadline)
+
     def add_worker(self, slot: Slot, now: float, deadline: float | None) -> Process:
         """Put a worker on the list that comes to the slot, to run what that is to run."""
         id = self.next_id() if slot.ticket is None else slot.ticket

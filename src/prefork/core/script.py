@@ -1,7 +1,7 @@
 """What a script decides that forks its own workers: who comes, and who goes."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from prefork.core import removal
 from prefork.core.facts import DisconnectRequested, ForkRequested
@@ -40,6 +40,8 @@ class Script:
                 yield from [GiveUp(id)] if is_ending else self._fork(wish, now)
             case DisconnectRequested():
                 yield from () if is_ending else self._disconnect(wish, now)
+            case _:
+                assert_never(wish)
 
     def _fork(self, fact: ForkRequested, now: float) -> Iterator[Order]:
         """Have it come when its slot is due: after deaths in a row that is a while."""

@@ -15,21 +15,18 @@ NEVER_LIVED = "its template did not"  # fork it
 
 
 class Conversation:
-    """*heed*: called with what is said to the host; *lost*: with whose channel has ended; *bury*:
-    of who turns out to have no life."""
+    """*bury*: called with who turns out to have no life."""
 
     def __init__(
         self,
         children: Children,
         selector: selectors.BaseSelector,
-        heed: Callable[[Child, ForHost, float], Iterable[Fact]],
-        lost: Callable[[Child], None],
         bury: Callable[[Child, int, float, str], Iterator[Fact]],
     ) -> None:
         self._children = children
         self._selector = selector
-        self._heed = heed
-        self._lost = lost
+        self.heed: Callable[[Child, ForHost, float], Iterable[Fact]] = lambda *_: ()
+        self.lost: Callable[[Child], None] = lambda _: None  # called when a channel has ended
         self._bury = bury
         self.interface = ""  # of the application, as it was found first
 
@@ -60,7 +57,7 @@ class Conversation:
                     self.interface = self.interface or message.interface
                 yield from mail.facts(child, message, self._children)
                 if isinstance(message, ForHost):
-                    yield from self._heed(child, message, now)
+                    yield from self.heed(child, message, now)
         except RemoteError as error:
             yield mail.blame(child, str(error))
 
@@ -85,7 +82,7 @@ class Conversation:
         yield from self.read(child, now)
         if child.channel.is_ended:
             self.end(child)
-            self._lost(child)
+            self.lost(child)
             if child.pid is None:
                 yield from self.hear_templates(now)
             if child.pid is None:

@@ -8,29 +8,30 @@ from typing import TypeAlias
 
 from prefork import log
 from prefork.core.facts import Exited, Fact, Forked
-from prefork.core.orders import AskToStop, Spawn, StartTemplate
+from prefork.core.orders import AskToStop, Spawn, StartHub, StartTemplate
 from prefork.core.process import Role
 from prefork.core.watch import Watch
-from prefork.primary import mail, reaper
+from prefork.primary import reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
 from prefork.primary.children import Child, Children
 from prefork.primary.conversation import Conversation
 from prefork.primary.dumps import Dumps
 from prefork.primary.inspector import Inspector, terms_of
+from prefork.primary.introductions import Introductions
 from prefork.primary.kernel import Kernel
-from prefork.primary.loop import Clock, Observer, Unobserved
+from prefork.primary.loop import Clock
 from prefork.primary.nursery import Nursery
 from prefork.primary.oom import OutOfMemory
-from prefork.primary.openings import Openings
 from prefork.primary.posts import Posts
+from prefork.primary.reception import Reception
 from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
 from prefork.primary.watchdog import Watchdog
 from prefork.wire.board import Line
 from prefork.wire.complaint import Complaint
 from prefork.wire.estate import Estate, Launch
-from prefork.wire.messages import Admit, ForHost, Listen, Nudge, Online, Stop, Unlisten, Want
+from prefork.wire.messages import Admit, Lead, Stop
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
 Reaction: TypeAlias = Callable[[float], Iterable[Fact]]  # to a ready descriptor; given now
@@ -63,14 +64,13 @@ class PosixHost:
         inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
         self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
         self._oom = OutOfMemory()
-        self.observer: Observer = Unobserved()
         self.launch: Launch | None = None  # of a script's workers, where nothing else is said
         self.launches: dict[int, Launch] = {}  # by id of those that are to come
-        self._talk = Conversation(self.children, selector, self._heed, self._lose, self._bury)
-        self.posts = Posts(self.children, selector, self._talk.say)
-        self.clocks.append(self.posts)
-        self.say = self._talk.say
-        self.openings: Openings | None = None  # None: workers serve what was opened at the start
+        self._talk = talk = Conversation(self.children, selector, self._bury)
+        posts = Posts(self.children, selector, talk.say)
+        introductions = Introductions(talk.say, estate.member)
+        self.reception = Reception(talk, acceptor, posts, introductions)
+        self.clocks += [posts, introductions]
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     @property
@@ -112,6 +112,15 @@ class PosixHost:
         self._talk.begin(child)
         return self._introduce(child)
 
+    def start_hub(self, order: StartHub) -> Iterable[Fact]:
+        """Fork a hub. Where the system refuses, it is as if it had died at once."""
+        try:
+            child = self._nursery.hub(order)
+        except OSError as error:
+            return self._miscarry(order.id, error)
+        self._talk.begin(child)
+        return self._introduce(child)
+
     def spawn(self, order: Spawn) -> Iterable[Fact]:
         """Ask the template for a worker; its pid comes later. Without a template, fork it now."""
         try:
@@ -145,8 +154,14 @@ class PosixHost:
         child = self.children.get(id)
         if child is None:
             return []
+        if child.role is Role.HUB:
+            return self.reception.introductions.open(child, self.now())
         self._acceptor.join(child, self.now())
         return self._talk.say(child, Admit())
+
+    def appoint(self, id: int) -> Iterable[Fact]:
+        child = self.children.get(id)
+        return [] if child is None else self._talk.say(child, Lead())
 
     def suspend(self, id: int) -> None:
         if child := self.children.get(id):
@@ -199,25 +214,6 @@ class PosixHost:
             return list(self._bury(child, -signal.SIGKILL, self.now()))
         return []
 
-    def _heed(self, child: Child, message: ForHost, now: float) -> Iterable[Fact]:
-        """Hear what is not for the core."""
-        match message:
-            case Nudge():
-                self._acceptor.resume(now)
-            case Online():
-                self.observer.online(child.id)
-            case Want("post"):
-                return self.posts.want(child, now)
-            case Listen() | Unlisten() if self.openings and child.role is Role.WORKER:
-                return self.openings.heed(child, message, now)
-            case Want() | Listen() | Unlisten():
-                return [mail.blame(child, f"said {type(message).__name__}")]
-        return []
-
-    def _lose(self, child: Child) -> None:
-        """Note that its channel has ended."""
-        self.observer.ended(child.id)
-
     # -- signals and deaths --------------------------------------------------
 
     def _hear_signals(self, now: float) -> Iterator[Fact]:
@@ -242,7 +238,7 @@ class PosixHost:
 
     def _bury(self, child: Child, status: int, now: float, reason: str = "") -> Iterator[Fact]:
         self.watchdog.forget(child)
-        self.posts.bury(child)
+        self.reception.bury(child)
         uncounted = self._acceptor.bury(child, now)
         if status == -signal.SIGKILL and not child.reason and self._oom.has_struck():
             child.reason = "the kernel killed it, as memory ran out"

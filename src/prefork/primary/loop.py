@@ -11,6 +11,7 @@ from prefork.core.orders import (
     Abort,
     Admit,
     AnnounceReady,
+    Appoint,
     AskToStop,
     CloseListeners,
     Finish,
@@ -22,6 +23,7 @@ from prefork.core.orders import (
     ReloadStatus,
     Resume,
     Spawn,
+    StartHub,
     StartTemplate,
     Suspend,
     TellReload,
@@ -42,7 +44,9 @@ class Host(Protocol):
     def wait(self, deadline: float | None) -> Iterable[Fact]: ...
     def start_template(self, order: StartTemplate) -> Iterable[Fact]: ...
     def spawn(self, order: Spawn) -> Iterable[Fact]: ...
+    def start_hub(self, order: StartHub) -> Iterable[Fact]: ...
     def admit(self, id: int) -> Iterable[Fact]: ...
+    def appoint(self, id: int) -> Iterable[Fact]: ...
     def suspend(self, id: int) -> None: ...
     def resume(self, id: int) -> None: ...
     def close_listeners(self) -> None: ...
@@ -180,6 +184,10 @@ class Primary:
                 yield from self._host.start_template(order)
             case Spawn():
                 yield from self._host.spawn(order)
+            case StartHub():
+                yield from self._host.start_hub(order)
+            case Appoint(id):
+                yield from self._host.appoint(id)
             case Admit(id):
                 yield from self._host.admit(id)
             case AskToStop():

@@ -8,14 +8,22 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 
-from prefork.core.orders import Spawn, StartTemplate
+from prefork.core.orders import Spawn, StartHub, StartTemplate
 from prefork.core.process import Role
 from prefork.primary import priority
 from prefork.primary.children import Child, Children
 from prefork.primary.listeners import Listener
 from prefork.wire import boundary, channel, handover, inquiry, signalling
 from prefork.wire.descriptors import close_others, duplicates
-from prefork.wire.estate import Birth, Estate, Launch, TemplateBirth, WorkerBirth, inherited
+from prefork.wire.estate import (
+    Birth,
+    Estate,
+    HubBirth,
+    Launch,
+    TemplateBirth,
+    WorkerBirth,
+    inherited,
+)
 from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import SpawnWorker
 
@@ -52,6 +60,15 @@ class Nursery:
                 self._estate, order.id, order.generation, order.loaded, child.line, theirs
             )
             child.pid = self._fork(self._estate.entries.template, birth)
+        return child
+
+    def hub(self, order: StartHub) -> Child:
+        """Fork a hub."""
+        ours, theirs = channel.pair()
+        with closing(theirs):
+            child = self._enter(Role.HUB, order, ours)
+            birth = HubBirth(self._estate, order.id, theirs)
+            child.pid = self._fork(self._estate.entries.hub, birth)
         return child
 
     def worker(
@@ -103,7 +120,9 @@ class Nursery:
         child.inquirer, respondent = inquiry.pair()
         return child, child.kept, respondent
 
-    def _enter(self, role: Role, order: StartTemplate | Spawn, ours: socket.socket) -> Child:
+    def _enter(
+        self, role: Role, order: StartTemplate | StartHub | Spawn, ours: socket.socket
+    ) -> Child:
         """Put a child on the list, with a clean line of the board."""
         try:
             line = self._children.take_line()

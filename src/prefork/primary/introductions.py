@@ -1,0 +1,78 @@
+"""Lines between workers and the hub: the primary lays them, and never sees what goes over them."""
+
+from collections.abc import Callable, Iterable
+
+from prefork.core.facts import Fact, HubWanted
+from prefork.core.process import Role
+from prefork.primary import mail
+from prefork.primary.children import Child
+from prefork.wire import channel
+from prefork.wire.complaint import Complaint
+from prefork.wire.descriptors import close_all
+from prefork.wire.messages import Attach, FromPrimary, Introduce
+
+LINE = "hub"  # of `messages.LINES`
+TRY_AGAIN = 1.0  # seconds after which a line is laid that could not be
+
+Say = Callable[[Child, FromPrimary, list[int] | None], list[Fact]]
+
+
+class Introductions:
+    """Who has wanted a line gets one to every hub that there will be, as soon as it is ready."""
+
+    def __init__(self, say: Say, name: Callable[[int], str]) -> None:
+        """*name*: what a worker of this id is called on the bus."""
+        self._say = say
+        self._name = name
+        self._hub: Child | None = None  # that is ready
+        self._wanting: dict[int, Child] = {}  # by id
+        self._owed: set[int] = set()  # ids of those whose line could not be laid
+        self._try_at = 0.0
+        self._trouble = Complaint("hub_line_not_laid")
+
+    def want(self, child: Child, now: float) -> list[Fact]:
+        """Hear that a worker wants a line; anew, where its end was lost on the way."""
+        if child.role is not Role.WORKER:
+            return [mail.blame(child, "asked for a line to the hub")]
+        self._wanting[child.id] = child
+        return [HubWanted(), *self._introduce(child, now)]
+
+    def open(self, hub: Child, now: float) -> list[Fact]:
+        """Introduce all that want it to a hub that is ready."""
+        self._hub = hub
+        return [fact for child in self._wanting.values() for fact in self._introduce(child, now)]
+
+    def bury(self, child: Child) -> None:
+        """Forget who has died."""
+        if self._hub is child:
+            self._hub = None
+        self._wanting.pop(child.id, None)
+
+    def next_check(self) -> float | None:
+        return self._try_at if self._owed else None
+
+    def check(self, now: float) -> Iterable[Fact]:
+        """Lay what could not be laid."""
+        if not self._owed or now < self._try_at:
+            return []
+        owed, self._owed = self._owed, set()
+        children = [child for id, child in self._wanting.items() if id in owed]
+        return [fact for child in children for fact in self._introduce(child, now)]
+
+    def _introduce(self, child: Child, now: float) -> list[Fact]:
+        if self._hub is None:
+            return []
+        try:
+            ours, theirs = channel.pair()
+            ends = [ours.detach(), theirs.detach()]
+            try:
+                facts = self._say(self._hub, Attach(self._name(child.id)), [ends.pop()])
+                return facts + self._say(child, Introduce(LINE), [ends.pop()])
+            except OSError:
+                close_all(ends)  # what was given to `say` it has closed
+                raise
+        except OSError as error:
+            self._trouble.tell(now, **child.who, reason=error.strerror)
+            self._owed.add(child.id)
+            self._try_at = now + TRY_AGAIN
+            return []

@@ -1,0 +1,59 @@
+"""What workers ask of the primary beside their work: lines, listeners, a word of their room."""
+
+from collections.abc import Iterable
+
+from prefork.core.facts import Fact
+from prefork.core.process import Role
+from prefork.primary import mail
+from prefork.primary.acceptor import Acceptor
+from prefork.primary.children import Child
+from prefork.primary.conversation import Conversation
+from prefork.primary.introductions import Introductions
+from prefork.primary.loop import Observer, Unobserved
+from prefork.primary.openings import Openings
+from prefork.primary.posts import Posts
+from prefork.wire.messages import ForHost, Listen, Nudge, Online, Unlisten, Want
+
+
+class Reception:
+    """Hears what the core has no need to know."""
+
+    def __init__(
+        self,
+        talk: Conversation,
+        acceptor: Acceptor,
+        posts: Posts,
+        introductions: Introductions,
+    ) -> None:
+        self._acceptor = acceptor
+        self.posts = posts
+        self.introductions = introductions
+        self.say = talk.say
+        self.openings: Openings | None = None  # None: workers serve what was opened at the start
+        self.observer: Observer = Unobserved()
+        talk.heed, talk.lost = self._heed, self._lose
+
+    def bury(self, child: Child) -> None:
+        """Hear the last of one that has died."""
+        self.posts.bury(child)
+        self.introductions.bury(child)
+
+    def _heed(self, child: Child, message: ForHost, now: float) -> Iterable[Fact]:
+        match message:
+            case Nudge():
+                self._acceptor.resume(now)
+            case Online():
+                self.observer.online(child.id)
+            case Want("post"):
+                return self.posts.want(child, now)
+            case Want("hub"):
+                return self.introductions.want(child, now)
+            case Listen() | Unlisten() if self.openings and child.role is Role.WORKER:
+                return self.openings.heed(child, message, now)
+            case Want() | Listen() | Unlisten():
+                return [mail.blame(child, f"said {type(message).__name__}")]
+        return []
+
+    def _lose(self, child: Child) -> None:
+        """Note that its channel has ended."""
+        self.observer.ended(child.id)
