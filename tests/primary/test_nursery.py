@@ -24,7 +24,7 @@ from prefork.primary.rules import Rules
 from prefork.primary.signals import Signals
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
-from prefork.wire.estate import Birth, Entries, Estate
+from prefork.wire.estate import Birth, Entries, Estate, Launch, WorkerBirth, inherited
 
 ENTRIES = Entries("template", "worker", "watcher", "capture", "errand")
 
@@ -69,3 +69,36 @@ def test_what_cannot_be_forked_is_as_if_it_had_died_and_leaves_nothing(
     assert list(host.children) == []
     [told] = [line for line in capfd.readouterr().err.splitlines() if "spawn_failed" in line]
     assert os.strerror(number) in told
+
+
+class Recording:
+    """A fork(2) that is noted, and makes no process; who is told to kill the child finds none."""
+
+    def __init__(self) -> None:
+        self.born: list[tuple[str, Birth]] = []
+
+    def __call__(self, entry: str, birth: Birth) -> int:
+        self.born.append((entry, birth))
+        return 2**22 + len(self.born)  # beyond the kernel's highest pid
+
+
+def test_a_scripts_worker_is_launched_as_was_said_for_it_or_for_all(host: PosixHost) -> None:
+    fork = Recording()
+    host._nursery = Nursery(host.estate, host.children, fork)
+    host.launch = Launch(("all",))
+    host.launches[11] = Launch(("one",))
+    for id in (11, 12):
+        list(host.spawn(Spawn(id, id - 11, 1, None)))
+    assert [entry for entry, _ in fork.born] == ["prefork.worker.launch:main"] * 2
+    launches = [birth.launch for _, birth in fork.born if isinstance(birth, WorkerBirth)]
+    assert launches == [Launch(("one",)), Launch(("all",))]
+    assert host.launches == {}
+    board = host.estate.board.fileno()
+    assert all(board in inherited(birth) for _, birth in fork.born)
+    host.launch = None
+    list(host.spawn(Spawn(13, 2, 1, None)))
+    entry, birth = fork.born[-1]
+    assert entry == "worker"
+    assert board not in inherited(birth)
+    for child in host.children:
+        child.close()

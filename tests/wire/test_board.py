@@ -37,3 +37,15 @@ def test_what_a_child_writes_its_parent_reads() -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     assert board.line(0)[Field.ACCEPTED] == 42
+
+
+def test_who_maps_it_again_by_its_descriptor_has_the_same_lines() -> None:
+    board = Board(3)
+    same = Board.of(os.dup(board.fileno()))
+    assert len(same) == 3
+    same.line(2)[Field.REQUESTS] = 7
+    assert board.line(2)[Field.REQUESTS] == 7
+
+
+def test_no_program_inherits_it_unasked() -> None:
+    assert not os.get_inheritable(Board(1).fileno())

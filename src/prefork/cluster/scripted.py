@@ -50,12 +50,13 @@ class Script(Supervisor):
     def fork(self, env: Mapping[str, str] | None = None) -> Worker:
         """Start the script again as a worker, with *env* added to its environment.
 
-        After deaths in a row in its slot it is started after a while: nothing spins.
+        After deaths in a row in its slot it is started after a while: nothing spins. Raises
+        TypeError or ValueError for what is no environment.
         """
-        instance = self._ensure()
+        instance, launch = self._ensure(), self._launch(env or {})
         seat = instance.fleet.reserve()
         worker = self._narrator.meet(seat.id, seat.slot, instance.fleet.generation.number)
-        instance.host.launches[seat.id] = self._launch(env or {})
+        instance.host.launches[seat.id] = launch
         instance.primary.tell(ForkRequested(seat.id, seat.slot))
         return worker
 
@@ -99,8 +100,8 @@ class Script(Supervisor):
         return merge(from_environment(environment.variables()), from_call(given)).settings()
 
     def _launch(self, env: Mapping[str, str]) -> Launch:
-        wanted = self.settings
-        return Launch(_command(wanted), dict(env), wanted.get("cwd"))
+        cwd = self.settings.get("cwd")
+        return Launch(_command(self.settings), dict(env), None if cwd is None else os.fspath(cwd))
 
     def _note_released(self) -> None:
         disconnected, self._disconnected = self._disconnected, []

@@ -1,5 +1,6 @@
 """What a child process is born with: the objects that it inherits by fork."""
 
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,11 +55,37 @@ class Estate:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a script's worker is started. *env* is added to the environment; *cwd*: None is ours."""
+    """How a script's worker is started. *env* is added to the environment; *cwd*: None is ours.
+
+    Raises TypeError or ValueError for what no program can be given: who asks for it is to hear of
+    it, and the child that couldn't start would be too late.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in self.env.items():
+            _require_text(f"the variable {name!r}", name, value)
+            if not name or "=" in name:
+                raise ValueError(f"{name!r} is no name of a variable")
+        for each in self.argv:
+            _require_text(f"the argument {each!r}", each)
+        if self.cwd is not None:
+            _require_text(f"the directory {self.cwd!r}", self.cwd)
+
+
+def _require_text(what: str, *texts: object) -> None:
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"{what} must be a str, not {type(text).__name__}")
+        try:
+            is_fit = b"\0" not in os.fsencode(text)
+        except UnicodeEncodeError:
+            is_fit = False
+        if not is_fit:
+            raise ValueError(f"{what} has characters that no program can be given")
 
 
 @dataclass(frozen=True, slots=True)
