@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 - a fake takes what the real one does
 
 import errno
+import gc
 import os
 import selectors
 from collections.abc import Iterator
@@ -59,6 +60,7 @@ def test_what_cannot_be_forked_is_as_if_it_had_died_and_leaves_nothing(
 ) -> None:
     log.configure("info", "text")
     host._nursery = Nursery(host.estate, host.children, Refusing(number))
+    gc.collect()  # boards of tests before, whose descriptors would be closed meanwhile
     before = os.listdir("/proc/self/fd")
     for id in range(3):
         facts = list(host.start_template(StartTemplate(id, 1, True)))
