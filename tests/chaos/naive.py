@@ -5,14 +5,18 @@ What watches over prefork must find each of them, or it can't see.
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
-from prefork.primary import listeners
+from prefork.primary import binding
+from prefork.primary.binding import Opening
 from prefork.settings.address import TcpAddress
 from prefork.worker import entry
+from prefork.worker.door import Door
 from prefork.worker.flow import IDLE
 from prefork.worker.intake import Intake
 from prefork.worker.protocol import HttpProtocol
+from prefork.worker.server import Server
 
 
 class ServedByAsyncio(Intake):
@@ -20,9 +24,10 @@ class ServedByAsyncio(Intake):
 
     _serving: Sequence[asyncio.Task[asyncio.Server]] = ()
 
-    def accept_from(self, listeners: Sequence[socket.socket]) -> None:
+    def accept_from(self, listeners: Iterable[socket.socket], door: Door) -> None:
+        counted = partial(self._counted, door.server)
         self._serving = [
-            self._loop.create_task(self._loop.create_server(self._counted, sock=each))
+            self._loop.create_task(self._loop.create_server(counted, sock=each))
             for each in listeners
         ]
 
@@ -31,9 +36,10 @@ class ServedByAsyncio(Intake):
         for each in self._serving:
             each.result().close()
 
-    def _counted(self) -> HttpProtocol:
-        self._server.taken(1)
-        return self._server.protocol()
+    @staticmethod
+    def _counted(server: Server) -> HttpProtocol:
+        server.taken(1)
+        return server.protocol()
 
 
 class Owning(Intake):
@@ -41,9 +47,9 @@ class Owning(Intake):
 
     _own: Sequence[socket.socket] = ()
 
-    def accept_from(self, listeners: Sequence[socket.socket]) -> None:
+    def accept_from(self, listeners: Iterable[socket.socket], door: Door) -> None:
         self._own = [opened(each.getsockname()) for each in listeners]
-        super().accept_from(self._own)
+        super().accept_from(self._own, door)
 
     def stop(self) -> None:
         super().stop()
@@ -74,10 +80,11 @@ def serve_by_asyncio() -> None:
 def own_listeners() -> None:
     """Needs --policy shared: the primary holds the port, and nobody listens on its socket."""
 
-    def hold(address: TcpAddress, backlog: int, accepts: object) -> socket.socket:  # noqa: ARG001
-        return bound((address.host, address.port))
+    def hold(opening: Opening, accepts: object) -> socket.socket:  # noqa: ARG001
+        assert isinstance(opening.address, TcpAddress)
+        return bound((opening.address.host, opening.address.port))
 
-    vars(listeners).update(_listen_tcp=hold)
+    vars(binding).update(listen=hold)
     vars(entry).update(Intake=Owning)
 
 

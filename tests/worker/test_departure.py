@@ -20,6 +20,7 @@ from prefork.worker.handback import GIVE_UP, TURN, HandBack
 from prefork.worker.service import COARSE, DRAIN_IDLE, DRAIN_WINDOW
 
 FAMILIES = [socket.AF_INET, socket.AF_UNIX]  # of the addresses, by number
+ADDRESSES: dict[int, int] = {family: number for number, family in enumerate(FAMILIES)}
 BIG = b"x" * 2_000_000  # more than the sockets' buffers hold
 LONGEST = DRAIN_IDLE + DRAIN_WINDOW + COARSE
 
@@ -36,7 +37,7 @@ class Move:
         self.primary, self._lane = handover.pair()
 
     def drain(self) -> None:
-        self.hand_back = HandBack(self._lane, FAMILIES, self.old.loop)
+        self.hand_back = HandBack(self._lane, ADDRESSES, self.old.loop)
         self.old.server.start_drain(self.hand_back)
 
     def fill(self) -> int:

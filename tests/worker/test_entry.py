@@ -25,6 +25,7 @@ from prefork.worker.entry import Worker
 from prefork.worker.hooks import Hook
 from prefork.worker.link import Link
 from prefork.worker.member import Member
+from prefork.worker.presence import Presence
 from prefork.worker.witness import Witness
 
 
@@ -41,7 +42,6 @@ class Primary:
         self.channel = Channel(ours)
         self.handover, receiving = handover.pair()
         self._receiving = receiving
-        self._theirs = Channel(theirs)
         estate = Estate(
             Settings(app="tests:app"),
             1,
@@ -54,8 +54,9 @@ class Primary:
         self.inquirer, self._respondent = inquiry.pair()
         listeners = (listener,)
         birth = WorkerBirth(estate, 1, 0, 1, 1, theirs, receiving, listeners, self._respondent)
-        worker = Worker(birth, self._theirs, code(), Witness())
-        self.life = asyncio.create_task(worker.live(Member()))
+        self._theirs = Channel(theirs)
+        here = Presence(birth, self._theirs, Member(), Witness())
+        self.life = asyncio.create_task(Worker(here, code()).live())
 
     async def hear(self) -> Message:
         """Wait for the next thing that the worker says."""
@@ -182,6 +183,6 @@ def test_an_order_that_is_not_for_workers_is_an_error(run: Run) -> None:
             asyncio.get_running_loop().remove_reader(theirs)
             ours.send(SpawnWorker(1, 0, 1, []))
             with pytest.raises(RemoteError, match="the primary sent SpawnWorker"):
-                link._hear()
+                link.hear()
 
     run(scenario())

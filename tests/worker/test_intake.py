@@ -14,7 +14,8 @@ from prefork.wire import channel, handover
 from prefork.wire.board import LINE_BYTES, Field
 from prefork.wire.channel import Channel
 from prefork.wire.messages import Nudge
-from prefork.worker.intake import Intake
+from prefork.worker.door import Door
+from prefork.worker.intake import Intake, Lines, Place
 from prefork.worker.link import Link
 
 FAMILIES = [socket.AF_INET, socket.AF_UNIX]  # of the addresses, by number
@@ -32,8 +33,12 @@ class Desk:
         self.handed_over: list[socket.socket] = []  # duplicates of what the worker has
         self.own_line = memoryview(bytearray(LINE_BYTES)).cast("Q")
         link = Link(self._channel, made.loop)
-        self.intake = Intake(made.server, link, made.line, self.own_line, made.loop)
-        self.intake.receive_from(self._receiving, FAMILIES)
+        lines = Lines(made.line, self.own_line)
+        self.intake = Intake(self._receiving, link, lines, made.loop)
+        self.door = Door(made.server, made.loop)
+        self.intake.receive(
+            {number: Place(family, self.door) for number, family in enumerate(FAMILIES)}
+        )
 
     def hand_over(self, address: int, *, is_moved: bool = False) -> Client:
         """Have the primary accept a connection and pass it on."""
@@ -102,12 +107,12 @@ def test_only_what_another_worker_could_go_on_with_is_handed_back(
 ) -> None:
     async def scenario() -> None:
         async with desk_of() as desk:
-            assert desk.intake.hand_back() is not None
-            desk.intake.speak_tls(secrets.server)
-            assert desk.intake.hand_back() is None
+            assert desk.intake.hand_back(desk.door) is not None
+            desk.door.speak_tls(secrets.server)
+            assert desk.intake.hand_back(desk.door) is None
         async with desk_of() as desk:
-            desk.intake.await_headers(desk.made.server.preambles(Peers(["*"])))
-            assert desk.intake.hand_back() is None
+            desk.door.await_headers(desk.made.server.preambles(Peers(["*"])))
+            assert desk.intake.hand_back(desk.door) is None
 
     run(scenario())
 
@@ -145,7 +150,7 @@ def test_nothing_is_accepted_before_it_is_told_to_and_nothing_after_the_stop(run
                 early = Client(socket.create_connection(own.getsockname()))
                 await asyncio.sleep(0)
                 assert desk.made.board(Field.ACCEPTED) == 0
-                desk.intake.accept_from([own])
+                desk.intake.accept_from([own], desk.door)
                 assert (await early.get()).body == b"hello"
                 desk.intake.stop()
                 late = Client(socket.create_connection(own.getsockname()))
@@ -175,7 +180,7 @@ def test_a_full_worker_leaves_connections_in_the_backlog_until_it_has_room(run: 
         with closing(listener()) as own:
             async with desk_of() as desk:
                 desk.made.line[Field.CAPACITY] = 1
-                desk.intake.accept_from([own])
+                desk.intake.accept_from([own], desk.door)
                 first = Client(socket.create_connection(own.getsockname()))
                 await first.get()
                 second = Client(socket.create_connection(own.getsockname()))

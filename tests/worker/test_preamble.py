@@ -34,7 +34,7 @@ async def desk_of(*allowed: str, trusted: tuple[str, ...] = ("none",)) -> AsyncI
     async with rig(tell) as made:
         made.server.trust(Trust(Peers(trusted), "x-forwarded"))
         desk = Desk(made)
-        desk.intake.await_headers(made.server.preambles(Peers(allowed)))
+        desk.door.await_headers(made.server.preambles(Peers(allowed)))
         try:
             yield desk
         finally:

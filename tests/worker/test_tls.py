@@ -471,9 +471,9 @@ def test_what_is_handed_over_is_served_by_tls_also_behind_a_proxy_header(
     async def scenario() -> None:
         async with rig(whose) as made:
             desk = Desk(made)
-            desk.intake.speak_tls(secrets.server)
+            desk.door.speak_tls(secrets.server)
             if introduced:
-                desk.intake.await_headers(made.server.preambles(Peers(("127.0.0.1", "unix"))))
+                desk.door.await_headers(made.server.preambles(Peers(("127.0.0.1", "unix"))))
             client = TlsClient(desk.hand_over(address).sock, secrets.client)
             if introduced:
                 await Client.send(client, FIRST)

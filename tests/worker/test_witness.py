@@ -146,7 +146,7 @@ def test_requests_are_named_and_so_are_their_tasks(run: Run) -> None:
     async def scenario() -> None:
         witness.loop = asyncio.get_running_loop()
         async with rig(handler, "handler") as server:
-            witness.members = server.server.members
+            witness.members = [server.server.members]
             waiting, blocking = await server.connect(), await server.connect()
             await waiting.send(GET.replace(b"GET / ", b"GET /waiting?secret=1 "))
             await server.turn(lambda: server.server.in_flight == 1)
@@ -175,7 +175,7 @@ def test_what_cannot_be_read_is_told_and_harms_nobody() -> None:
             raise LookupError("no such thing")
 
     witness = Witness()
-    witness.members = {Broken()}  # type: ignore[arg-type]
+    witness.members = [{Broken()}]  # type: ignore[arg-type]
     assert asked(witness).missing == ("the stacks could not be read: LookupError('no such thing')")
 
 

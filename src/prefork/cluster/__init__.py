@@ -19,15 +19,22 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from prefork.settings import environment
 from prefork.settings.cpus import available_parallelism
+from prefork.wire import birth
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from prefork.bus.inquiry import Replies
     from prefork.bus.subscription import Subscription
     from prefork.cluster.handle import Worker
     from prefork.cluster.scripted import Script
     from prefork.cluster.timers import Timer
     from prefork.worker.member import Member
+    from prefork.worker.script import Place
+    from prefork.worker.serving import Serving
+    from prefork.worker.tenure import Main
 
     is_primary: bool
     is_worker: bool
@@ -43,6 +50,7 @@ __all__ = [
     "fork",
     "is_primary",
     "is_worker",
+    "listen",
     "off",
     "on",
     "once",
@@ -51,9 +59,11 @@ __all__ = [
     "request_all",
     "respond",
     "run",
+    "serve",
     "settings",
     "setup_primary",
     "subscribe",
+    "wait",
     "worker",
     "workers",
 ]
@@ -148,19 +158,21 @@ def call_later(seconds: float, callback: Callable[[], object]) -> "Timer":
 # -- in both -------------------------------------------------------------------
 
 
-def run(main: Callable[[], Awaitable[object]] | None = None) -> None:
+def run(main: "Main | None" = None) -> None:
     """Be what this process is, until its end.
 
     The primary supervises; it takes no *main*. A worker runs the coroutine function *main*, and
     serves and hears messages until it is told to go. Raises SystemExit where the process is not to
-    exit with 0.
+    exit with 0. A *main* that still runs a second after all else has ended is cancelled.
     """
     if _member() is None:
         if main is not None:
             raise TypeError("the primary runs no coroutine: run(main) is for workers")
         _script().run()
         return
-    raise NotImplementedError
+    from prefork.worker import script
+
+    script.run(main)
 
 
 def disconnect(then: Callable[[], object] | None = None) -> Awaitable[None] | None:
@@ -172,6 +184,32 @@ def disconnect(then: Callable[[], object] | None = None) -> Awaitable[None] | No
 
 
 # -- in workers ----------------------------------------------------------------
+
+
+def serve(handler: Callable[..., Any], **where: "Unpack[Place]") -> None:
+    """Serve until this worker is told to stop and all is finished; see `listen` and `run`."""
+    from prefork.worker import script
+
+    script.serve(handler, **where)
+
+
+async def listen(handler: Callable[..., Any], **where: "Unpack[Place]") -> "Serving":
+    """Serve what comes to an address, which the primary opens or has opened.
+
+    *handler*: an ASGI or WSGI application, or a coroutine function of a request. *where*: host and
+    port, by default any port of 127.0.0.1, or the path of a Unix socket. Raises OSError where the
+    address can't be had; ask again if you like.
+    """
+    from prefork.worker import script
+
+    return await script.listen(handler, **where)
+
+
+async def wait() -> None:
+    """Wait until this worker was told to stop and has finished, in an event loop of yours."""
+    from prefork.worker import script
+
+    await script.wait()
 
 
 async def publish(topic: str, message: Any) -> None:
@@ -207,3 +245,16 @@ async def respond(topic: str, function: Callable[..., Any]) -> None:
     from prefork.bus import client
 
     await client.of_this_worker().respond(topic, function)
+
+
+def _be_born() -> None:
+    """Be the worker that the environment says we are. What we start is none again."""
+    found = birth.read(environment.variables())
+    environment.forget(birth.VARIABLES)
+    if found is not None:
+        from prefork.worker import script
+
+        script.be_born(found)
+
+
+_be_born()

@@ -94,7 +94,7 @@ class Script(Supervisor):
         if unknown:
             raise SettingsError(f"no such setting: {', '.join(sorted(unknown))}")
         name = _name(self.settings.get("exec") or sys.argv[0])
-        given = {"app": name, "name": f"{name}-{os.getpid()}"} | own
+        given = {"app": f"{name}:__main__", "name": f"{name}-{os.getpid()}"} | own
         if self.policy:
             given["policy"] = self.policy
         return merge(from_environment(environment.variables()), from_call(given)).settings()

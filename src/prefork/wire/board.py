@@ -38,6 +38,21 @@ COUNTERS = (
 Line = memoryview  # of 64 unsigned 64-bit numbers, indexed by Field
 
 
+class Share:
+    """One server's part of its worker's line: what is stored here is added to what others have."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._own: dict[int, int] = {}
+
+    def __getitem__(self, field: int) -> int:
+        return self._own.get(field, 0)
+
+    def __setitem__(self, field: int, value: int) -> None:
+        self._line[field] += value - self[field]
+        self._own[field] = value
+
+
 class Board:
     """Shared memory for *lines* processes; inherited by fork, so made before the first one.
 

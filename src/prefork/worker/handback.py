@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from prefork import log
@@ -30,16 +30,13 @@ class Leaver(Protocol):
 
 
 class HandBack:
-    """Where they wait until the primary has room. *families*: of the addresses, by number.
-
-    The number says no more than a family here: workers know no other difference between addresses.
-    """
+    """Where they wait until the primary has room. *addresses*: the number of one, by family."""
 
     def __init__(
-        self, lane: socket.socket, families: Sequence[int], loop: asyncio.AbstractEventLoop
+        self, lane: socket.socket, addresses: Mapping[int, int], loop: asyncio.AbstractEventLoop
     ) -> None:
         self._lane = lane
-        self._families = families
+        self._addresses = addresses
         self._loop = loop
         self._leavers: deque[Leaver] = deque()
         self._timer: asyncio.Handle | None = None
@@ -76,6 +73,12 @@ class HandBack:
             self._leavers.popleft().stay()
         while self._others:
             self._others.popleft()()
+
+    def finish(self) -> None:
+        """Hand back now what there is room for, and nothing more."""
+        while self._leavers and self._send():
+            continue
+        self.end()
 
     def _call_some(self) -> None:
         has_room = len(self._leavers) < TURN
@@ -119,7 +122,7 @@ class HandBack:
             self._leavers.popleft()
         if not batch:
             return True
-        if not handover.send(self._lane, self._families.index(family), descriptors, is_moved=True):
+        if not handover.send(self._lane, self._addresses[family], descriptors, is_moved=True):
             self._leavers.extendleft(reversed(batch))
             return False
         for leaver in batch:

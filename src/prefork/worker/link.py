@@ -5,12 +5,23 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from prefork import log
 from prefork.errors import RemoteError
-from prefork.wire import stream
+from prefork.wire import signalling, stream
 from prefork.wire.channel import Channel
-from prefork.wire.messages import Admit, Introduce, Lead, Leaving, Message, Stop, Want
+from prefork.wire.messages import (
+    Admit,
+    Introduce,
+    Lead,
+    Leaving,
+    ListenFailed,
+    Listening,
+    Message,
+    Stop,
+    Want,
+)
 
 ASK_AGAIN = 1.0  # seconds after which a line is asked for whose end no descriptor was free for
 
@@ -23,12 +34,15 @@ class Link:
         self._loop = loop
         self._is_ready = False
         self._is_leaving = False
+        self.leaves_at_once = False  # nobody comes first in its place, so that it need not be ready
+        self.is_admitted = False
         self.stop_by: float | None = None  # the loop's time; None: not told to stop
         self.hands_back = False  # others take over what we have nothing to finish on
         self.told: asyncio.Future[None] = loop.create_future()  # done at each order, then made anew
         self.leads = asyncio.Event()  # set once this worker is the leader
         self.lines: dict[str, Callable[[socket.socket], None]] = {}  # by kind: who takes its end
-        loop.add_reader(channel, self._hear)
+        self.answered: Callable[[Listening | ListenFailed, Channel], None] | None = None
+        loop.add_reader(channel, self.hear)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave)
 
@@ -48,7 +62,8 @@ class Link:
         if self._channel.flush():
             self._loop.remove_writer(self._channel)
 
-    def _hear(self) -> None:
+    def hear(self) -> None:
+        """Do what was said; whoever leaves it to the loop hears it in the next turn."""
         for message in self._channel.receive():
             match message:
                 case Lead():
@@ -57,6 +72,8 @@ class Link:
                     self._introduce(kind)
                 case Admit() | Stop():
                     self._obey(message)
+                case Listening() | ListenFailed() if self.answered is not None:
+                    self.answered(message, self._channel)
                 case _:
                     raise RemoteError(f"the primary sent {message}")
         if self._channel.is_ended:
@@ -67,6 +84,8 @@ class Link:
         if isinstance(order, Stop):
             self.stop_by = self._loop.time() + order.grace
             self.hands_back = order.hands_back
+        else:
+            self.is_admitted = True
         if not self.told.done():  # of an admission, being told is all
             self.told.set_result(None)
 
@@ -83,15 +102,25 @@ class Link:
         """Ask to be told to stop, unless that was asked or told before."""
         if self.stop_by is None and not self._is_leaving:
             self._is_leaving = True
-            if self._is_ready:
+            if self._is_ready or self.leaves_at_once:
                 self.say(Leaving())
+
+    def deafen(self) -> None:
+        """All is finished: let no signal that comes late end the process in another way.
+
+        The primary's may follow its order late; a loop that closes would let it have its default
+        action.
+        """
+        with signalling.masked():
+            self._loop.remove_signal_handler(signal.SIGTERM)
+            signalling.disregard(signal.SIGTERM)
 
     def _leave(self) -> None:
         """A signal: the primary's, whose order is then waiting in the channel, or a stranger's."""
-        self._hear()
+        self.hear()
         self.leave()
 
-    async def until_told(self, *others: "asyncio.Future[None]", by: float | None = None) -> None:
+    async def until_told(self, *others: "asyncio.Future[Any]", by: float | None = None) -> None:
         """Wait for the next order, one of *others*, or the loop's time *by*."""
         if self.told.done():
             self.told = self._loop.create_future()

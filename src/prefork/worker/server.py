@@ -11,7 +11,7 @@ from prefork.http.limits import Limits
 from prefork.http.quota import Quota
 from prefork.http.upgrade import Switch
 from prefork.settings.peers import Peers
-from prefork.wire.board import Line
+from prefork.wire.board import Field, Line, Share
 from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
 from prefork.worker.asgi import AsgiCycle
@@ -38,7 +38,7 @@ class Server:
         self,
         application: Application,
         limits: Limits,
-        line: Line,
+        line: Line | Share,
         loop: asyncio.AbstractEventLoop,
         state: dict[str, Any] | None = None,
     ) -> None:
@@ -100,11 +100,6 @@ class Server:
         if self._service.access_log is not None:
             self._service.access_log.flush()
 
-    def finish(self, seconds: float) -> None:
-        """Write the last of the access log, at most so long."""
-        if self._service.access_log is not None:
-            self._service.access_log.finish(seconds)
-
     def protocol(self) -> HttpProtocol:
         """Make the protocol of a new connection, which must have been counted by `taken`."""
         most = self._limits.keepalive_requests
@@ -119,6 +114,11 @@ class Server:
         made = self.protocol()
         made.resume()
         return made
+
+    def expect(self, count: int) -> None:
+        """Count one that is about to be accepted, or with -1 one that wasn't: a kill may come
+        between that and `taken`."""
+        self._service.line[Field.CONNECTIONS] += count
 
     def taken(self, count: int, *, is_new: bool = True) -> None:
         """Count connections that were accepted or received, as soon as they were."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from prefork.http.forwarded import Trust
 from prefork.http.limits import Limits
-from prefork.wire.board import Field, Line
+from prefork.wire.board import Field, Line, Share
 from prefork.worker.access_log import AccessLog
 from prefork.worker.application import Application
 from prefork.worker.clock import date_line
@@ -62,7 +62,7 @@ class Service:
         self,
         application: Application,
         limits: Limits,
-        line: Line,
+        line: Line | Share,
         loop: asyncio.AbstractEventLoop,
         state: dict[str, Any],
     ) -> None:

@@ -24,6 +24,7 @@ from prefork.wire.outlet import Outlet
 from prefork.worker import credentials, entry, member, remains
 from prefork.worker.code import Code
 from prefork.worker.member import Member
+from prefork.worker.report import report
 
 _PID_BYTES = 8
 
@@ -43,7 +44,7 @@ def main(birth: TemplateBirth) -> int:
             gc.disable()  # a collection during the import would only move what is frozen below
             code = Code.load(settings)
     except (AppError, SettingsError) as error:
-        entry.report(channel, "import", error)
+        report(channel, "import", error)
         return error.exit_code
     left = remains.left_behind(before) if code else []
     if left and settings.preload == "auto":

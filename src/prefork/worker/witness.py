@@ -21,7 +21,8 @@ from prefork.worker.tracebacks import OURS
 LONGEST_LINE = 200  # characters of source
 TRIES = 3  # the event loop goes on meanwhile, and a task that is looked at may end
 PATIENCE = 0.2  # seconds until the primary has read a part of an answer; then it has given up
-_ENTRY = str(Path(OURS) / "worker" / "entry.py")  # all below it is how a worker came to be
+# All below these is how a worker came to be.
+_COURSE = {str(Path(OURS) / "worker" / name) for name in ("entry.py", "script.py", "tenure.py")}
 
 
 class Witness:
@@ -29,7 +30,11 @@ class Witness:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None  # None: it isn't there yet
-        self.members: set[Member] = set()  # of the service: its connections
+        self.members: list[set[Member]] = []  # of each service: its connections
+
+    def forget(self, members: set[Member]) -> None:
+        """Look at those no more. Empty sets are equal: which one it is counts."""
+        self.members = [each for each in self.members if each is not members]
 
     def answer(self, respondent: Respondent) -> None:
         """Answer the latest inquiry, if there is one."""
@@ -58,7 +63,7 @@ class Witness:
     def _requests(self) -> dict[int, str]:
         """The requests in flight, by their tasks' ids."""
         found = {}
-        for member in list(self.members):
+        for member in [each for members in list(self.members) for each in list(members)]:
             if (request := member.request) is not None:
                 task = getattr(request, "task", None)  # None: its first step is being taken
                 found[id(task)] = f"{request.method} {request.path}"
@@ -70,7 +75,7 @@ class Witness:
         requests, current = self._requests(), asyncio.current_task(self.loop)
         for task in asyncio.all_tasks(self.loop):
             frames = list(chain(task))
-            is_ours = not frames or frames[0].f_code.co_filename == _ENTRY
+            is_ours = not frames or frames[0].f_code.co_filename in _COURSE
             request = requests.get(id(None if task is current and not frames else task))
             name = f"{task.get_name()} ({request})" if request else task.get_name()
             if task is current:
@@ -105,7 +110,7 @@ def _threads() -> Iterator[Stack]:
 
 def _shown(frames: list[FrameType]) -> list[Frame]:
     """Leave out how the worker came to be, and our own code but for the innermost."""
-    births = [n for n, each in enumerate(frames[:-1]) if each.f_code.co_filename == _ENTRY]
+    births = [n for n, each in enumerate(frames[:-1]) if each.f_code.co_filename in _COURSE]
     frames = frames[births[-1] + 1 :] if births else frames
     theirs = [each for each in frames[:-1] if not each.f_code.co_filename.startswith(OURS)]
     return [_frame(each) for each in [*theirs, *frames[-1:]][-MOST_FRAMES:]]

@@ -1,0 +1,153 @@
+"""What a script does in its workers: serve, on an event loop of ours or of its own."""
+
+import asyncio
+import atexit
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypedDict, Unpack
+
+from prefork import log
+from prefork.errors import AppError, SettingsError
+from prefork.settings import environment
+from prefork.wire import lineage
+from prefork.wire.estate import WorkerBirth
+from prefork.wire.outlet import Outlet
+from prefork.worker import credentials
+from prefork.worker.application import Application, recognise
+from prefork.worker.loop import new_event_loop
+from prefork.worker.presence import Presence
+from prefork.worker.report import report
+from prefork.worker.serving import Serving, Where
+from prefork.worker.tenure import Main, Tenure
+
+
+class Place(TypedDict, total=False):
+    """Where to listen, as `listen` takes it."""
+
+    host: str  # a name or a number; by default 127.0.0.1
+    port: int  # 0, the default: any; the k-th such of every worker is the same
+    path: str  # of a Unix socket, instead
+    backlog: int
+    ipv6_only: bool
+    mode: int  # of the socket's file
+
+
+class _Life:
+    """Of this process, as a worker that runs a script."""
+
+    def __init__(self) -> None:
+        self.here: Presence | None = None  # None: it isn't one
+        self.tenure: Tenure | None = None
+        self.course: asyncio.Task[int] | None = None  # in an event loop of the user's
+        self.is_awaited = False
+
+    def presence(self) -> Presence:
+        if self.here is None:
+            raise RuntimeError(
+                "only workers that a script has forked can listen; with `prefork serve` and "
+                "Cluster(…) they serve the application that was named there"
+            )
+        return self.here
+
+    def begin(self) -> Tenure:
+        """Live in the loop that runs."""
+        here, loop = self.presence(), asyncio.get_running_loop()
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("a worker serves in the event loop of its main thread")
+        if self.tenure is not None and not self.tenure.loop.is_closed():
+            raise RuntimeError("this worker lives in another event loop already")
+        tls = credentials.context(here.birth.estate.settings)
+        self.tenure = Tenure(here, loop, tls)
+        return self.tenure
+
+    def current(self) -> Tenure:
+        """The tenure in the loop that runs; where it is the user's, it begins with this."""
+        if self.tenure is not None and self.tenure.loop is asyncio.get_running_loop():
+            return self.tenure
+        tenure = self.begin()
+        self.course = asyncio.create_task(tenure.live(), name="worker")
+        self.course.add_done_callback(self._end)
+        return tenure
+
+    async def run(self, main: Main | None) -> int:
+        tenure = self.begin()
+        if main is None:
+            tenure.be_ready()
+        return await tenure.live(main)
+
+    def _end(self, course: asyncio.Task[int]) -> None:
+        """End the process with its tenure, unless somebody waits for that."""
+        if not self.is_awaited and not course.cancelled():
+            raise SystemExit(course.result())
+
+
+_life = _Life()
+
+
+def be_born(birth: WorkerBirth) -> None:
+    """Be this worker, from now on. Raises AppError."""
+    settings = birth.estate.settings
+    lineage.die_with(birth.estate.primary)
+    log.configure(settings.log_level, settings.log_format, paints=environment.wants_colours())
+    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # else a late one's default
+    _life.here = Presence.of(birth)
+    _life.here.watch(Outlet(None, ""))  # what we print is tagged since before the script began
+
+
+async def listen(handler: Callable[..., Any], **where: Unpack[Place]) -> Serving:
+    """Serve what comes to an address, which the primary opens or has opened.
+
+    *handler*: an ASGI or WSGI application, or a coroutine function of a request. Its lifespan is
+    its own. In an event loop of yours the process ends when this worker was told to stop and has
+    finished, unless you `wait`. Raises OSError where the address can't be had; ask again if you
+    like. Raises AppError where the handler is none, or doesn't start.
+    """
+    tenure = _life.current()
+    return await tenure.listen(_application(handler), Where(**where))
+
+
+def serve(handler: Callable[..., Any], **where: Unpack[Place]) -> None:
+    """Listen, and be a worker until told to stop and all is finished; see `listen` and `run`."""
+    run(partial(listen, handler, **where))
+
+
+def run(main: Main | None = None) -> None:
+    """Be a worker until told to stop and all is finished, while *main* runs.
+
+    *main* may return before. One that is still running a second after all else has ended is
+    cancelled. Raises what it raises, and SystemExit where something was cut.
+    """
+    here = _life.presence()
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            code = runner.run(_life.run(main))
+    except (AppError, SettingsError) as error:
+        report(here.channel, "startup", error)
+        raise SystemExit(error.exit_code) from None
+    if code:
+        raise SystemExit(code)
+
+
+async def wait() -> None:
+    """Wait until this worker was told to stop and has finished, in an event loop of yours.
+
+    Raises SystemExit where something was cut.
+    """
+    _life.current()
+    assert _life.course is not None, "there is none in an event loop of ours"
+    _life.is_awaited = True
+    if code := await asyncio.shield(_life.course):
+        raise SystemExit(code)
+
+
+def _application(handler: Callable[..., Any]) -> Application:
+    """Raises AppError for one that we don't serve."""
+    settings = _life.presence().birth.estate.settings
+    name = getattr(handler, "__qualname__", type(handler).__qualname__)
+    spec = f"{getattr(handler, '__module__', '?')}:{name}"
+    if not callable(handler):
+        raise AppError(f"not callable: {spec}")
+    kind = recognise(handler, spec) if settings.interface == "auto" else settings.interface
+    return Application(spec, kind, handler, settings.root_path, settings.threads)

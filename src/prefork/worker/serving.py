@@ -1,0 +1,98 @@
+"""One handler at one address of a script's worker, from its startup to its close."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from prefork.wire.messages import Listen, Listening
+from prefork.worker.door import Door
+from prefork.worker.lifespan import Lifespan
+
+EVERY_ADDRESS = "0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What the user said of an address; *path* is a Unix socket's, and *mode* its file's."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    path: str | None = None
+    backlog: int = 2048
+    ipv6_only: bool = False
+    mode: int | None = None
+
+    async def resolved(self) -> "Where":
+        """Look up a name: the primary must not wait for that. Raises OSError."""
+        if self.path is not None or self.host == "localhost":
+            return self
+        host = self.host or EVERY_ADDRESS
+        try:
+            socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+            host = str(found[0][4][0])
+        return replace(self, host=host)
+
+    def asked(self, ticket: int, index: int) -> Listen:
+        """Word it for the primary, whose directory may be another."""
+        path = "" if self.path is None else os.path.abspath(self.path)
+        host, port = ("", 0) if path else (self.host, self.port)
+        return Listen(ticket, host, port, path, index, self.backlog, self.ipv6_only, self.mode)
+
+
+class Serving:
+    """What `listen` returns. *address*: as the log writes it; *port*: 0 of a Unix socket."""
+
+    def __init__(self, door: Door, lifespan: Lifespan, leave: Callable[["Serving"], None]) -> None:
+        """*leave*: called when nothing more is to come here."""
+        self.door = door
+        self._lifespan = lifespan
+        self._leave = leave
+        self.is_closing = False
+        self._end: asyncio.Task[None] | None = None
+        self.number: int | None = None  # None: not opened yet
+        self.address = ""
+        self.port = 0
+        self.listeners: Sequence[socket.socket] = ()  # those that this worker accepts from
+
+    def __repr__(self) -> str:
+        return f"<Serving {self.address} {self.door.server!r}>"
+
+    def open(self, answer: Listening, listeners: Sequence[socket.socket]) -> None:
+        """Be where the primary says."""
+        self.number, self.address, self.listeners = answer.address, answer.bound, listeners
+        is_tcp = answer.family != socket.AF_UNIX
+        self.port = int(answer.bound.rpartition(":")[2]) if is_tcp else 0
+
+    @property
+    def is_over(self) -> bool:
+        return self._end is not None and self._end.done()
+
+    async def close(self) -> None:
+        """Take nothing more, finish what there is, shut the application down.
+
+        Others of this worker go on, and other workers at the same address.
+        """
+        if not self.is_closing:
+            self.is_closing = True
+            if self.number is not None:
+                self._leave(self)
+            self.door.server.start_drain()
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Wait for the end, once it drains."""
+        if self._end is None:
+            self._end = asyncio.create_task(self._finish(), name=f"the end of {self.address}")
+        await asyncio.shield(self._end)
+
+    async def _finish(self) -> None:
+        await self.door.server.drained
+        await self._lifespan.shutdown()
+        self.door.server.leave(0)
+        for each in self.listeners:
+            each.close()
