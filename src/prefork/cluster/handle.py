@@ -7,7 +7,6 @@ from socket import AF_INET, AF_INET6, AF_UNIX, AddressFamily
 from typing import Any, Protocol
 
 from prefork.cluster.events import Emitter, Handler, Registered
-from prefork.settings.address import TcpAddress, parse
 
 STATES = ("none", "online", "listening", "disconnected", "dead")  # in this order, none twice
 
@@ -35,11 +34,11 @@ class Address:
 
     @classmethod
     def of(cls, bound: str) -> "Address":
-        """Read an address as the log writes it."""
-        found = parse(bound)
-        if isinstance(found, TcpAddress):
-            return cls(AF_INET6 if ":" in found.host else AF_INET, found.host, found.port)
-        return cls(AF_UNIX, path=bound.removeprefix("unix:"))
+        """Read an address as the log writes it: what nobody may type, as a long path, is bound."""
+        if bound.startswith("unix:"):
+            return cls(AF_UNIX, path=bound.removeprefix("unix:"))
+        host, _, port = bound.rpartition(":")
+        return cls(AF_INET6 if ":" in host else AF_INET, host.strip("[]"), int(port))
 
 
 Then = Callable[[Any, Exception | None], object]
