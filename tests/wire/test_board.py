@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from prefork.wire.board import LINE_BYTES, Board, Field
+from prefork.wire.board import LINE_BYTES, Board, Field, Share
 
 
 def test_every_field_has_its_own_word_on_the_line() -> None:
@@ -49,3 +49,14 @@ def test_who_maps_it_again_by_its_descriptor_has_the_same_lines() -> None:
 
 def test_no_program_inherits_it_unasked() -> None:
     assert not os.get_inheritable(Board(1).fileno())
+
+
+def test_shares_of_a_line_add_up() -> None:
+    line = Board(1).line(0)
+    first, second = Share(line), Share(line)
+    first[Field.CONNECTIONS] = 3
+    second[Field.CONNECTIONS] = 2
+    assert (first[Field.CONNECTIONS], line[Field.CONNECTIONS]) == (3, 5)
+    first[Field.CONNECTIONS] -= 2
+    assert (first[Field.CONNECTIONS], line[Field.CONNECTIONS]) == (1, 3)
+    assert second[Field.REQUESTS] == 0

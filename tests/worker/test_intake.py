@@ -107,12 +107,12 @@ def test_only_what_another_worker_could_go_on_with_is_handed_back(
 ) -> None:
     async def scenario() -> None:
         async with desk_of() as desk:
-            assert desk.intake.hand_back(desk.door) is not None
+            assert desk.intake.hand_back(desk.door, {}) is not None
             desk.door.speak_tls(secrets.server)
-            assert desk.intake.hand_back(desk.door) is None
+            assert desk.intake.hand_back(desk.door, {}) is None
         async with desk_of() as desk:
             desk.door.await_headers(desk.made.server.preambles(Peers(["*"])))
-            assert desk.intake.hand_back(desk.door) is None
+            assert desk.intake.hand_back(desk.door, {}) is None
 
     run(scenario())
 

@@ -4,7 +4,8 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Coroutine
+import sys
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -21,6 +22,8 @@ class Door:
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
         self._loop = loop
+        self._most = sys.maxsize
+        self._overflow: Callable[[], None] | None = None
         self._preambles: Preambles | None = None
         self._tls: ssl.SSLContext | None = None
 
@@ -31,6 +34,20 @@ class Door:
     def speak_tls(self, context: ssl.SSLContext) -> None:
         """Encrypt all connections that come from now on; a PROXY header comes before that."""
         self._tls = context
+
+    def limit(self, most: int, overflow: Callable[[], None]) -> None:
+        """Let no more in at the same time; *overflow* is called when more come."""
+        self._most, self._overflow = most, overflow
+
+    @property
+    def room(self) -> int:
+        """How many more may come in."""
+        return max(0, self._most - self.server.connections)
+
+    def overflow(self) -> None:
+        """More have come than may."""
+        if self._overflow is not None:
+            self._overflow()
 
     @property
     def leads_back(self) -> bool:

@@ -17,6 +17,7 @@ from prefork.worker import credentials, deadline
 from prefork.worker.code import Code
 from prefork.worker.deadline import FLUSH
 from prefork.worker.door import Door
+from prefork.worker.handback import HandBack
 from prefork.worker.heartbeat import Heartbeat
 from prefork.worker.hooks import Hook, WorkerInfo
 from prefork.worker.intake import Intake, Place
@@ -97,10 +98,14 @@ class Worker:
         """Take nothing more, and finish what there is."""
         intake.stop()
         link.say(LeftRotation())
-        door.server.start_drain(intake.hand_back(door) if link.hands_back else None)
+        door.server.start_drain(self._way_back(door, intake) if link.hands_back else None)
         code = await deadline.drain([door.server], link)
         door.server.leave(FLUSH)
         return code
+
+    def _way_back(self, door: Door, intake: Intake) -> HandBack | None:
+        families = self._birth.estate.families
+        return intake.hand_back(door, {family: n for n, family in enumerate(families)})
 
     async def _call(self, hook: Hook, link: Link) -> None:
         """Call a hook of the stop, at most until that's deadline."""

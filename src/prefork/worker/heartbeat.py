@@ -44,6 +44,11 @@ class Heartbeat:
         self._trouble = Complaint("no_descriptors")  # not one connection can be taken
         line[Field.BEAT_EVERY] = int(BEAT * 1e9)
 
+    def limit(self, connections: int) -> None:
+        """Have no more than so many from now on."""
+        self._connections = connections
+        self._line[Field.CAPACITY] = self._capacity()
+
     def beat(self) -> None:
         """Stamp, and come again. The first call starts it."""
         now = self._loop.time()

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from prefork import log
@@ -69,9 +69,9 @@ class Intake:
         self._listeners |= dict.fromkeys(listeners, door)
         self._resume()
 
-    def close(self, address: int, listeners: Sequence[socket.socket]) -> None:
+    def close(self, address: int, listeners: Iterable[socket.socket]) -> None:
         """Serve one address no more: what still comes there is handed back."""
-        del self._places[address]
+        self._places.pop(address, None)
         for each in listeners:
             self._loop.remove_reader(each)
             self._listeners.pop(each, None)
@@ -85,13 +85,13 @@ class Intake:
             continue
         self._strays.finish()
 
-    def hand_back(self, door: Door) -> HandBack | None:
-        """Give the way back of a door's connections, once this is stopped; None: there is none."""
-        if not door.leads_back:
-            return None
-        # The number says no more than a family here: whoever has one of the door's serves them all.
-        addresses = {p.family: number for number, p in self._places.items() if p.door is door}
-        return HandBack(self._lane, addresses, self._loop)
+    def hand_back(self, door: Door, addresses: Mapping[int, int]) -> HandBack | None:
+        """Give the way back of a door's connections, once this is stopped; None: there is none.
+
+        *addresses*: the number of one, by family. It says no more than that here: whoever serves
+        one of the door's serves them all.
+        """
+        return HandBack(self._lane, addresses, self._loop) if door.leads_back else None
 
     def _receive(self) -> bool:
         room = self._line[Field.CAPACITY] - self._line[Field.CONNECTIONS]
@@ -104,17 +104,20 @@ class Intake:
             return False
         if batch is None:
             return False
-        if (place := self._place(batch.address)) is None:
-            self._strays.take(batch)
-        else:
-            place.door.server.taken(len(batch.descriptors), is_new=not batch.is_moved)
-        self._line[Field.RECEIVED] += batch.sent
-        if self._primary[Field.WAITING]:
-            self._link.say(Nudge())
         if lost := batch.sent - len(batch.descriptors):
             log.error("connections_lost", connections=lost, reason="no descriptor was free")
+        place = self._place(batch.address)
+        room = 0 if place is None else place.door.room
+        taken, left = batch.descriptors[:room], batch.descriptors[room:]
         if place is not None:
-            self._bring_in(place, batch)
+            place.door.server.taken(len(taken), is_new=not batch.is_moved)
+        if left:
+            self._strays.take(batch._replace(descriptors=left))
+        self._line[Field.RECEIVED] += batch.sent  # last: what is on its way is counted till then
+        if self._primary[Field.WAITING]:
+            self._link.say(Nudge())
+        if place is not None:
+            self._bring_in(place, batch._replace(descriptors=taken), has_overflown=bool(left))
         return True
 
     def _place(self, address: int) -> Place | None:
@@ -124,9 +127,11 @@ class Intake:
         return self._places.get(address)
 
     @staticmethod
-    def _bring_in(place: Place, batch: Batch) -> None:
+    def _bring_in(place: Place, batch: Batch, *, has_overflown: bool) -> None:
         for descriptor in batch.descriptors:
             place.door.take(stream.adopt(descriptor, place.family), is_moved=batch.is_moved)
+        if has_overflown:
+            place.door.overflow()
 
     def _hear(self) -> None:
         if not self._is_stopped:
@@ -134,6 +139,9 @@ class Intake:
 
     def _accept(self, listener: socket.socket, door: Door) -> None:
         for _ in range(ACCEPT_BATCH):
+            if not door.room:
+                door.overflow()
+                return
             if self._line[Field.CONNECTIONS] >= self._line[Field.CAPACITY]:
                 self._pause()
                 return

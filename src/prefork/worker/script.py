@@ -32,6 +32,7 @@ class Place(TypedDict, total=False):
     backlog: int
     ipv6_only: bool
     mode: int  # of the socket's file
+    max_connections: int  # at the same time, of this server in this worker; others get the rest
 
 
 class _Life:

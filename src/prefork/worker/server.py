@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -123,6 +124,10 @@ class Server:
     def taken(self, count: int, *, is_new: bool = True) -> None:
         """Count connections that were accepted or received, as soon as they were."""
         self._service.taken(count, is_new=is_new)
+
+    def when_relieved(self, call: Callable[[], None]) -> None:
+        """Call this whenever there may be one connection fewer."""
+        self._service.relieved = call
 
     def released(self, count: int = 1) -> None:
         """Count off connections that were taken and couldn't be attached."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from prefork.http.forwarded import Trust
@@ -53,8 +54,8 @@ class Service:
     __slots__ = (
         "accepted", "access_log", "call", "concurrency", "connections", "date", "drained",
         "draining", "due", "environ", "hand_back", "idle_timeout", "in_flight", "is_timed",
-        "limits", "line", "loop", "members", "now", "overtime", "raw_root", "requests", "root_path",
-        "state", "tasks", "threads", "trailing", "trust",
+        "limits", "line", "loop", "members", "now", "overtime", "raw_root", "relieved", "requests",
+        "root_path", "state", "tasks", "threads", "trailing", "trust",
     )
     # fmt: on
 
@@ -87,10 +88,10 @@ class Service:
         self.draining = False
         self.hand_back: HandBack | None = None  # where connections go to others, while draining
         self.drained: asyncio.Future[None] = loop.create_future()
+        self.relieved: Callable[[], None] | None = None  # called when a connection is gone
         self.members: set[Member] = set()
         self.trailing: set[asyncio.Task[None]] = set()  # still running after their answer
-        self.requests = self.in_flight = 0
-        self.connections = self.accepted = 0
+        self.requests = self.in_flight = self.connections = self.accepted = 0
 
     def renew(self, now: float) -> None:
         """Set the clocks. *now* is monotonic; until the next tick it falls behind.
@@ -130,6 +131,8 @@ class Service:
         self.line[Field.CONNECTIONS] = self.connections
         self.publish()
         self.check_drained()
+        if self.relieved is not None:
+            self.relieved()
 
     def handed_back(self) -> None:
         """Count a connection that is somebody else's from now on, before it is `released`."""

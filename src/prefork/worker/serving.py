@@ -3,8 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from prefork.wire.messages import Listen, Listening
 from prefork.worker.door import Door
@@ -23,6 +24,7 @@ class Where:
     backlog: int = 2048
     ipv6_only: bool = False
     mode: int | None = None
+    max_connections: int | None = None
 
     async def resolved(self) -> "Where":
         """Look up a name: the primary must not wait for that. Raises OSError."""
@@ -44,27 +46,46 @@ class Where:
         return Listen(ticket, host, port, path, index, self.backlog, self.ipv6_only, self.mode)
 
 
+class House(Protocol):
+    """Where it is one of several."""
+
+    def forsake(self, serving: "Serving") -> None:
+        """Have nothing more come to it."""
+
+    def reopen(self, serving: "Serving") -> None:
+        """Ask for its address again, unless that was done."""
+
+
 class Serving:
     """What `listen` returns. *address*: as the log writes it; *port*: 0 of a Unix socket."""
 
-    def __init__(self, door: Door, lifespan: Lifespan, leave: Callable[["Serving"], None]) -> None:
-        """*leave*: called when nothing more is to come here."""
+    def __init__(self, door: Door, lifespan: Lifespan, most: int | None, house: "House") -> None:
+        """*most*: connections at the same time; None: any number."""
         self.door = door
+        self.most = most
         self._lifespan = lifespan
-        self._leave = leave
-        self.is_closing = False
+        self._house = house
         self._end: asyncio.Task[None] | None = None
-        self.number: int | None = None  # None: not opened yet
+        self.is_open = False  # connections may come
+        self.is_closing = False
+        self.asked: Listen | None = None  # what the primary was asked for
+        self.number: int | None = None  # of the address; None: it was never open
+        self.family = 0
         self.address = ""
         self.port = 0
         self.listeners: Sequence[socket.socket] = ()  # those that this worker accepts from
+        if most is not None:
+            door.limit(most, self._shut)
+            door.server.when_relieved(self._reopen)
 
     def __repr__(self) -> str:
         return f"<Serving {self.address} {self.door.server!r}>"
 
     def open(self, answer: Listening, listeners: Sequence[socket.socket]) -> None:
         """Be where the primary says."""
-        self.number, self.address, self.listeners = answer.address, answer.bound, listeners
+        self.is_open = True
+        self.number, self.family = answer.address, answer.family
+        self.address, self.listeners = answer.bound, listeners
         is_tcp = answer.family != socket.AF_UNIX
         self.port = int(answer.bound.rpartition(":")[2]) if is_tcp else 0
 
@@ -79,10 +100,23 @@ class Serving:
         """
         if not self.is_closing:
             self.is_closing = True
-            if self.number is not None:
-                self._leave(self)
+            self._shut()
             self.door.server.start_drain()
         await self.ended()
+
+    def _shut(self) -> None:
+        """Have nothing more come here."""
+        if self.is_open:
+            self.is_open = False
+            self._house.forsake(self)
+            for each in self.listeners:
+                each.close()
+
+    def _reopen(self) -> None:
+        """Have connections come again, where there is room."""
+        is_waiting = self.number is not None and not self.is_open and not self.is_closing
+        if is_waiting and self.door.room:
+            self._house.reopen(self)
 
     async def ended(self) -> None:
         """Wait for the end, once it drains."""
@@ -94,5 +128,3 @@ class Serving:
         await self.door.server.drained
         await self._lifespan.shutdown()
         self.door.server.leave(0)
-        for each in self.listeners:
-            each.close()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from prefork import log
 from prefork.errors import ExitCode
@@ -12,10 +13,11 @@ from prefork.wire.messages import LeftRotation, Proven, Ready, Unlisten
 from prefork.worker import deadline
 from prefork.worker.application import Application
 from prefork.worker.deadline import FLUSH
+from prefork.worker.handback import HandBack
 from prefork.worker.heartbeat import Heartbeat
 from prefork.worker.intake import Intake, Place
 from prefork.worker.lifespan import Lifespan
-from prefork.worker.petitions import Petitions
+from prefork.worker.petitions import Petitions, StoppedError
 from prefork.worker.premises import Premises
 from prefork.worker.presence import Presence
 from prefork.worker.serving import Serving, Where
@@ -43,7 +45,9 @@ class Tenure:
         self._petitions = Petitions(self._link, loop, self._opened)
         self._servings: list[Serving] = []
         self._accepts = False
-        Heartbeat(here.line, loop, self._tick, self._premises.most_connections).beat()
+        most = self._premises.most_connections
+        self._heartbeat = Heartbeat(here.line, loop, self._tick, most)
+        self._heartbeat.beat()
 
     # -- serving -------------------------------------------------------------
 
@@ -53,27 +57,43 @@ class Tenure:
         lifespan = Lifespan(application)
         await lifespan.startup()
         door = self._premises.door(application, lifespan.state, Share(self._here.line))
-        serving = Serving(door, lifespan, self._forsake)
+        serving = Serving(door, lifespan, where.max_connections, self)
+        self._servings.append(serving)
+        self._limit()
         try:
             await self._petitions.ask(serving, where)
         except BaseException:
-            await serving.close()  # that it was opened is known by its number
+            await serving.close()  # it may be open nonetheless
+            self._limit()
             raise
         self.be_ready(application.kind)
         return serving
 
-    def _opened(self, serving: Serving, family: int) -> None:
+    def _opened(self, serving: Serving) -> None:
         assert serving.number is not None, "it is open"
-        self._servings.append(serving)
-        self._intake.receive({serving.number: Place(family, serving.door)})
+        self._intake.receive({serving.number: Place(serving.family, serving.door)})
         if self._accepts:
             self._intake.accept_from(serving.listeners, serving.door)
 
-    def _forsake(self, serving: Serving) -> None:
-        """Have nothing more come to it."""
+    def _limit(self) -> None:
+        """Let the board say how many connections all may have, where each has a limit.
+
+        So nobody gives more than that. Where only some have one, theirs is kept by shutting them.
+        """
+        most = [each.most for each in self._servings if not each.is_closing]
+        limits = [each for each in most if each is not None]
+        usual = self._premises.most_connections
+        is_limited = limits and len(limits) == len(most)
+        self._heartbeat.limit(min(usual, sum(limits)) if is_limited else usual)
+
+    def reopen(self, serving: Serving) -> None:
+        self._petitions.ask_again(serving)
+
+    def forsake(self, serving: Serving) -> None:
         assert serving.number is not None, "it was opened"
         self._link.say(Unlisten(serving.number))
         self._intake.close(serving.number, serving.listeners)
+        self._limit()
 
     def _tick(self, now: float) -> None:
         for each in [each for each in self._servings if each.is_over]:
@@ -112,18 +132,22 @@ class Tenure:
         if not self._accepts:
             self._accepts = True
             for each in self._servings:
-                if not each.is_closing:
+                if each.is_open:
                     self._intake.accept_from(each.listeners, each.door)
+
+    def _way_back(self, serving: Serving) -> HandBack | None:
+        if serving.number is None:
+            return None  # nothing has come to it
+        return self._intake.hand_back(serving.door, {serving.family: serving.number})
 
     async def _leave(self, task: "asyncio.Future[object] | None") -> int:
         """Take nothing more, and finish what there is."""
-        link, servings = self._link, self._servings
+        link, servings = self._link, list(self._servings)
         self._intake.stop()
         link.say(LeftRotation())
         self._petitions.withdraw()
         for each in servings:
-            way = self._intake.hand_back(each.door) if link.hands_back else None
-            each.door.server.start_drain(way)
+            each.door.server.start_drain(self._way_back(each) if link.hands_back else None)
         code = await deadline.drain([each.door.server for each in servings], link)
         for each in servings:
             each.door.server.leave(FLUSH)
@@ -143,8 +167,8 @@ def _running(task: "asyncio.Future[object] | None") -> "list[asyncio.Future[obje
 
 
 def _look_at(task: "asyncio.Future[object]") -> None:
-    """Raise what it raised, unless it was cancelled."""
-    if not task.cancelled():
+    """Raise what it raised, unless it was cancelled, or told that it is too late to listen."""
+    with suppress(StoppedError, asyncio.CancelledError):
         task.result()
 
 
