@@ -1,5 +1,6 @@
 """What the primary and its workers say to each other for users' code, and who pays for what."""
 
+import gc
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +20,7 @@ from prefork.wire.post import BACKLOG, READ, encode
 
 @pytest.fixture
 def it() -> Iterator[Office]:
+    gc.collect()  # boards of tests before, whose descriptors would be closed meanwhile
     before = descriptors.count_open()
     with office() as it:
         yield it
