@@ -11,7 +11,7 @@ DECLARED = """
 from prefork import Cluster
 cluster = Cluster("tests.support.apps:app", workers=2, bind="127.0.0.1:0", graceful_timeout=5)
 for event in ("fork", "online", "disconnect"):
-    cluster.on(event, lambda worker, event=event: tell(event, worker.id, worker.state))
+    cluster.on(event, lambda worker, *, event=event: tell(event, worker.id, worker.state))
 
 @cluster.on("listening")
 def note_listening(worker, address):

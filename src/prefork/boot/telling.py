@@ -44,6 +44,8 @@ def announce(fleet: Fleet, host: PosixHost) -> None:
 def _preload(fleet: Fleet) -> str:
     """Whether workers are forked from one import, and if not, why."""
     generation = fleet.generation
+    if fleet.is_scripted:
+        return "no: each worker runs the script"
     if not fleet.has_templates:
         return "no: this system has no subreaper; each worker imports the application"
     if generation.preload:

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Script(Supervisor):
         self.settings |= settings
         if self._made is not None:
             self._made.host.launch = self._launch({})
-        self._narrator.later(lambda: self._narrator.events.emit("setup", dict(self.settings)))
+        self._narrator.later(partial(self._narrator.events.emit, "setup", dict(self.settings)))
 
     def fork(self, env: Mapping[str, str] | None = None) -> Worker:
         """Start the script again as a worker, with *env* added to its environment.

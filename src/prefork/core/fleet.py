@@ -92,6 +92,11 @@ class Fleet:
         return self._plan.templates
 
     @property
+    def is_scripted(self) -> bool:
+        """Whether a script says who is forked."""
+        return self._plan.scripted
+
+    @property
     def reload(self) -> ReloadStatus | None:
         """The latest reload, running or over."""
         return self._reload.status

@@ -70,7 +70,7 @@ class Observer(Protocol):
         """Whether the fleet is not to be told of it, as somebody else sees to it."""
 
     def heard(self, fact: Fact) -> None:
-        """Note a fact that the fleet was told of; all that it ordered was done."""
+        """Note a fact that the fleet was told of, before what it ordered is done."""
 
     def obeyed(self, order: Order) -> None:
         """Note an order that was obeyed."""
@@ -151,8 +151,9 @@ class Primary:
         self._has_heard = True
         if self._observer.takes(fact):
             return
-        self._perform(self._fleet.handle(fact, self._host.now()))
+        orders = self._fleet.handle(fact, self._host.now())
         self._observer.heard(fact)
+        self._perform(orders)
 
     def _settle(self) -> None:
         """Look at every deadline, again where listeners told something because of it.

@@ -15,7 +15,8 @@ from prefork.wire.estate import Entries, Estate, WorkerBirth
 from prefork.wire.inquiry import Respondent
 
 # In the environment of a script's worker; removed by it, so that what it starts is no worker.
-BIRTH, ID, SLOT = VARIABLES = ("PREFORK_BIRTH", "PREFORK_WORKER_ID", "PREFORK_SLOT")
+BIRTH, ID, SLOT = "PREFORK_BIRTH", "PREFORK_WORKER_ID", "PREFORK_SLOT"
+VARIABLES = (BIRTH, ID)  # the slot may be of use to what a worker starts
 
 
 class _Certificate(msgspec.Struct, frozen=True):

@@ -41,6 +41,7 @@ class Link:
         self.told: asyncio.Future[None] = loop.create_future()  # done at each order, then made anew
         self.leads = asyncio.Event()  # set once this worker is the leader
         self.lines: dict[str, Callable[[socket.socket], None]] = {}  # by kind: who takes its end
+        self.stopped: Callable[[], None] = lambda: None  # called when we are first told to stop
         self.answered: Callable[[Listening | ListenFailed, Channel], None] | None = None
         loop.add_reader(channel, self.hear)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,8 +83,10 @@ class Link:
 
     def _obey(self, order: Admit | Stop) -> None:
         if isinstance(order, Stop):
-            self.stop_by = self._loop.time() + order.grace
+            is_first, self.stop_by = self.stop_by is None, self._loop.time() + order.grace
             self.hands_back = order.hands_back
+            if is_first:
+                self.stopped()
         else:
             self.is_admitted = True
         if not self.told.done():  # of an admission, being told is all

@@ -1,16 +1,19 @@
 """This worker, as the application sees it: `cluster.worker`."""
 
 import asyncio
+import inspect
 import os
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from prefork import log
 from prefork.wire.descriptors import Descriptor
 from prefork.worker.correspondence import Correspondence
 from prefork.worker.link import Link
 from prefork.worker.mailbox import LINE
+from prefork.worker.tracebacks import headline, own_traceback
 
 UNBORN = (
     "no worker lives yet: the application is imported once for all of them; "
@@ -39,6 +42,7 @@ class Member:
     def __init__(self, identity: Identity | None = None) -> None:
         self._identity = identity
         self._letters = Correspondence()
+        self._goodbyes: list[Callable[[], object]] = []
         self._link: Link | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -49,6 +53,7 @@ class Member:
     def attach(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
         """Live in *loop*, which runs on this thread."""
         self._loop, self._link = loop, link
+        link.stopped = self._say_goodbye
         link.lines[LINE] = self._letters.mailbox.open
         self._letters.mailbox.attach(loop, link.say)
 
@@ -150,6 +155,24 @@ class Member:
         link.leave()
         while link.stop_by is None:
             await link.until_told()
+
+    def on_disconnect(self, function: Function) -> Function:
+        """Have *function* called, without arguments, when this worker is told to go; a decorator.
+
+        Whatever it has is finished after that. Raises TypeError.
+        """
+        if inspect.iscoroutinefunction(function):
+            raise TypeError("on_disconnect takes a plain function: nobody would wait for another")
+        self._goodbyes.append(function)
+        return function
+
+    def _say_goodbye(self) -> None:
+        for each in self._goodbyes:
+            try:
+                each()
+            except Exception as error:  # noqa: BLE001 - it is the application's code
+                reason, detail = headline(error), own_traceback(error)
+                log.error("handler_failed", on="disconnect", reason=reason, detail=detail)
 
     async def leader(self) -> None:
         """Wait until this worker leads."""
