@@ -63,6 +63,13 @@ def test_two_that_ask_for_port_0_are_not_confused_and_each_is_shared_by_all(
         assert counter.serve_addresses(first) == counter.serve_addresses(second) == [number]
 
 
+def test_the_port_that_port_0_has_become_may_be_asked_for_by_its_number(counter: Counter) -> None:
+    first, second = counter.hire(), counter.hire()
+    number = counter.listen(first)
+    assert counter.listen(second, port=counter.port(number)) == number
+    assert counter.refused(first, Listen(1, "127.0.0.1", counter.port(number))) == errno.EADDRINUSE
+
+
 def test_one_that_is_not_ready_is_answered_and_given_nothing_before_it_is(
     counter: Counter,
 ) -> None:
@@ -172,6 +179,27 @@ def test_a_path_may_be_longer_than_the_name_of_a_socket(
 def test_a_name_that_is_too_long_is_refused_as_such(counter: Counter, tmp_path: Path) -> None:
     asked = Listen(1, path=str(tmp_path / ("x" * 120)))
     assert counter.refused(counter.hire(), asked) == errno.ENAMETOOLONG
+
+
+# Who is told
+
+
+def test_that_a_worker_listens_is_told_once_and_not_when_it_was_only_full(counter: Counter) -> None:
+    told: list[tuple[int, str]] = []
+    openings = Openings(
+        counter.listeners, counter.acceptor, lambda *_: [], lambda *what: told.append(what)
+    )
+    worker = counter.hire()
+    for message in (
+        Listen(1, "127.0.0.1"),
+        Unlisten(0),
+        Listen(2, "127.0.0.1", is_again=True),
+        Unlisten(0),
+        Listen(3, "127.0.0.1"),
+        Listen(4, "192.0.2.1"),
+    ):
+        assert list(openings.heed(worker, message, counter.now)) == []
+    assert told == [(worker.id, str(counter.listeners.bound[0]))] * 2
 
 
 # What is refused

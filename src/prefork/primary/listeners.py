@@ -127,10 +127,11 @@ class Listeners:
     def open(self, opening: Opening) -> int:
         """Listen there, unless that is done already. Returns the address's number.
 
-        Raises OSError; with EMFILE where there is no number left.
+        A port that port 0 has become is known by its number too. Raises OSError; with EMFILE where
+        there is no number left.
         """
         for number, known in self._openings.items():
-            if known.key == opening.key:
+            if known.key == opening.key or self._known[number][1] == opening.address:
                 return number
         number = len(self._known)
         self._enter(opening, number)

@@ -63,7 +63,8 @@ class Openings:
             return self._say(child, ListenFailed(asked.ticket, error.errno or errno.EINVAL), None)
         if not facts:  # else it is not fit to have it
             self._acceptor.listen(child, number, now)
-            self._listened(child.id, str(self._listeners.bound[number]))
+            if not asked.is_again:
+                self._listened(child.id, str(self._listeners.bound[number]))
         return facts
 
     def _open(self, child: Child, asked: Listen) -> int:

@@ -73,8 +73,9 @@ class Listen(Message, frozen=True):
 
     *ticket*: by which the answer names this request. *path*: of a Unix socket, absolute; without
     one it is *port* and *host*: a number, for names are asked for by who wants them, or localhost.
-    *index*: how many listeners of this worker asked for port 0 before:
-    those of all workers with the same number share a port. *mode*: of the socket's file.
+    *index*: how many listeners of this worker asked for port 0 before: those of all workers with
+    the same number share a port. *mode*: of the socket's file. *is_again*: it is the server that
+    listened there before, and was full; nobody need be told.
     """
 
     ticket: int
@@ -85,6 +86,7 @@ class Listen(Message, frozen=True):
     backlog: int = 2048
     ipv6_only: bool = False
     mode: int | None = None
+    is_again: bool = False
 
 
 class Unlisten(Message, frozen=True):

@@ -56,7 +56,7 @@ class Petitions:
             return
         assert serving.asked is not None, "it was open before"
         self._tickets += 1
-        serving.asked = msgspec.structs.replace(serving.asked, ticket=self._tickets)
+        serving.asked = msgspec.structs.replace(serving.asked, ticket=self._tickets, is_again=True)
         self._put(serving, self._tickets).add_done_callback(lambda it: self._look(it, serving))
 
     def withdraw(self) -> None:
