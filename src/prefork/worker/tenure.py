@@ -110,6 +110,14 @@ class Tenure:
         Returns the exit code. Raises what *main* raises; the process is to end then.
         """
         task = None if main is None else asyncio.ensure_future(main())
+        try:
+            await self._until_told_to_stop(task)
+        except BaseException:  # also where an event loop of the user's ends
+            self._abandon()
+            raise
+        return await self._leave(task)
+
+    async def _until_told_to_stop(self, task: "asyncio.Future[object] | None") -> None:
         late = self.loop.call_later(self._settings.start_timeout * PATIENCE, self.be_ready)
         while self._link.stop_by is None:
             await self._link.until_told(*_running(task))
@@ -119,7 +127,13 @@ class Tenure:
             if self._link.is_admitted and self._link.stop_by is None:
                 self._accept()
         late.cancel()
-        return await self._leave(task)
+
+    def _abandon(self) -> None:
+        """Leave the addresses to others, as nobody serves here any more; what follows may block."""
+        for each in self._servings:
+            if each.is_open:
+                self.forsake(each)
+        self._here.stop_beating()
 
     def be_ready(self, interface: str = "") -> None:
         """Say that we serve, the first time."""

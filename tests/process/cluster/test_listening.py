@@ -319,6 +319,35 @@ def test_an_event_loop_of_the_users_own_serves_drains_and_ends_with_the_worker(
     made.wait_told("waited")
 
 
+def test_a_worker_whose_event_loop_has_ended_leaves_its_address_to_others_and_is_not_blocked(
+    run_cluster: RunCluster, policy: str
+) -> None:
+    made = run_cluster(
+        primary(policy, 2),
+        """
+        import threading
+        async def handler(request): return f"{cluster.worker.id} x"
+        async def main():
+            serving = await cluster.listen(handler, port=0)
+            if cluster.worker.slot == 1:
+                await cluster.wait()
+            await asyncio.sleep(0.1)
+        asyncio.run(main())
+        if cluster.worker.slot == 0:
+            tell("ended")
+            threading.Event().wait(4)
+            tell("finished")
+        """,
+        env={"PREFORK_BLOCK_WARN": "1.1", "PREFORK_WORKER_TIMEOUT": "2"},
+    )
+    line, _ = made.wait_told("listening", count=2)
+    made.wait_told("ended")
+    assert {ask(line[3], "/").pid for _ in range(20)} == {2}
+    assert made.wait_told("exit") == [["exit", 1, 0, None, False]]
+    assert made.told("finished")
+    assert "worker_stuck" not in made.journal.text
+
+
 def test_a_port_that_is_not_permitted_is_refused_and_another_may_be_had(
     tmp_path: Path, nobody: Sequence[str]
 ) -> None:
