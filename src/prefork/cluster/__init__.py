@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from prefork.cluster.scripted import Script
     from prefork.cluster.timers import Timer
     from prefork.worker.member import Member
-    from prefork.worker.script import Place
+    from prefork.worker.script import Whereabouts
     from prefork.worker.serving import Serving
     from prefork.worker.tenure import Main
 
@@ -186,14 +186,14 @@ def disconnect(then: Callable[[], object] | None = None) -> Awaitable[None] | No
 # -- in workers ----------------------------------------------------------------
 
 
-def serve(handler: Callable[..., Any], **where: "Unpack[Place]") -> None:
+def serve(handler: Callable[..., Any], **where: "Unpack[Whereabouts]") -> None:
     """Serve until this worker is told to stop and all is finished; see `listen` and `run`."""
     from prefork.worker import script
 
     script.serve(handler, **where)
 
 
-async def listen(handler: Callable[..., Any], **where: "Unpack[Place]") -> "Serving":
+async def listen(handler: Callable[..., Any], **where: "Unpack[Whereabouts]") -> "Serving":
     """Serve what comes to an address, which the primary opens or has opened.
 
     *handler*: an ASGI or WSGI application, or a coroutine function of a request. *where*: host and

@@ -3,13 +3,14 @@
 import asyncio
 import atexit
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from prefork import log
-from prefork.errors import AppError, SettingsError
+from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.settings import environment
 from prefork.wire import lineage
 from prefork.wire.estate import WorkerBirth
@@ -23,7 +24,7 @@ from prefork.worker.serving import Serving, Where
 from prefork.worker.tenure import Main, Tenure
 
 
-class Place(TypedDict, total=False):
+class Whereabouts(TypedDict, total=False):
     """Where to listen, as `listen` takes it."""
 
     host: str  # a name or a number; by default 127.0.0.1
@@ -80,8 +81,11 @@ class _Life:
 
     def _end(self, course: asyncio.Task[int]) -> None:
         """End the process with its tenure, unless somebody waits for that."""
-        if not self.is_awaited and not course.cancelled():
-            raise SystemExit(course.result())
+        if self.is_awaited or course.cancelled():
+            return
+        if error := course.exception():
+            sys.excepthook(type(error), error, error.__traceback__)
+        raise SystemExit(1 if error else course.result())
 
 
 _life = _Life()
@@ -97,7 +101,7 @@ def be_born(birth: WorkerBirth) -> None:
     _life.here.watch(Outlet(None, ""))  # what we print is tagged since before the script began
 
 
-async def listen(handler: Callable[..., Any], **where: Unpack[Place]) -> Serving:
+async def listen(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> Serving:
     """Serve what comes to an address, which the primary opens or has opened.
 
     *handler*: an ASGI or WSGI application, or a coroutine function of a request. Its lifespan is
@@ -109,7 +113,7 @@ async def listen(handler: Callable[..., Any], **where: Unpack[Place]) -> Serving
     return await tenure.listen(_application(handler), Where(**where))
 
 
-def serve(handler: Callable[..., Any], **where: Unpack[Place]) -> None:
+def serve(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> None:
     """Listen, and be a worker until told to stop and all is finished; see `listen` and `run`."""
     run(partial(listen, handler, **where))
 
@@ -126,7 +130,8 @@ def run(main: Main | None = None) -> None:
             code = runner.run(_life.run(main))
     except (AppError, SettingsError) as error:
         report(here.channel, "startup", error)
-        raise SystemExit(error.exit_code) from None
+        is_theirs = isinstance(error, AppError)
+        raise SystemExit(ExitCode.APP_START if is_theirs else error.exit_code) from None
     if code:
         raise SystemExit(code)
 

@@ -17,6 +17,8 @@ from tests.support.load import Load
 from tests.support.script import Script
 from tests.support.tidings import Plan
 
+from prefork.errors import ExitCode
+
 # Tells of all that befalls the workers.
 PRIMARY = """
 cluster.policy = {policy!r}
@@ -382,3 +384,57 @@ def test_what_is_no_application_is_told_on_one_line(run_cluster: RunCluster) -> 
     assert exited[2] not in (0, None)
     assert "Traceback" not in made.journal.text
     assert re.search(r"must be async: write .?`async def`", made.journal.text)
+
+
+def test_serve_may_be_called_again_where_the_address_could_not_be_had(
+    run_cluster: RunCluster,
+) -> None:
+    made = run_cluster(
+        primary("rr"),
+        """
+        async def handler(request): return "1 x"
+        for host in ("nowhere.invalid", "192.0.2.1"):
+            try:
+                cluster.serve(handler, host=host)
+            except OSError as error:
+                tell("refused", type(error).__name__)
+        cluster.serve(handler)
+        tell("served")
+        """,
+    )
+    [[*_, port, _]] = made.wait_told("listening")
+    assert made.told("refused") == [["refused", "gaierror"], ["refused", "OSError"]]
+    assert ask(port, "/").body == b"1 x"
+    made.signal(signal.SIGTERM)
+    assert made.wait() == 0
+    assert made.told("served")
+
+
+def test_an_application_that_does_not_start_says_why(run_cluster: RunCluster) -> None:
+    made = run_cluster(
+        primary("rr"),
+        """
+        async def app(scope, receive, send):
+            await receive()
+            raise LookupError("no database")
+        cluster.serve(app)
+        """,
+    )
+    assert made.wait_told("exit") == [["exit", 1, ExitCode.APP_START, None, False]]
+    assert "no database" in made.journal.text
+
+
+@pytest.mark.parametrize("run", ["cluster.run(main)", "asyncio.run(main())"])
+def test_what_main_raises_is_shown_and_ends_the_worker(run_cluster: RunCluster, run: str) -> None:
+    made = run_cluster(
+        primary("rr"),
+        f"""
+        async def handler(request): return "1 x"
+        async def main():
+            await cluster.listen(handler)
+            raise LookupError("in the middle")
+        {run}
+        """,
+    )
+    assert made.wait_told("exit") == [["exit", 1, 1, None, False]]
+    assert "LookupError: in the middle" in made.journal.text
