@@ -110,6 +110,12 @@ class Instance:
         """Let go of addresses, the name, and the aides."""
         self._opened.__exit__(kind, error, traceback)
 
+    def forget(self) -> None:
+        """Let go of the rest too, where the process lives on: signals, the board."""
+        self._signals.close()
+        self.host.selector.close()
+        self.host.estate.board.close()
+
     def abandon(self) -> None:
         """Kill every child: the program ends, and nobody will look after them."""
         for child in self.host.children:

@@ -154,12 +154,15 @@ class Supervisor:
 
     def _run(self, instance: Instance) -> None:
         """Raises SystemExit with what the process is to exit with, where that isn't 0."""
-        with instance:
-            try:
-                code = instance.run()
-            except BaseException:  # also a handler's sys.exit(): the kernel ends who is left
-                instance.abandon()
-                raise
+        try:
+            with instance:
+                try:
+                    code = instance.run()
+                except BaseException:  # also a handler's sys.exit(): the kernel ends who is left
+                    instance.abandon()
+                    raise
+        finally:
+            instance.forget()
         if code != ExitCode.OK:
             sys.exit(code)
 

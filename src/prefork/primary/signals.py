@@ -45,18 +45,24 @@ class Signals:
 
     def __init__(self) -> None:
         self._caught: set[int] = set()
+        self._before: dict[int, signal._HANDLER] = {}  # by number: what was done on it
         self._reading, self._writing = os.pipe()
         for end in (self._reading, self._writing):
             os.set_blocking(end, False)
         for number in HANDLED:
             if number not in JOB_CONTROL or not os.isatty(LOG):
-                signal.signal(number, self._remember)  # SIGCHLD: an inherited SIG_IGN eats exits
+                # SIGCHLD too: an inherited SIG_IGN eats exits
+                self._before[number] = signal.signal(number, self._remember) or signal.SIG_DFL
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
 
     def fileno(self) -> int:
         return self._reading
 
     def close(self) -> None:
+        """Catch none any more: each does again what it did before."""
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         for end in (self._reading, self._writing):
             os.close(end)
 

@@ -70,6 +70,10 @@ class Board:
         """Map the board that another process has made."""
         return cls(os.fstat(descriptor).st_size // LINE_BYTES, descriptor)
 
+    def close(self) -> None:
+        """Close the descriptor; what is mapped stays so while anybody looks at it."""
+        os.close(self._descriptor)
+
     def fileno(self) -> int:
         return self._descriptor
 
