@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
+import pytest
+from tests.support import brokers
+from tests.support.brokers import Server
 from tests.support.hub import Hub
 
 from prefork.bus.engine import Engine, Identity, Receiver
+from prefork.bus.engines import choice
 from prefork.bus.engines.local import Local, Take
 
 
@@ -57,7 +62,7 @@ class LocalNetwork:
 
 
 @contextmanager
-def local() -> Iterator[Network]:
+def local(_: Path) -> Iterator[Network]:
     network = LocalNetwork()
     try:
         yield network
@@ -65,4 +70,44 @@ def local() -> Iterator[Network]:
         network.stop()
 
 
-NETWORKS: dict[str, Callable[[], AbstractContextManager[Network]]] = {"local": local}
+class BrokerNetwork:
+    """As a user has it, with the names of machines before those of the members."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.stop = server.stop
+
+    def engine(self, identity: Identity, receiver: Receiver) -> Engine:
+        return choice.maker(self._server.url, no_line)(identity, receiver)
+
+    def restart(self) -> None:
+        self._server.stop()
+        self._server.start()
+
+
+def no_line(take: Take) -> None:
+    raise AssertionError(f"a broker needs no line for {take}")
+
+
+@contextmanager
+def redis(_: Path) -> Iterator[Network]:
+    with brokers.redis() as server:
+        yield BrokerNetwork(server)
+
+
+@contextmanager
+def nats(place: Path) -> Iterator[Network]:
+    with brokers.nats(place) as server:
+        yield BrokerNetwork(server)
+
+
+NETWORKS: dict[str, Callable[[Path], AbstractContextManager[Network]]] = {
+    "local": local,
+    "redis": redis,
+    "nats": nats,
+}
+ENGINES = [
+    "local",
+    pytest.param("redis", marks=brokers.needs_redis),
+    pytest.param("nats", marks=brokers.needs_nats),
+]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from prefork import log
-from prefork.bus import client, inquiry
+from prefork.bus import client, engine, inquiry
 from prefork.bus.client import Bus
 from prefork.bus.engine import Engine, Identity, Receiver
 from prefork.bus.envelope import Frame, Kind
@@ -26,6 +26,9 @@ class Recorder:
 
     async def subscribe(self, channel: bytes) -> None:
         self._take("subscribe", channel)
+
+    async def respond(self, channel: bytes) -> None:
+        await self.subscribe(channel)
 
     def unsubscribe(self, channel: bytes) -> None:
         self._take("unsubscribe", channel)
@@ -61,7 +64,7 @@ def alone(scenario: Callable[[Bus, Recorder], Awaitable[None]]) -> None:
 
 
 def frame(sender: int, number: int, payload: bytes = b"\x01", topic: bytes = b"a") -> Frame:
-    return Frame(Kind.PUBLISH, sender, number, client.MESSAGES + topic, payload)
+    return Frame(Kind.PUBLISH, sender, number, engine.MESSAGES + topic, payload)
 
 
 def test_what_is_said_twice_is_heard_once() -> None:
@@ -78,63 +81,63 @@ def test_what_is_said_twice_is_heard_once() -> None:
 
 def test_only_so_many_senders_are_remembered() -> None:
     async def scenario(bus: Bus, _: Recorder) -> None:
-        for sender in range(1, client.MOST_SENDERS + 10):
+        for sender in range(1, client.MOST_SEEN + 10):
             bus.deliver(frame(sender, 1))
-        assert len(bus._seen) == client.MOST_SENDERS
+        assert len(bus._seen) == client.MOST_SEEN
 
     alone(scenario)
 
 
 def test_the_first_subscriber_of_a_topic_subscribes_and_the_last_unsubscribes() -> None:
-    async def scenario(bus: Bus, engine: Recorder) -> None:
+    async def scenario(bus: Bus, it: Recorder) -> None:
         one, two = await bus.subscribe("a"), await bus.subscribe("a")
-        engine.said.clear()
+        it.said.clear()
         await one.end()
         await one.end()
-        assert engine.said == []
+        assert it.said == []
         await two.end()
-        assert engine.said == [("unsubscribe", b"prefork:a")]
+        assert it.said == [("unsubscribe", b"prefork:a")]
 
     alone(scenario)
 
 
 def test_who_could_not_subscribe_is_told_and_leaves_nothing() -> None:
-    async def scenario(bus: Bus, engine: Recorder) -> None:
-        engine.refuses = True
+    async def scenario(bus: Bus, it: Recorder) -> None:
+        it.refuses = True
         with pytest.raises(BusError, match="nobody there"):
             async with bus.subscribe("a"):
                 pass
-        engine.refuses = False
-        assert (bus._subscriptions, engine.said) == ({}, [("unsubscribe", b"prefork:a")])
+        it.refuses = False
+        assert (bus._subscriptions, it.said) == ({}, [("unsubscribe", b"prefork:a")])
         async with bus.subscribe("a"):
-            assert engine.said[1:] == [("subscribe", b"prefork:a")]
+            assert it.said[1:] == [("subscribe", b"prefork:a")]
 
     alone(scenario)
 
 
 def test_a_callback_waits_for_a_broker_that_is_not_there_yet() -> None:
-    async def scenario(bus: Bus, engine: Recorder) -> None:
-        engine.refuses = True
+    async def scenario(bus: Bus, it: Recorder) -> None:
+        it.refuses = True
         heard = asyncio.get_running_loop().create_future()
         subscription = bus.subscribe("a", heard.set_result)
         await asyncio.sleep(0)
         bus.deliver(frame(7, 1, post.encode("hello")))
         assert await heard == "hello"
-        engine.refuses = False
+        it.refuses = False
         await subscription.end()
 
     alone(scenario)
 
 
 def test_garbage_is_told_and_what_follows_arrives(capfd: pytest.CaptureFixture[str]) -> None:
-    async def scenario(bus: Bus, engine: Recorder) -> None:
+    async def scenario(bus: Bus, it: Recorder) -> None:
         await bus.respond("a", lambda question: question)
         async with bus.subscribe("a") as subscription:
             bus.deliver(frame(7, 1, b"\xc1"))
             bus.deliver(frame(7, 2, post.encode("hello")))
             assert await anext(subscription) == "hello"
-        answers = client.ANSWERS + b"%016x" % engine.identity.sender
-        for number, channel in enumerate((client.REQUESTS + b"a", answers)):
+        answers = engine.ANSWERS + b"%016x" % it.identity.sender
+        for number, channel in enumerate((engine.REQUESTS + b"a", answers)):
             bus.deliver(Frame(Kind.PUBLISH, 8, number + 1, channel, b"\xc1"))
 
     log.configure("info", "json")
@@ -150,7 +153,7 @@ def test_only_so_many_requests_are_answered_at_a_time(capfd: pytest.CaptureFixtu
         await bus.respond("a", lambda _: never)
         question = inquiry.question(1, post.encode("?"))
         for number in range(client.MOST_ANSWERING + 1):
-            bus.deliver(Frame(Kind.ASK, 7, number + 1, client.REQUESTS + b"a", question))
+            bus.deliver(Frame(Kind.ASK, 7, number + 1, engine.REQUESTS + b"a", question))
         assert len(bus._answering) == client.MOST_ANSWERING
         await bus.close()
 
@@ -160,10 +163,10 @@ def test_only_so_many_requests_are_answered_at_a_time(capfd: pytest.CaptureFixtu
 
 
 def test_an_answer_that_comes_too_late_is_nobodys() -> None:
-    async def scenario(bus: Bus, engine: Recorder) -> None:
+    async def scenario(bus: Bus, it: Recorder) -> None:
         await bus.request_all("a", "?", 1)
         late = inquiry.answer(1, "shop/2", post.encode("late"))
-        channel = client.ANSWERS + b"%016x" % engine.identity.sender
+        channel = engine.ANSWERS + b"%016x" % it.identity.sender
         bus.deliver(Frame(Kind.PUBLISH, 7, 1, channel, late))
 
     alone(scenario)

@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.bus.networks import NETWORKS, Network
+from tests.bus.networks import ENGINES, NETWORKS, Network
 
 from prefork import log
 from prefork.bus.client import Bus
@@ -37,9 +38,9 @@ class Meeting:
             await each.close()
 
 
-@pytest.fixture(params=NETWORKS)
-def network(request: pytest.FixtureRequest) -> Iterator[Network]:
-    with NETWORKS[request.param]() as running:
+@pytest.fixture(params=ENGINES)
+def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Network]:
+    with NETWORKS[request.param](tmp_path) as running:
         yield running
 
 

@@ -47,7 +47,7 @@ def test_publishers_wait_while_too_much_is_under_way(network: LocalNetwork) -> N
         large = [asyncio.create_task(one.publish("a", LARGE)) for _ in range(3)]
         small = asyncio.create_task(one.publish("b", "small"))
         await asyncio.sleep(0)
-        assert len(one._engine._sent) == 3  # type: ignore[attr-defined]
+        assert len(one._engine._outbox) == 3  # type: ignore[attr-defined]
         os.kill(network.pid, signal.SIGCONT)
         await asyncio.gather(*large, small)
         assert await taken(subscription, 1) == ["small"]

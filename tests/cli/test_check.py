@@ -159,3 +159,18 @@ def test_a_signal_during_the_import_ends_it_and_all_that_it_started(
     assert left_of(running) == left == []
     assert journal.ended(5)
     assert journal.text.strip() == "imports"
+
+
+def test_the_password_of_a_broker_is_never_told(project: Project) -> None:
+    explained = project.check(
+        "shop:handler", "--explain", "--bus", "redis://u:s3cret@redis.example/1?password=s3cret"
+    )
+    assert explained.code == ExitCode.OK
+    assert rows(explained)["bus"] == ["redis://redis.example/1", "command line"]
+    refused = project.check(
+        "shop:handler", "--explain", variables={"PREFORK_BUS": "amqp://u:s3cret@host"}
+    )
+    assert refused.code == ExitCode.USAGE
+    assert refused.err.startswith("prefork: error: PREFORK_BUS must be local, redis://")
+    for outcome in (explained, refused):
+        assert "s3cret" not in outcome.out + outcome.err

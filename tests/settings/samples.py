@@ -29,6 +29,7 @@ def of_checks(place: Path) -> dict[Callable[[Any], str | None], Made]:
         checks.directory: directories(place),
         checks.directories: directories(place),
         checks.readable_file: files(place),
+        checks.bus: ["local", "redis://127.0.0.1:6379/1", "nats://user:secret@[::1]:4222"],
         checks.cipher_list: ["ECDHE+AESGCM", "HIGH:!aNULL", "AES256-SHA"],
         checks.log_path: [str(place / name) for name in ("one.log", "two.log", "three.log")],
         checks.socket_path: ["/run/one.sock", "/run/two.sock", "/run/three.sock"],

@@ -9,7 +9,7 @@ from typing import Any
 
 from prefork import log
 from prefork.bus import inquiry
-from prefork.bus.engine import Engine, Identity, Receiver
+from prefork.bus.engine import ANSWERS, MESSAGES, REQUESTS, Engine, Identity, Receiver
 from prefork.bus.envelope import MAX_TOPIC, Frame
 from prefork.bus.inquiry import Inquiry, Replies
 from prefork.bus.subscription import Callback, Report, Subscription
@@ -17,11 +17,7 @@ from prefork.errors import BusError, RemoteError
 from prefork.wire import post
 from prefork.wire.complaint import Complaint
 
-# By what a channel begins with is told what it is for; a topic may be anything.
-MESSAGES = b"prefork:"
-REQUESTS = b"prefork-ask:"
-ANSWERS = b"prefork-answer:"
-MOST_SENDERS = 4096  # whose last number is kept; a sender is a process
+MOST_SEEN = 16384  # senders on channels, whose last number is kept there
 MOST_ANSWERING = 1000  # requests that one worker is answering at a time
 
 MakeEngine = Callable[[Identity, Receiver], Engine]
@@ -38,8 +34,9 @@ class Bus:
         self._responders: dict[bytes, Respond] = {}  # by channel
         self._inquiries: dict[int, Inquiry] = {}
         self._numbers = count(1)  # of inquiries
-        self._seen: dict[int, int] = {}  # the last number of each sender
+        self._seen: dict[tuple[int, bytes], int] = {}  # the last number of a sender on a channel
         self._answering: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self._garbage = Complaint("bus_garbage")
         self._refusals = Complaint("bus_requests_dropped")
         self._answers = ANSWERS + b"%016x" % self._identity.sender
@@ -94,10 +91,13 @@ class Bus:
         """Answer requests on *topic* by what *respond* returns; a later one takes its place."""
         channel = _channel(REQUESTS, topic)
         self._responders[channel] = respond
-        await self._engine.subscribe(channel)
+        await self._engine.respond(channel)
 
     async def close(self) -> None:
         """Take leave: the worker ends."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         for task in self._answering:
             task.cancel()
         for each in [each for every in self._subscriptions.values() for each in every]:
@@ -131,13 +131,13 @@ class Bus:
         log.warning("bus_gap", name=self._identity.name, reason=reason)
 
     def _is_new(self, frame: Frame) -> bool:
-        """A sender's numbers only grow: what is said again, to another hub, has an older one."""
-        seen = self._seen
-        if frame.number <= seen.get(frame.sender, 0):
+        """A sender's numbers only grow on a channel: what is said again has an older one."""
+        seen, where = self._seen, (frame.sender, frame.channel)
+        if frame.number <= seen.get(where, 0):
             return False
-        if frame.sender not in seen and len(seen) == MOST_SENDERS:
+        if where not in seen and len(seen) == MOST_SEEN:
             del seen[next(iter(seen))]
-        seen[frame.sender] = frame.number
+        seen[where] = frame.number
         return True
 
     # -- subscribers

@@ -7,8 +7,11 @@ from typing import Protocol
 
 from prefork.bus.envelope import Frame, Kind, encode
 
-PATIENCE = 5.0  # seconds until a message that nobody takes is an error
-MOST_UNDER_WAY = 32 * 1024 * 1024  # bytes that are not acknowledged; then publishers wait
+# By what a channel begins with is told what it is for; a topic may be any text.
+MESSAGES = b"prefork:"
+REQUESTS = b"prefork-ask:"
+ANSWERS = b"prefork-answer:"
+NOTICES = b"prefork-here:"  # of who responds to the requests on the same topic
 
 
 @dataclass(slots=True)
@@ -46,6 +49,9 @@ class Engine(Protocol):
 
     def unsubscribe(self, channel: bytes) -> None:
         """Get it no more, but for what is on its way."""
+
+    async def respond(self, channel: bytes) -> None:
+        """Subscribe, and be one of those that `ask` names."""
 
     async def publish(self, channel: bytes, payload: bytes) -> None:
         """Give it to all who subscribed. Returns when it lies ready for each of them."""

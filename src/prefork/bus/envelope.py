@@ -18,6 +18,7 @@ _MAX_CHANNEL = MAX_TOPIC + 32  # a topic with what it is for before it
 _HEAD = Struct("!IBQQH")  # bytes after this field, kind, sender, number, bytes of the channel
 _LENGTH = Struct("!I")
 _AFTER_LENGTH = _HEAD.size - _LENGTH.size
+OVERHEAD = _HEAD.size + _MAX_CHANNEL  # bytes of a frame beside its payload, at most
 _MAX_LENGTH = _AFTER_LENGTH + _MAX_CHANNEL + MAX_PAYLOAD
 
 

@@ -9,7 +9,7 @@ from prefork.control.show import table
 from prefork.errors import ExitCode, SettingsError
 from prefork.settings import activation, environment
 from prefork.settings.checks import shown
-from prefork.settings.declaration import spelled
+from prefork.settings.declaration import Described, spelled
 from prefork.settings.parsing import Text
 from prefork.settings.resolution import Resolution, resolve
 from prefork.settings.schema import described
@@ -44,7 +44,7 @@ def _explained(resolution: Resolution) -> str:
     """Which file was read, a line per setting, one per variable that the application is given."""
     merged = resolution.merged
     rows = [
-        [each.name, _shown(merged.values[each.name]), merged.origins[each.name]]
+        [each.name, _told(each, merged.values[each.name]), merged.origins[each.name]]
         for each in described()
         if each.name in merged.values
     ]
@@ -52,6 +52,12 @@ def _explained(resolution: Resolution) -> str:
     rows += [[shown(n), "(set)", f"{resolution.places[n]}, for the application"] for n in added]
     file, profile = shown(resolution.file or "none"), shown(resolution.profile or "none")
     return f"file: {file}; profile: {profile}\n{table(('SETTING', 'VALUE', 'FROM'), rows)}"
+
+
+def _told(each: Described, value: object) -> str:
+    """The value, without what is secret in it."""
+    conceal = each.doc.shown
+    return _shown(conceal(value) if conceal is not None and isinstance(value, str) else value)
 
 
 def _shown(value: object) -> str:

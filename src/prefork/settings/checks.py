@@ -11,6 +11,7 @@ from typing import Any
 
 from prefork.errors import SettingsError
 from prefork.log import escape
+from prefork.settings import broker
 from prefork.settings.address import MAX_SOCKET_PATH, TcpAddress, parse
 from prefork.settings.peers import FORMS, Peers
 from prefork.settings.size import bytes_of
@@ -219,6 +220,11 @@ def log_path(value: str | None) -> str | None:
         return got("must be a file", value)
     folder = os.path.dirname(value) or "."
     return None if os.path.isdir(folder) else got("must be in a directory that exists", value)
+
+
+def bus(value: str) -> str | None:
+    """Accept what can carry the bus, with the library for it installed."""
+    return broker.wrong(value)
 
 
 def socket_path(value: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """How a setting is declared, and how the declaration is seen from outside."""
 
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ class Doc:
     with_reload: Any = None  # the default under --reload, where that is another
     is_path: bool = False  # relative to the file that gives it
     example: Any = None  # what `init` writes where the default is nothing that can be written
+    shown: Callable[[Any], str] | None = None  # spells it without what is secret in it
 
 
 def setting(default: Any = MISSING, **doc: Any) -> Any:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from prefork.settings import checks
+from prefork.settings import broker, checks
 from prefork.settings.declaration import setting
 
 STDOUT = "-"  # as a path: standard output
@@ -77,6 +77,17 @@ class Running:
         unit="seconds",
         with_reload=1.0,
         help="How long workers that were told to stop may finish their requests.",
+    )
+    bus: str = setting(
+        broker.LOCAL,
+        section="Processes",
+        check=checks.bus,
+        metavar="URL",
+        shown=broker.shown,
+        help="What carries the messages that workers publish: a process of this instance (local), "
+        "or a broker, for several machines: redis://HOST:PORT/DATABASE, rediss:// by TLS, "
+        "nats://HOST:PORT. Needs the extra for it: pip install 'prefork[redis]' or "
+        "'prefork[nats]'.",
     )
     on_starting: str | None = setting(
         None,

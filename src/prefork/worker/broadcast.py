@@ -5,8 +5,9 @@ import asyncio
 from prefork import log
 from prefork.bus import client
 from prefork.bus.client import Surroundings
-from prefork.bus.engine import Engine, Identity, Receiver
-from prefork.bus.engines.local import Local, Take
+from prefork.bus.engines import choice
+from prefork.bus.engines.local import Take
+from prefork.wire.estate import Estate
 from prefork.wire.messages import Want
 from prefork.worker.link import Link
 from prefork.worker.tracebacks import headline, own_traceback
@@ -14,17 +15,16 @@ from prefork.worker.tracebacks import headline, own_traceback
 LINE = "hub"  # of `messages.LINES`
 
 
-def join(name: str, link: Link) -> None:
-    """Let this worker have its bus, once somebody asks for it. *name*: the worker's on the bus."""
+def join(estate: Estate, id: int, link: Link) -> None:
+    """Let this worker have its bus, once somebody asks for it."""
 
     def want(take: Take) -> None:
         link.lines[LINE] = take
         link.say(Want(LINE))
 
-    def make(identity: Identity, receiver: Receiver) -> Engine:
-        return Local(identity, receiver, want)
-
-    client.settle(Surroundings(make, name, _report))
+    bus = estate.settings.bus
+    name = choice.named(bus, estate.member(id))
+    client.settle(Surroundings(choice.maker(bus, want), name, _report))
 
 
 async def leave(by: float) -> None:

@@ -50,7 +50,7 @@ class Presence:
         self.witness.loop = loop
         link = Link(self.channel, loop)
         self.member.attach(loop, link)
-        broadcast.join(self.birth.estate.member(self.birth.id), link)
+        broadcast.join(self.birth.estate, self.birth.id, link)
         return link
 
     async def take_leave(self, by: float) -> None:
