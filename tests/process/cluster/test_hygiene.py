@@ -91,7 +91,7 @@ else:
             data = garbage(dice)
             os.write(born["channel"], data)
         else:
-            before = [int(fd) for fd in os.listdir("/proc/self/fd")]
+            before = [int(fd) for fd in os.listdir("/proc/self/fd") if is_line(int(fd))]
             cluster.worker.send("hello")
             lines = []
             while not lines:
