@@ -18,6 +18,8 @@ from prefork.settings.schema import described
 from prefork.settings.sources import from_call, from_environment, merge
 from prefork.wire.estate import Launch
 
+_NAMES_NEXT = re.compile(r"-(?![XW])[A-Za-z]*[mc]")  # flags, the last of which has an argument
+LONGEST_NAME = 32  # characters of it; with "script_" and the pid it is still an instance's
 OF_LAUNCH = ("exec", "args", "exec_argv", "cwd")
 
 
@@ -122,19 +124,35 @@ class Script(Supervisor):
 
 
 def _command(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is executed: the interpreter as it was called, for the same script, unless told else."""
+    """What is executed: the interpreter as it was called, for the same script, unless told else.
+
+    Raises SettingsError where there is no script that could be read again.
+    """
     given = sys.orig_argv[1:]
     head = given[: len(given) - len(sys.argv) + 1]  # flags, then SCRIPT, -m MODULE or -c CODE
-    is_file = head[-2:-1] not in (["-m"], ["-c"])
-    flags, what = (head[:-1], head[-1:]) if is_file else (head[:-2], head[-2:])
+    count = 2 if _NAMES_NEXT.fullmatch("".join(head[-2:-1])) else 1
+    flags, what = head[:-count], head[-count:]
     if (wanted := settings.get("exec")) is not None:
         what = [os.fspath(wanted)]
+    elif what in ([], ["-"]):
+        raise SettingsError("what was read from standard input can't be run again: set exec=")
+    elif not what[0].startswith("-"):
+        what = [_absolute(what[0])]
     flags = list(settings.get("exec_argv", flags))
     arguments: Sequence[str] = settings.get("args", sys.argv[1:])
     return (sys.executable, *flags, *what, *map(str, arguments))
 
 
+def _absolute(script: str) -> str:
+    """Where it is, though it may have changed the directory, and its workers may begin in another.
+
+    The interpreter knows it of a file, not of an archive.
+    """
+    file = str(getattr(sys.modules["__main__"], "__file__", ""))
+    return file if Path(file).name == Path(script).name else os.path.abspath(script)
+
+
 def _name(script: str) -> str:
-    """A name that can stand for an application's module."""
-    stem = re.sub(r"\W", "_", Path(script).stem, flags=re.ASCII)
-    return stem if stem.isidentifier() else f"script_{stem}"
+    """A name that can stand for an application's module, and begin that of an instance."""
+    stem = re.sub(r"\W", "_", Path(script).stem, flags=re.ASCII).strip("_")[:LONGEST_NAME]
+    return stem if stem.isidentifier() else f"script_{stem}".strip("_")

@@ -1,0 +1,27 @@
+import pytest
+
+from prefork.cluster.scripted import _name
+from prefork.settings.checks import application, instance_name
+
+
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        ("/srv/shop.py", "shop"),
+        ("my-shop.v2.py", "my_shop_v2"),
+        ("_cluster.py", "cluster"),
+        ("7.py", "script_7"),
+        ("日本.py", "script"),
+        ("-c", "c"),
+        ("-", "script"),
+        ("", "script"),
+        ("x" * 100, "x" * 32),
+        ("7" * 100, "script_" + "7" * 32),
+    ],
+)
+def test_any_script_has_a_name_that_applications_and_instances_may_have(
+    script: str, name: str
+) -> None:
+    assert _name(script) == name
+    assert application(f"{name}:__main__") is None
+    assert instance_name(f"{name}-{2**22}") is None
