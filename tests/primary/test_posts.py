@@ -231,6 +231,15 @@ def test_a_request_fails_at_its_deadline_once(it: Office) -> None:
     assert len(it.answers) == 1
 
 
+def test_a_request_to_a_worker_that_does_not_read_fails_without_its_timeout(it: Office) -> None:
+    child = it.hire()
+    for _ in range(200):
+        it.posts.send(child, bytes(100_000))
+    it.posts.request(child, "?", 5, it.answers.append)
+    it.turn()
+    assert it.answers == [Answer(failure="it does not read")]
+
+
 def test_a_worker_can_not_answer_what_another_was_asked(it: Office) -> None:
     asked, liar = it.hire(), it.hire()
     it.posts.request(asked, "?", 5, it.answers.append)

@@ -252,6 +252,17 @@ def test_a_request_without_an_answer_ends_in_time_and_a_late_answer_is_nobodys(r
     run(scenario())
 
 
+def test_a_request_that_the_full_line_does_not_take_fails_without_its_timeout(run: Run) -> None:
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            for _ in range(200):
+                primary.member.send(bytes(100_000))
+            with pytest.raises(RequestError, match="does not read"):
+                await within(primary.member.request("?", 60))
+
+    run(scenario())
+
+
 def test_a_request_ends_with_its_line(run: Run) -> None:
     async def scenario() -> None:
         async with primary_of() as primary:

@@ -30,10 +30,7 @@ LAST_READS = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a worker says. *number*: of a request, for `reply` or `fail`; 0: it is a message.
-
-    The *descriptors* are whoever's is told.
-    """
+    """What a worker says, and whoever is told owns. *number*: of a request; 0: of a message."""
 
     value: Any
     descriptors: list[int]
@@ -85,8 +82,9 @@ class Posts:
         """Ask; *then* is called, later, with the answer, or with why there is none."""
         payload, now = encode(value), self._now()
         post = self._lay(child)
-        if post is None or post.is_shut:
-            self._questions.ask(Question(child.id, now, "it has gone", then))
+        if post is None or post.is_shut or post.is_full:
+            failure = "it does not read" if post is not None and post.is_full else "it has gone"
+            self._questions.ask(Question(child.id, now, failure, then))
             return
         question = Question(child.id, now + timeout, f"no answer within {timeout} s", then)
         number = self._questions.ask(question)

@@ -96,6 +96,11 @@ class Post:
         return not self.is_shut and self._unsent <= BACKLOG
 
     @property
+    def is_full(self) -> bool:
+        """Whether nothing more is taken, since the peer does not read."""
+        return self._unsent > MOST_UNSENT
+
+    @property
     def is_connected(self) -> bool:
         return self._sock is not None
 
@@ -114,7 +119,7 @@ class Post:
         data = letters.encode(kind, number, payload, len(descriptors))
         if self.is_shut:
             return False
-        if self._unsent > MOST_UNSENT:
+        if self.is_full:
             reason = f"{self._unsent} bytes are unsent: it does not read"
             self._refusals.tell(time.monotonic(), to=self._peer, reason=reason)
             return False

@@ -46,6 +46,8 @@ class Correspondence:
     async def request(self, message: object, descriptors: Sequence[Descriptor] = ()) -> Any:
         """Ask, and wait for the answer. Raises RequestError, and as `send`."""
         payload = encode(message)
+        if self.mailbox.is_full:
+            raise RequestError("it was not sent: too much is unsent, for the primary does not read")
         self._last = number = self._last % _NUMBERS + 1
         future = self._asked[number] = asyncio.get_running_loop().create_future()
         try:

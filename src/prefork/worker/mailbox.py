@@ -51,6 +51,11 @@ class Mailbox:
         """Whether what is sent arrives nowhere."""
         return self._post.is_shut
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is taken, since the primary does not read."""
+        return self._post.is_full
+
     # -- its life ------------------------------------------------------------
 
     def attach(self, loop: asyncio.AbstractEventLoop, say: Callable[[Message], None]) -> None:
