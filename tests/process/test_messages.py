@@ -3,58 +3,20 @@
 import json
 import os
 import signal
-from typing import Any
 
 import pytest
 from tests.process.conftest import Serve
 from tests.support import processes
-from tests.support.asking import ask
-from tests.support.journal import parse
 from tests.support.memory import Growth
+from tests.support.orders import APP, ENTRY, heard, message, order, told, trips
 from tests.support.program import Program, serving
 
 MB = 1_000_000
-APP = "tests.support.talker_app:app"
-ENTRY = ("-m", "tests.support.talkative")
 
 
 @pytest.fixture
 def program(serve: Serve) -> Program:
     return serve("--workers", "2", app=APP, entry=ENTRY)
-
-
-def said(program: Program, path: str) -> Any:
-    reply = ask(program.port, path)
-    assert reply.status == 200, reply
-    return json.loads(reply.body)
-
-
-def order(program: Program, slot: int, do: str, times: int = 1, more: str = "") -> None:
-    """Have the primary tell the worker of *slot* to do something."""
-    said(program, f"/send?relay={slot}&times={times}&do={do}{more}")
-
-
-def heard(program: Program, key: str, count: int = 1) -> list[dict[str, Any]]:
-    """Wait until the primary has heard so many messages with *key*; return their log entries."""
-
-    def found(lines: list[str]) -> list[dict[str, Any]] | None:
-        wanted = [entry for entry in map(parse, lines) if entry and key in value(entry)]
-        return wanted if len(wanted) >= count else None
-
-    return program.journal.wait_until(found, f"{count} messages with {key!r}")
-
-
-def value(entry: dict[str, Any]) -> dict[str, Any]:
-    """The message in an entry of the log; empty where it tells of none."""
-    result: dict[str, Any] = json.loads(entry["value"]) if entry["event"] == "heard" else {}
-    return result
-
-
-def p50(program: Program, slot: int, count: int = 300) -> float:
-    """Measure the round trip of a worker's request to the primary, in seconds."""
-    before = sum("p50" in value(entry) for entry in program.journal.entries("heard"))
-    order(program, slot, "measure", more=f"&count={count}")
-    return float(value(heard(program, "p50", before + 1)[-1])["p50"])
 
 
 def test_a_message_is_seen_with_its_sender_both_ways(program: Program) -> None:
@@ -65,8 +27,8 @@ def test_a_message_is_seen_with_its_sender_both_ways(program: Program) -> None:
     entries = heard(program, "number", 2)
     assert {(each["slot"], each["pid"]) for each in entries} == set(enumerate(pids))
     for each in entries:
-        assert value(each) == {"slot": each["slot"], "number": 0, "fds": 0}
-    said(program, "/send?ask=1&x=5")
+        assert message(each) == {"slot": each["slot"], "number": 0, "fds": 0}
+    told(program, "/send?ask=1&x=5")
     [answered] = program.journal.wait_for("answered")
     answer = {"slot": 1, "pid": pids[1], "asked": {"x": 5}}
     assert json.loads(answered["value"]) == answer
@@ -79,18 +41,18 @@ def test_handlers_that_the_import_registers_are_each_workers_own(
     program = serve("--workers", "2", "--preload", preload, app=APP, entry=ENTRY)
     for slot in (0, 1):
         order(program, slot, "report", times=3)
-    found = [value(each) for each in heard(program, "number", 6)]
+    found = [message(each) for each in heard(program, "number", 6)]
     for slot in (0, 1):
         assert [each["number"] for each in found if each["slot"] == slot] == [0, 1, 2]
 
 
 def test_a_descriptor_and_800_kb_are_one_message(program: Program) -> None:
     for _ in range(4):
-        assert said(program, "/large") is True
+        assert told(program, "/large") is True
 
 
 def test_a_thread_of_a_worker_may_send_and_ask(program: Program) -> None:
-    assert said(program, "/thread?hello=1") == "from a thread"
+    assert told(program, "/thread?hello=1") == "from a thread"
     heard(program, "hello")
 
 
@@ -114,7 +76,7 @@ def test_a_worker_that_vanishes_with_descriptors_on_their_way_hurts_nobody(
     heard(program, "number", 2)
     before = len(processes.descriptors(program.pid))
     victim = program.workers(2)[1]
-    order(program, 1, "vanish", times=50, more="&descriptors=20")
+    order(program, 1, "vanish", times=50, descriptors=20)
     stats = program.settled(lambda stats: len(serving(stats)) == 2 and victim not in serving(stats))
     assert len(program.journal.entries("child_misbehaved")) == 0
     order(program, 1, "report")  # so that the new one has a line too
@@ -133,7 +95,7 @@ def test_what_is_sent_and_printed_last_arrives(serve: Serve) -> None:
         printed = stream.read()
     for slot in (0, 1):
         assert f"last words of {slot}" in printed
-    assert {value(each)["bye"] for each in heard(program, "bye", 2)} == {0, 1}
+    assert {message(each)["bye"] for each in heard(program, "bye", 2)} == {0, 1}
 
 
 def test_a_worker_that_disconnects_is_replaced_first_and_exits_well(program: Program) -> None:
@@ -150,17 +112,17 @@ def test_a_worker_that_disconnects_is_replaced_first_and_exits_well(program: Pro
 
 def test_a_round_trip_takes_less_than_a_millisecond(program: Program) -> None:
     """On an idle machine it is 0.1 ms: benchmarks/results/messages.md."""
-    assert min(p50(program, 0) for _ in range(5)) < 0.001
+    assert min(trips(program, 0).p50 for _ in range(5)) < 0.001
 
 
 def test_a_worker_that_reads_nothing_costs_the_others_nothing(program: Program) -> None:
-    before = min(p50(program, 0) for _ in range(3))
+    before = min(trips(program, 0).p50 for _ in range(3))
     order(program, 1, "wedge")
     program.journal.wait_for_line("app: wedged")
     with Growth(program.pid) as growth:
-        order(program, 1, "report", times=40_000, more="&presses=1&descriptors=1")
+        order(program, 1, "report", times=40_000, presses=1, descriptors=1)
         [*_, last] = program.journal.wait_for("relay_pressed", count=100)
-        stuck = min(p50(program, 0) for _ in range(5))
+        stuck = min(trips(program, 0).p50 for _ in range(5))
     assert last
     assert growth.peak < 40 * MB
     assert stuck < 2 * before + 0.0005
@@ -169,12 +131,12 @@ def test_a_worker_that_reads_nothing_costs_the_others_nothing(program: Program) 
 @pytest.mark.parametrize("waits", [0, 1], ids=["regardless", "as it is asked to"])
 def test_a_flood_makes_nobody_grow(program: Program, waits: int) -> None:
     worker = program.workers(2)[1]
-    order(program, 1, "flood", more=f"&bytes={MB}&waits={waits}")
+    order(program, 1, "flood", bytes=MB, waits=waits)
     heard(program, "flooded")
     with Growth(program.pid) as primary, Growth(worker) as flooding:
-        order(program, 1, "flood", more=f"&bytes={60 * MB}&waits={waits}")
+        order(program, 1, "flood", bytes=60 * MB, waits=waits)
         entry = heard(program, "flooded", 2)[-1]
     assert primary.peak < 3 * MB
     assert flooding.peak < (5 * MB if waits else 40 * MB)
     if waits:
-        assert value(entry)["flooded"] == 61_000
+        assert message(entry)["flooded"] == 61_000

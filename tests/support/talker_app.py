@@ -30,8 +30,8 @@ async def heed(order: dict[str, Any], fds: list[int]) -> None:
         case "report":
             me().send({"slot": me().slot, "number": order["number"], "fds": len(fds)})
         case "measure":
-            times = [await timed("ping") for _ in range(order["count"])]
-            me().send({"p50": sorted(times)[len(times) // 2], "slot": me().slot})
+            times = sorted([await trip(order) for _ in range(order["count"])])
+            me().send({"trips": {str(p): times[len(times) * p // 100] for p in (50, 99)}})
         case "wedge":
             tell("wedged")
             while True:
@@ -57,9 +57,11 @@ def answer_request(order: dict[str, Any]) -> dict[str, Any]:
     return {"slot": me().slot, "pid": me().pid, "asked": order}
 
 
-async def timed(value: object) -> float:
+async def trip(order: dict[str, int]) -> float:
+    """Ask the primary; return the seconds until the answer was there."""
+    question = bytes(order["size"]) if order["size"] else "ping"
     before = time.perf_counter()
-    await me().request(value, 5)
+    await me().request(question, 5, [0] * order["fds"])
     return time.perf_counter() - before
 
 
