@@ -1,7 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import bench-access-log versus docs dist fuzz chaos clean
+	bench-bad-reloads bench-slow-import bench-access-log bench-messages versus docs dist fuzz chaos clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -91,6 +91,10 @@ versus: $(PEERS_STAMP) ## what becomes of requests when something goes wrong, be
 bench-access-log: $(STAMP) ## throughput with and without an access log
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.access_log
+
+bench-messages: $(STAMP) ## messages between workers and the primary, beside Node's
+	@command -v node >/dev/null || { echo "node is missing: apt-get install nodejs" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.messages
 
 fuzz: $(STAMP) ## feed the HTTP parser mutants of the tests' requests: SECONDS=300, SEED=any
 	$(BIN)/python -m tests.http.fuzz $(or $(SECONDS),300) $(SEED)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.process.conftest import Serve
 from tests.support import pacing, processes
+from tests.support.asking import ask
 from tests.support.program import PREFORK, ROOT, Program, interpreter, serving
 from tests.support.scarcity import free_numbers
 
@@ -129,3 +130,10 @@ def test_closed_standard_descriptors_become_nothing_of_ours(tmp_path: Path) -> N
     finally:
         program.send_signal(signal.SIGTERM)
         assert program.wait(10) == 0
+
+
+@pytest.mark.parametrize("preload", ["on", "off"])
+def test_a_program_that_an_application_starts_inherits_none(serve: Serve, preload: str) -> None:
+    program = serve("--preload", preload, app="tests.support.heirs:handler")
+    found = {int(each) for each in ask(program.port, "/").body.split()}
+    assert found == {0, 1, 2, 3}, "standard ones, and the one that lists"

@@ -57,9 +57,11 @@ class Primary:
         assert await self.hear() == [Want("post")]
         self.lay()
 
-    def say(self, kind: Kind, number: int, payload: bytes, descriptors: Sequence[int] = ()) -> bool:
+    def say(
+        self, kind: Kind, number: int, payload: bytes | bytearray, descriptors: Sequence[int] = ()
+    ) -> bool:
         """Send a letter; what doesn't fit is written when the worker has read."""
-        has_room = self.post.send(kind, number, payload, descriptors)
+        has_room = self.post.send(kind, number, bytes(payload), descriptors)
         if self.post.has_unsent:
             asyncio.get_running_loop().add_writer(self.post, self._flush)
         return has_room

@@ -105,20 +105,22 @@ def test_handlers_that_lag_behind_stop_the_reading_and_nothing_is_lost(run: Run)
     async def scenario() -> None:
         heard, gate = Heard(), asyncio.Event()
 
-        async def slow(value: int) -> None:
+        async def slow(value: tuple[int, bytes]) -> None:
             await gate.wait()
-            heard(value)
+            heard(value[0])
 
         async with primary_of() as primary:
             primary.member.on_message(slow)
             primary.lay()
             sent = 0
-            for _ in range(200):
-                while primary.say(Kind.MESSAGE, 0, encode(sent)):
+            for _ in range(200):  # turns, of which each reads 30 of them
+                has_room = True
+                while has_room:
+                    has_room = primary.say(Kind.MESSAGE, 0, encode((sent, bytes(2000))))
                     sent += 1
-                sent += 1
                 await asyncio.sleep(0)
             assert not primary.post.has_room, "the sender is not asked to wait"
+            assert sent < tray.MOST_RUNNING + 2 * tray.MOST_WAITING
             gate.set()
             await primary.flushed()
             assert sorted(await heard.count(sent)) == list(range(sent))

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from tests.support.scarcity import used_up
 from tests.worker.conftest import Run
 from tests.worker.posted import IDENTITY, Heard, primary_of, within
 
@@ -205,6 +206,27 @@ def test_any_thread_may_send_and_keeps_its_descriptors(run: Run) -> None:
             assert far.fileno() == -1
 
     run(scenario())
+
+
+def test_a_line_whose_end_no_descriptor_was_free_for_is_asked_for_again(
+    run: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            primary.member.send("waits")
+            await primary.meet()
+            lost = primary.post
+            with used_up():
+                for _ in range(3):
+                    await asyncio.sleep(0)
+            await primary.meet()
+            assert await primary.values(1) == ["waits"]
+            lost.receive()
+            assert lost.is_ended
+            lost.close()
+
+    run(scenario())
+    assert "line_lost kind=post" in capfd.readouterr().err
 
 
 # -- requests ----------------------------------------------------------------

@@ -5,6 +5,8 @@ import errno
 import os
 import socket
 from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from prefork.errors import RemoteError
 from prefork.wire import frames, messages
@@ -16,6 +18,8 @@ _BACK_PRESSURE = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _MAX_FDS = 253  # with one read: the kernel's SCM_MAX_FD, and it never joins two messages'
 _SPACE = socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize)
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -64,7 +68,7 @@ class Channel:
         while self._outbox:
             data, descriptors = self._outbox[0]
             try:
-                sent = write(self._sock, data, descriptors)
+                sent = write(self._sock, [data], descriptors)
             except BlockingIOError:
                 return False
             except OSError as error:
@@ -124,12 +128,10 @@ class Channel:
         self._outbox.clear()
 
 
-def write(sock: socket.socket, data: bytes | memoryview, descriptors: list[int]) -> int:
+def write(sock: socket.socket, data: Sequence[Buffer], descriptors: list[int]) -> int:
     """Write what the kernel takes now; descriptors go with the first byte. Raises OSError."""
-    if not descriptors:
-        return sock.send(data)
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
-    return sock.sendmsg([data], [rights])
+    return sock.sendmsg(data, [rights] if descriptors else [])
 
 
 def read(sock: socket.socket, size: int) -> tuple[bytes, list[int], bool]:

@@ -5,6 +5,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from prefork.wire.letters import MAX_PAYLOAD, Letter, Sorter
 LONGEST_REASON = 2000  # characters
 READ = 64 * 1024  # bytes taken from a line in a turn
 BACKLOG = 1024 * 1024  # bytes unsent, above which the sender is asked to wait
+SMALL = 16 * 1024  # bytes
 MOST_UNSENT = 16 * 1024 * 1024  # bytes, above which nothing more is taken
 # What waits counts for more than its bytes, or a peer that doesn't read could cost us a million
 # small objects, or all our descriptors.
@@ -48,7 +50,7 @@ def encode(value: object) -> bytes:
     return payload
 
 
-def decode(payload: bytes) -> Any:
+def decode(payload: bytes | bytearray) -> Any:
     """Decode what `encode` made. Raises RemoteError where it is none."""
     try:
         return _decoder.decode(payload)
@@ -61,6 +63,25 @@ def encode_reason(text: str) -> bytes:
     return encode(text[:LONGEST_REASON].encode(errors="backslashreplace").decode())
 
 
+@dataclass(slots=True)
+class _Sending:
+    """A letter of which not all is sent. *cost*: bytes that it counts for."""
+
+    data: list[bytes | memoryview]
+    descriptors: list[int]
+    cost: int
+
+    def advance(self, sent: int) -> bool:
+        """Forget so many bytes, and the descriptors that went with them; True: that was all."""
+        close_all(self.descriptors)
+        self.descriptors = []
+        while self.data and sent >= len(self.data[0]):
+            sent -= len(self.data.pop(0))
+        if self.data:
+            self.data[0] = memoryview(self.data[0])[sent:]
+        return not self.data
+
+
 class Post:
     """One end. It owns its socket, and duplicates of the descriptors given to `send`.
 
@@ -71,7 +92,7 @@ class Post:
     def __init__(self, sock: socket.socket | None = None, peer: str = "") -> None:
         self._sock: socket.socket | None = None
         self._sorter = Sorter()
-        self._outbox: deque[tuple[memoryview, list[int], int]] = deque()  # and what it counts for
+        self._outbox: deque[_Sending] = deque()
         self._unsent = 0  # bytes, with what is counted for letters and descriptors
         self._refusals = Complaint("messages_dropped")
         self._losses = Complaint("messages_lost")
@@ -116,15 +137,18 @@ class Post:
         It is dropped where the line is closed, or over MOST_UNSENT wait. Raises ValueError for what
         is too large, and OSError for descriptors that are not open.
         """
-        data = letters.encode(kind, number, payload, len(descriptors))
+        head = letters.head(kind, number, len(payload), len(descriptors))
         if self.is_shut:
             return False
         if self.is_full:
             reason = f"{self._unsent} bytes are unsent: it does not read"
             self._refusals.tell(time.monotonic(), to=self._peer, reason=reason)
             return False
-        cost = len(data) + LETTER + DESCRIPTOR * len(descriptors)
-        self._outbox.append((memoryview(data), duplicates(descriptors), cost))
+        # What is small is joined: to copy it is less than a second buffer costs.
+        is_small = len(payload) <= SMALL
+        data: list[bytes | memoryview] = [head + payload] if is_small else [head, payload]
+        cost = len(payload) + LETTER + DESCRIPTOR * len(descriptors)
+        self._outbox.append(_Sending(data, duplicates(descriptors), cost))
         self._unsent += cost
         self.flush()
         return self.has_room
@@ -132,9 +156,9 @@ class Post:
     def flush(self) -> bool:
         """Write what the kernel takes now; True when nothing is left."""
         while self._outbox and self._sock is not None:
-            data, descriptors, cost = self._outbox[0]
+            sending = self._outbox[0]
             try:
-                sent = channel.write(self._sock, data, descriptors)
+                sent = channel.write(self._sock, sending.data, sending.descriptors)
             except BlockingIOError:
                 return False
             except OSError as error:
@@ -142,12 +166,9 @@ class Post:
                     return False
                 self._refuse(error)
                 continue
-            close_all(descriptors)
-            if sent == len(data):
+            if sending.advance(sent):
                 self._outbox.popleft()
-                self._unsent -= cost
-            else:
-                self._outbox[0] = (data[sent:], [], cost)
+                self._unsent -= sending.cost
         return not self._outbox
 
     def _refuse(self, error: OSError) -> None:
@@ -159,9 +180,9 @@ class Post:
         if error.errno != errno.ETOOMANYREFS:
             self._shut()
             return
-        _, descriptors, cost = self._outbox.popleft()
-        self._unsent -= cost
-        close_all(descriptors)
+        refused = self._outbox.popleft()
+        self._unsent -= refused.cost
+        close_all(refused.descriptors)
         self._refusals.tell(time.monotonic(), to=self._peer, reason=error.strerror)
 
     def receive(self) -> list[Letter]:
@@ -192,7 +213,7 @@ class Post:
 
     def _shut(self) -> None:
         self.is_shut = True
-        for _, descriptors, _ in self._outbox:
-            close_all(descriptors)
+        for sending in self._outbox:
+            close_all(sending.descriptors)
         self._outbox.clear()
         self._unsent = 0
