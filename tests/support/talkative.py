@@ -25,7 +25,7 @@ class Talkative:
     def __init__(self, host: PosixHost) -> None:
         self._host = host
         self._flooded = 0
-        host.posts.received = self.receive
+        host.reception.posts.received = self.receive
 
     def receive(self, child: Child, said: Said) -> None:
         for each in said.descriptors:
@@ -36,7 +36,7 @@ class Talkative:
         if isinstance(value, dict):
             self._obey(child, value)
         if said.number:
-            self._host.posts.reply(child, said.number, self._answer(said.value))
+            self._host.reception.posts.reply(child, said.number, self._answer(said.value))
 
     def _obey(self, child: Child, order: dict[str, Any]) -> None:
         match order:
@@ -59,7 +59,7 @@ class Talkative:
         child = self._worker(slot)
         for number in range(times):
             given = [0] * int(order.get("descriptors", 0))
-            if not self._host.posts.send(child, order | {"number": number}, given):
+            if not self._host.reception.posts.send(child, order | {"number": number}, given):
                 log.info("relay_pressed", number=number)
                 if not order.get("presses"):
                     return
@@ -68,7 +68,7 @@ class Talkative:
         def then(answer: Answer) -> None:
             log.info("answered", value=json.dumps(answer.value), failure=answer.failure)
 
-        self._host.posts.request(self._worker(slot), order, 5.0, then)
+        self._host.reception.posts.request(self._worker(slot), order, 5.0, then)
 
     def _worker(self, slot: int) -> Child:
         return next(child for child in self._host.children if child.slot == slot)
