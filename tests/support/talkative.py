@@ -57,12 +57,12 @@ class Talkative:
     def _relay(self, slot: int, times: int, order: dict[Any, Any]) -> None:
         """Send it so often; with a pipe where that is asked for."""
         child = self._worker(slot)
-        for number in range(times):
-            given = [0] * int(order.get("descriptors", 0))
-            if not self._host.reception.posts.send(child, order | {"number": number}, given):
-                log.info("relay_pressed", number=number)
-                if not order.get("presses"):
-                    return
+        given = [0] * int(order.get("descriptors", 0))
+        sent = [
+            self._host.reception.posts.send(child, order | {"number": number}, given)
+            for number in range(times)
+        ]
+        log.info("relayed", times=times, pressed=sent.count(False))
 
     def _ask(self, slot: int, order: dict[Any, Any]) -> None:
         def then(answer: Answer) -> None:

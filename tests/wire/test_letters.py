@@ -1,5 +1,6 @@
 """Letters: the same however their bytes arrive, and nothing from garbage."""
 
+import gc
 import os
 import random
 from collections.abc import Iterator
@@ -102,6 +103,7 @@ def test_what_is_too_large_has_no_head() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_open() -> Iterator[None]:
+    gc.collect()  # what other tests left is not closed meanwhile
     before = descriptors.count_open()
     yield
     assert descriptors.count_open() == before

@@ -1,6 +1,7 @@
 """The post over real socket pairs: what arrives, with which descriptors, and when to wait."""
 
 import errno
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ LARGE = 800_000  # bytes
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_open() -> Iterator[None]:
+    gc.collect()  # what other tests left is not closed meanwhile
     before = descriptors.count_open()
     yield
     assert descriptors.count_open() == before
