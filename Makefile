@@ -1,7 +1,8 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import bench-access-log bench-messages versus docs dist fuzz chaos clean
+	bench-bad-reloads bench-slow-import bench-access-log bench-messages versus versus-node docs dist \
+	fuzz chaos clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -87,6 +88,10 @@ bench-slow-import: $(PEERS_STAMP) ## requests per second while code is loaded th
 
 versus: $(PEERS_STAMP) ## what becomes of requests when something goes wrong, beside the peers; 15 min
 	$(PEERS)/bin/python -m benchmarks.versus
+
+versus-node: $(STAMP) ## what becomes of connections in Node's cluster and in prefork's; 3 min
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.versus_node
 
 bench-access-log: $(STAMP) ## throughput with and without an access log
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }

@@ -24,6 +24,8 @@ class Effort:
     wedge: float = 25.0
     graces: tuple[float | None, ...] = (None, 5.0)  # None: what the server does untold
     longest_stop: float = 40.0  # every default grace is 30 s at most, or none at all
+    watched: float = 3.0  # of processor time
+    rounds: int = 9  # of a second's load
 
 
 FULL = Effort()
@@ -38,6 +40,8 @@ SHORT = Effort(
     wedge=6.0,
     graces=(1.0,),
     longest_stop=10.0,
+    watched=1.0,
+    rounds=3,
 )
 
 

@@ -1,6 +1,6 @@
 """Every row, and what a run of them found, as tables and sentences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks import report
@@ -23,9 +23,11 @@ ROWS: tuple[Row, ...] = (
 Found = Mapping[str, Mapping[str, Outcome]]  # by the row's title, then by server
 
 
-def compared(cells: Mapping[str, Mapping[str, str]], caption: str = "") -> str:
+def compared(
+    cells: Mapping[str, Mapping[str, str]], caption: str = "", among: Sequence[str] = EVERYONE
+) -> str:
     """Return the table of *cells*: by the row's title, then by server."""
-    names = [name for name in EVERYONE if any(name in row for row in cells.values())]
+    names = [name for name in among if any(name in row for row in cells.values())]
     rows = [[title, *(row.get(name, NOT_ASKED) for name in names)] for title, row in cells.items()]
     return str(report.Table(caption, ["2 workers", *names], rows)).strip()
 
@@ -36,15 +38,15 @@ def cells(found: Found) -> dict[str, dict[str, str]]:
     }
 
 
-def meanings() -> str:
+def meanings(rows: Sequence[Row] = ROWS) -> str:
     head = ["row", "what is done", "what the cell tells", "what prefork promises"]
-    lines = [[row.title, row.done, row.counted, row.promise] for row in ROWS]
+    lines = [[row.title, row.done, row.counted, row.promise] for row in rows]
     return str(report.Table("## What each row is", head, lines))
 
 
-def broken_promises(found: Found) -> Iterator[str]:
+def broken_promises(found: Found, rows: Sequence[Row] = ROWS) -> Iterator[str]:
     """Say where prefork is not as it promises."""
-    for row in ROWS:
+    for row in rows:
         outcome = found.get(row.title, {}).get(OURS)
         if outcome and not outcome.is_kept:
             yield f"not as promised: {row.title}: {outcome.cell}, where it must be: {row.promise}"

@@ -7,10 +7,11 @@ from tests.support.pacing import beats
 PATIENCE = 20.0  # seconds
 
 
-def await_word(log: Path, wanted: str) -> str:
-    """Read *log* until a line has *wanted*; return that line."""
+def await_word(log: Path, wanted: str, count: int = 1) -> str:
+    """Read *log* until *count* lines have *wanted*; return the last of these."""
     for _ in beats(0.02, PATIENCE):
-        for line in log.read_text(errors="replace").splitlines(keepends=True):
-            if wanted in line and line.endswith("\n"):
-                return line.strip()
+        lines = log.read_text(errors="replace").splitlines(keepends=True)
+        found = [line for line in lines if wanted in line and line.endswith("\n")]
+        if len(found) >= count:
+            return found[count - 1].strip()
     raise TimeoutError(f"no {wanted!r} in {PATIENCE:.0f} s")
