@@ -11,8 +11,6 @@ STAMP := $(VENV)/.installed
 PEERS := benchmarks/.peers
 PEERS_STAMP := $(PEERS)/.installed
 
-CHAOS := tests/chaos/test_session.py
-
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -29,12 +27,12 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## serve examples/hello.py on every core, on 127.0.0.1:8000
 	$(BIN)/prefork serve hello:handler --app-dir examples --workers max --bind 127.0.0.1:8000
 
-test: $(STAMP) ## run the quick tests, about fifteen minutes; the core must be covered by its own
+test: $(STAMP) ## run the quick tests, about ten minutes; the core must be covered by its own
 	$(BIN)/coverage run --branch --source=src/prefork/core -m pytest -q tests/core \
 		-k "not is_noticed" # what they break on purpose need not be counted
 	$(BIN)/coverage report --fail-under=100 --skip-covered
-	$(BIN)/pytest -q -m "not slow" --ignore=tests/process --ignore=$(CHAOS) --numprocesses auto
-	$(BIN)/pytest -q -m "not slow" tests/process $(CHAOS) # one at a time: they measure
+	$(BIN)/pytest -q -m "not slow and not alone" --numprocesses auto --dist worksteal
+	$(BIN)/pytest -q -m "alone and not slow"
 
 test-all: $(STAMP) ## run every test, the slow ones too
 	$(BIN)/pytest -q

@@ -12,6 +12,7 @@ from tests.support.deploys import APP, Deploys, Fault
 from tests.support.program import Program
 from tests.support.reloads import deploys_below
 
+pytestmark = pytest.mark.alone
 PROMPT = 1.0  # seconds until a save is answered for, one way or the other
 ROUNDS = 3  # of which the quickest counts: the machine may be busy with something else
 BARE = """\

@@ -62,9 +62,9 @@ VARIABLES = dict(pair.split("=", 1) for pair in shlex.split(of("ENV")))
 
 
 @pytest.fixture
-def workdir(tmp_path: Path) -> Path:
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image's WORKDIR: what is copied there, and nothing else."""
-    directory = tmp_path / "app"
+    directory = tmp_path_factory.mktemp("d") / "app"  # short, as a socket's path must be
     directory.mkdir()
     for name in copied(LAST_STAGE):
         shutil.copy(ROOT / name, directory)

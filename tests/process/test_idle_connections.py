@@ -10,6 +10,7 @@ from tests.support.crowd import Crowd, Script, counted
 from tests.support.pacing import hold
 from tests.support.pulse import Pulse, check
 
+pytestmark = pytest.mark.alone
 APP = "tests.support.target:app"
 GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CROWDS = 2  # processes of clients

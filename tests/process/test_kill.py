@@ -90,6 +90,7 @@ def stop(pid: int) -> None:
     processes.until_state(pid, "T")
 
 
+@pytest.mark.alone
 def test_a_stopped_workers_undelivered_connections_are_served_by_others(serve: Serve) -> None:
     program = serve("--workers", "2", "--policy", "rr")
     stopped, other = program.workers(2)
@@ -101,6 +102,7 @@ def test_a_stopped_workers_undelivered_connections_are_served_by_others(serve: S
         assert time.monotonic() - start < 1
 
 
+@pytest.mark.alone
 def test_a_wedged_workers_undelivered_connections_are_served_by_others(serve: Serve) -> None:
     program = serve("--workers", "2", "--policy", "rr")
     with ExitStack() as opened:

@@ -63,6 +63,7 @@ def test_a_killed_template_is_replaced_and_spawns_again(serve: Serve) -> None:
     assert ask(program.port, "/pid").status == 200
 
 
+@pytest.mark.alone
 def test_a_worker_dies_with_what_it_forked(serve: Serve) -> None:
     """Else a child would hold its clients' connections open, and they would hang."""
     program = serve("--workers", "2")

@@ -135,6 +135,7 @@ def test_under_reuseport_the_queues_of_killed_workers_are_served_by_the_others(
         program.settled(lambda stats: stats["state"] == "serving")
 
 
+@pytest.mark.alone
 def test_under_reuseport_no_connection_waits_for_a_slot_that_is_empty(serve: Serve) -> None:
     program = serve(*FOUR, "--policy", "reuseport")
     with empty_slot(program, 0) as dead, callers(program.port, range(100)) as opened:
@@ -147,6 +148,7 @@ def test_under_reuseport_no_connection_waits_for_a_slot_that_is_empty(serve: Ser
     assert len(served) == 3
 
 
+@pytest.mark.alone
 def test_under_reuseport_no_connection_waits_for_a_slot_in_back_off(serve: Serve) -> None:
     program = serve(*FOUR, "--policy", "reuseport")
     for death in range(1, 6):  # each sooner than the minimal uptime: the delay doubles

@@ -139,6 +139,7 @@ def test_the_log_has_the_applications_own_traceback(serve: Serve, tmp_path: Path
 # -- a death while the code on disk is broken -----------------------------------------
 
 
+@pytest.mark.alone
 def test_a_killed_worker_comes_back_at_once_though_the_code_on_disk_is_broken(
     serve: Serve, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from tests.support.memory import Growth
 from tests.support.pacing import hold
 from tests.support.pulse import Pulse, check
 
+pytestmark = pytest.mark.alone
 APP = "tests.support.target:app"
 HEAD = "GET / HTTP/1.1\r\nHost: a\r\nX: "
 SLOWNESS: dict[

@@ -35,6 +35,7 @@ def wedge(program: Program, caller: Caller) -> int:
     return int(program.journal.wait_for_line("app: wedged")[0].split()[-1])
 
 
+@pytest.mark.alone
 def test_the_socket_answers_within_100_ms_while_a_worker_is_wedged(serve: Serve) -> None:
     program = serve("--workers", "2")
     with closing(Caller(program.port)) as caller:

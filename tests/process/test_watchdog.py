@@ -93,6 +93,7 @@ def test_one_that_hangs_while_it_drains_is_no_timeout(serve: Serve) -> None:
     assert (totals["blocks"], totals["timeouts"]) == (1, 0)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("policy", "how"),
     [
