@@ -3,8 +3,10 @@
 import argparse
 import os
 
-from prefork import Request, cluster
 from tests.support import pacing
+
+from prefork import Request, cluster
+from prefork.cluster.handle import Worker
 
 
 def read_options() -> argparse.Namespace:
@@ -23,11 +25,14 @@ def supervise() -> None:
         cluster.fork()
 
     @cluster.on("exit")
-    def replace(worker):
+    def replace(worker: Worker) -> None:
         if not worker.exited_after_disconnect:
             cluster.call_later(given.respawn, cluster.fork)
 
-    cluster.on("message", lambda: cluster.disconnect())
+    @cluster.on("message")
+    def leave() -> None:
+        cluster.disconnect()
+
     cluster.run()
 
 
