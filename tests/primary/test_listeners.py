@@ -10,6 +10,7 @@ import pytest
 
 from prefork.errors import AddressError, SettingsError
 from prefork.policy.schemes import SCHEMES, Accepts
+from prefork.primary.binding import Opening
 from prefork.primary.listeners import Listener, Listeners, require_balance
 from prefork.settings.address import Address, TcpAddress, UnixAddress
 
@@ -156,3 +157,13 @@ def test_the_file_of_a_unix_socket_has_the_mode_that_was_asked_for(tmp_path: Pat
     it = Listeners([UnixAddress(str(path))], 8, Accepts.PRIMARY, 0o660)
     assert path.stat().st_mode & 0o777 == 0o660
     it.close()
+
+
+def test_where_it_is_listened_is_told_by_one_list_that_is_kept_up_to_date(tmp_path: Path) -> None:
+    with listening(LOOPBACK) as listeners:
+        told = listeners.open_ones
+        number = listeners.open(Opening(UnixAddress(str(tmp_path / "web.sock")), 8))
+        assert told == [str(listeners.bound[0]), f"unix:{tmp_path / 'web.sock'}"]
+        for each in listeners.drop(number):
+            each.close()
+        assert told == [str(listeners.bound[0])]

@@ -65,6 +65,13 @@ def test_a_server_that_is_full_leaves_its_connections_to_others_and_tells_nobody
     assert len(made.told("listening")) == 4
 
 
+def test_where_a_scripts_workers_listen_is_told(script: RunScript) -> None:
+    made = script(LIMITED)
+    port = made.wait_told("listening", count=3)[0][1]
+    [ready] = made.journal.wait_for("ready")
+    assert ready["bind"] == [f"127.0.0.1:{port}"]
+
+
 def answers(port: int, count: int) -> Counter[bytes]:
     """Open so many connections at the same time; how many were answered by whom."""
     with ExitStack() as opened:

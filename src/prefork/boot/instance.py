@@ -66,7 +66,7 @@ class Instance:
         self.primary = Primary(
             self.fleet,
             self.host,
-            announce=partial(telling.announce, self.fleet, self.host),
+            announce=partial(telling.announce, self.fleet, self.host, listeners.open_ones),
             tell_reload=self._server.tell,
             observer=self.host.reception.observer,
         )
@@ -92,7 +92,8 @@ class Instance:
 
     def _answer_on(self, control: NamedSocket) -> ControlServer:
         inquest = Inquest(self.host.children, self.host.watchdog)
-        state = partial(telling.state, telling.identify(self.host.estate), self.fleet, self.host)
+        who = telling.identify(self.host.estate, self._listeners.open_ones)
+        state = partial(telling.state, who, self.fleet, self.host)
         verbs = Verbs(self.fleet, state, inquest.hold)
         server = ControlServer(control, self.host.selector, verbs)
         self.host.clocks.append(server)

@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -25,9 +27,12 @@ def say_started(estate: Estate) -> None:
     )
 
 
-def announce(fleet: Fleet, host: PosixHost) -> None:
-    """Every worker serves, for the first time: tell the log, --ready-fd, and the hook."""
-    estate = host.estate
+def announce(fleet: Fleet, host: PosixHost, bind: Sequence[str]) -> None:
+    """Every worker serves, for the first time: tell the log, --ready-fd, and the hook.
+
+    *bind*: what is listened on by now.
+    """
+    estate = replace(host.estate, bind=tuple(bind))
     log.info("ready", name=estate.name, bind=list(estate.bind))
     greeting = Greeting(estate, host.interface, _preload(fleet))
     log.show(greeting.lines(Style.COLOUR if log.is_painted() else Style.PLAIN))
@@ -54,15 +59,15 @@ def _preload(fleet: Fleet) -> str:
     return f"no: {reason}; each worker imports the application"
 
 
-def identify(estate: Estate) -> Identity:
-    """What never changes of it."""
+def identify(estate: Estate, bind: Sequence[str]) -> Identity:
+    """What never changes of it. *bind*: what is listened on; it is read again each time."""
     return Identity(
         name=estate.name,
         pid=estate.primary,
         version=__version__,
         app=estate.settings.app,
         policy=estate.settings.policy,
-        bind=estate.bind,
+        bind=bind,
         started_at=time.monotonic(),
         epoch=log.utc_now().timestamp() - time.monotonic(),
     )

@@ -13,14 +13,14 @@ from prefork.wire.board import Field, Line
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What doesn't change while the instance runs."""
+    """What doesn't change while the instance runs; but *bind* does where workers ask to listen."""
 
     name: str
     pid: int
     version: str
     app: str
     policy: str
-    bind: tuple[str, ...]
+    bind: Sequence[str]
     started_at: float  # monotonic seconds
     epoch: float  # Unix seconds when the monotonic clock stood at 0
 

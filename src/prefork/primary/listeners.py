@@ -94,6 +94,7 @@ class Listeners:
         # Of each address with a socket for each slot, in the order of making: the kernel's.
         self.groups: list[list[Listener]] = []
         self._openings: dict[int, Opening] = {}  # by number, of those that are open
+        self.open_ones: list[str] = []  # where it is listened now, by number; one list for ever
         self._known: dict[int, tuple[int, Address]] = {}  # by number, ever: family, and where
         wanted = [Opening(each, backlog, mode=socket_mode) for each in addresses]
         # What is inherited comes first: or a number that isn't open could become a socket of ours.
@@ -157,6 +158,7 @@ class Listeners:
         self._all = [each for each in self._all if each.address != number]
         self.groups = [group for group in self.groups if group[0].address != number]
         del self._openings[number]
+        self._note()
         return dropped
 
     def close(self) -> None:
@@ -185,6 +187,10 @@ class Listeners:
             self.groups.append([listener])
         self._openings[number] = opening
         self._known[number] = int(sock.family), binding.bound(sock)
+        self._note()
+
+    def _note(self) -> None:
+        self.open_ones[:] = [str(self._known[each][1]) for each in sorted(self._openings)]
 
 
 def require_balance(accepts: Accepts, platform: str) -> None:
