@@ -1,6 +1,5 @@
 """A script's workers are replaced under load, and nobody notices."""
 
-import os
 import signal
 
 import pytest
