@@ -137,12 +137,12 @@ def fork(env: Mapping[str, str] | None = None) -> "Worker":
 
 def on(event: str, handler: Callable[..., Any] | None = None) -> Any:
     """Call *handler* at each such event; also as a decorator."""
-    return _script().on(event, handler) if handler else _script().on(event)
+    return _script().on(event, handler)
 
 
 def once(event: str, handler: Callable[..., Any] | None = None) -> Any:
     """Call *handler* at the next such event; also as a decorator."""
-    return _script().once(event, handler) if handler else _script().once(event)
+    return _script().once(event, handler)
 
 
 def off(event: str, handler: Callable[..., Any]) -> None:

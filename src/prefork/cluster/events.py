@@ -6,7 +6,8 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, overload
 
 from prefork import log
 
@@ -38,13 +39,23 @@ class Emitter:
         self._events = events
         self._listeners: defaultdict[str, list[_Listener]] = defaultdict(list)
 
-    def on(self, event: str, handler: Registered, *, is_once: bool = False) -> Registered:
-        """Add a handler. One that takes fewer arguments than there are gets the first of them.
+    @overload
+    def on(self, event: str, handler: Registered, *, is_once: bool = ...) -> Registered: ...
+    @overload
+    def on(
+        self, event: str, handler: None, *, is_once: bool = ...
+    ) -> Callable[[Registered], Registered]: ...
+    def on(self, event: str, handler: Handler | None, *, is_once: bool = False) -> Any:
+        """Add a handler; without one give a decorator that does.
+
+        One that takes fewer arguments than there are gets the first of them.
 
         Raises ValueError for an event that doesn't exist, TypeError for what can't be called here.
         """
         if event not in self._events:
             raise ValueError(f"no such event {event!r}: there are {', '.join(self._events)}")
+        if handler is None:
+            return partial(self.on, event, is_once=is_once)
         taken = _taken(handler, self._events[event])
         self._listeners[event].append(_Listener(handler, taken, is_once))
         return handler

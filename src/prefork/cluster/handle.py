@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, AF_UNIX, AddressFamily
 from typing import Any, Protocol
 
-from prefork.cluster.events import Emitter, Handler, Registered
+from prefork.cluster.events import Emitter, Handler
 
 STATES = ("none", "online", "listening", "disconnected", "dead")  # in this order, none twice
 
@@ -74,12 +74,15 @@ class Worker:
     def __repr__(self) -> str:
         return f"<Worker {self.id} slot={self.slot} pid={self.pid} {self.state}>"
 
-    def on(self, event: str, handler: Registered) -> Registered:
-        """Call *handler* at each such event of this worker; see `EVENTS` for its arguments."""
+    def on(self, event: str, handler: Handler | None = None) -> Any:
+        """Call *handler* at each such event of this worker; also as a decorator.
+
+        `EVENTS` has its arguments.
+        """
         return self.events.on(event, handler)
 
-    def once(self, event: str, handler: Registered) -> Registered:
-        """Call *handler* at the next such event."""
+    def once(self, event: str, handler: Handler | None = None) -> Any:
+        """Call *handler* at the next such event; also as a decorator."""
         return self.events.on(event, handler, is_once=True)
 
     def off(self, event: str, handler: Handler) -> None:

@@ -14,7 +14,7 @@ from prefork.cluster.supervisor import Supervisor
 from prefork.core.facts import DisconnectRequested, ForkRequested
 from prefork.errors import SettingsError
 from prefork.settings import environment
-from prefork.settings.schema import described
+from prefork.settings.schema import Settings
 from prefork.settings.sources import from_call, from_environment, merge
 from prefork.wire.estate import Launch
 
@@ -29,10 +29,24 @@ class Script(Supervisor):
     def __init__(self) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {}
-        self.policy: str = ""  # what the environment or setup_primary says; else rr
         self._disconnected: list[Callable[[], object]] = []
         self._narrator.events.on("exit", self._note_exit)
         self._narrator.released = self._note_released
+
+    @property
+    def policy(self) -> str:
+        """By which connections reach workers: rr, least, hash, shared or reuseport.
+
+        It may be set until the first `setup_primary` or `fork`. Raises SettingsError.
+        """
+        return str(self._checked(self.settings).policy)
+
+    @policy.setter
+    def policy(self, name: str) -> None:
+        if self.settings.keys() - {"policy"} or self._made is not None:
+            raise SettingsError("policy is fixed since the first setup_primary() or fork()")
+        self._checked({"policy": name})
+        self.settings["policy"] = name
 
     def setup_primary(self, **settings: Any) -> None:
         """Say how workers are forked from now on; what was said before and isn't now stays.
@@ -90,16 +104,11 @@ class Script(Supervisor):
             self._made = self._make(settings, self._launch({}))
         return self._made
 
-    def _checked(self, wanted: Mapping[str, Any]) -> Any:
+    def _checked(self, wanted: Mapping[str, Any]) -> Settings:
         """Make settings of them. Raises SettingsError."""
         own = {name: value for name, value in wanted.items() if name not in OF_LAUNCH}
-        unknown = own.keys() - {each.name for each in described()}
-        if unknown:
-            raise SettingsError(f"no such setting: {', '.join(sorted(unknown))}")
         name = _name(self.settings.get("exec") or sys.argv[0])
         given = {"app": f"{name}:__main__", "name": f"{name}-{os.getpid()}"} | own
-        if self.policy:
-            given["policy"] = self.policy
         return merge(from_environment(environment.variables()), from_call(given)).settings()
 
     def _launch(self, env: Mapping[str, str]) -> Launch:

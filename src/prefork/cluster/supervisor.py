@@ -4,13 +4,13 @@ import os
 import signal as signals
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any
 
 from prefork.boot.instance import Instance
-from prefork.cluster.events import Handler, Registered
+from prefork.cluster.events import Handler
 from prefork.cluster.handle import Then, Worker
 from prefork.cluster.narrator import Narrator, Reply
 from prefork.cluster.timers import Callback, Timer, Timers
@@ -39,34 +39,20 @@ class Supervisor:
 
     # -- events --------------------------------------------------------------
 
-    @overload
-    def on(self, event: str, handler: Registered) -> Registered: ...
-    @overload
-    def on(self, event: str) -> Callable[[Registered], Registered]: ...
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Call *handler* at each such event; also as a decorator. `events` has their arguments.
+        """Call *handler* at each such event; also as a decorator. `narrator.EVENTS` has them.
 
         Raises ValueError for an event that doesn't exist, TypeError for an async handler.
         """
-        return self._add(event, handler, is_once=False)
+        return self._narrator.events.on(event, handler)
 
-    @overload
-    def once(self, event: str, handler: Registered) -> Registered: ...
-    @overload
-    def once(self, event: str) -> Callable[[Registered], Registered]: ...
     def once(self, event: str, handler: Handler | None = None) -> Any:
         """Call *handler* at the next such event; also as a decorator."""
-        return self._add(event, handler, is_once=True)
+        return self._narrator.events.on(event, handler, is_once=True)
 
     def off(self, event: str, handler: Handler) -> None:
         """Call it no more."""
         self._narrator.events.off(event, handler)
-
-    def _add(self, event: str, handler: Handler | None, *, is_once: bool) -> Any:
-        def add(given: Registered) -> Registered:
-            return self._narrator.events.on(event, given, is_once=is_once)
-
-        return add if handler is None else add(handler)
 
     def call_later(self, seconds: float, callback: Callback) -> Timer:
         """Call it in the primary's loop after so many seconds, unless the timer is cancelled."""
