@@ -78,11 +78,11 @@ class Hub:
     def run(self) -> int:
         while True:
             touched: set[Member] = set()
-            for key, _ in self._selector.select(self._patience()):
-                if key.data is None:
-                    self._hear()
-                else:
-                    touched |= self._serve(key.data)
+            ready = [key.data for key, _ in self._selector.select(self._patience())]
+            if None in ready:  # first: whoever greets may be one of many that were attached
+                self._hear()
+            for line in ready:
+                touched |= set() if line is None else self._serve(line)
             if not self._router.is_settled and time.monotonic() >= self._settle_by:
                 touched |= self._router.settle()
             self._flush(touched)

@@ -215,7 +215,8 @@ async def wait() -> None:
 async def publish(topic: str, message: Any) -> None:
     """Send to every other worker that has subscribed to the topic.
 
-    Returns when the bus has it for each of them. Raises OSError where the bus can't be reached.
+    Returns when the bus has it for each of them. Raises `errors.BusError` where it is not taken in
+    5 s, TypeError or ValueError where it can't be sent.
     """
     from prefork.bus import client
 

@@ -35,12 +35,12 @@ class Introductions:
         if child.role is not Role.WORKER:
             return [mail.blame(child, "asked for a line to the hub")]
         self._wanting[child.id] = child
-        return [HubWanted(), *self._introduce(child, now)]
+        return [HubWanted(), *self._introduce([child], now)]
 
     def open(self, hub: Child, now: float) -> list[Fact]:
         """Introduce all that want it to a hub that is ready."""
         self._hub = hub
-        return [fact for child in self._wanting.values() for fact in self._introduce(child, now)]
+        return self._introduce(self._wanting.values(), now)
 
     def bury(self, child: Child) -> None:
         """Forget who has died."""
@@ -56,23 +56,43 @@ class Introductions:
         if not self._owed or now < self._try_at:
             return []
         owed, self._owed = self._owed, set()
-        children = [child for id, child in self._wanting.items() if id in owed]
-        return [fact for child in children for fact in self._introduce(child, now)]
+        return self._introduce([child for id, child in self._wanting.items() if id in owed], now)
 
-    def _introduce(self, child: Child, now: float) -> list[Fact]:
+    def _introduce(self, children: Iterable[Child], now: float) -> list[Fact]:
+        """Lay their lines. The hub gets all its ends before any worker does.
+
+        Or who is quick would publish through a hub that does not know yet who else subscribes.
+        """
         if self._hub is None:
             return []
+        laid = [(child, *self._attach(self._hub, child, now)) for child in children]
+        facts = [fact for _, _, told in laid for fact in told]
+        for child, end, _ in laid:
+            facts += [] if end is None else self._give(child, end, now)
+        return facts
+
+    def _attach(self, hub: Child, child: Child, now: float) -> tuple[int | None, list[Fact]]:
+        """Give the hub its end; return the worker's, unless there is none to be had."""
         try:
             ours, theirs = channel.pair()
-            ends = [ours.detach(), theirs.detach()]
+            end = ours.detach()
             try:
-                facts = self._say(self._hub, Attach(self._name(child.id)), [ends.pop()])
-                return facts + self._say(child, Introduce(LINE), [ends.pop()])
+                return end, self._say(hub, Attach(self._name(child.id)), [theirs.detach()])
             except OSError:
-                close_all(ends)  # what was given to `say` it has closed
+                close_all([end])  # what was given to `say` it has closed
                 raise
         except OSError as error:
-            self._trouble.tell(now, **child.who, reason=error.strerror)
-            self._owed.add(child.id)
-            self._try_at = now + TRY_AGAIN
+            self._owe(child, error, now)
+            return None, []
+
+    def _give(self, child: Child, end: int, now: float) -> list[Fact]:
+        try:
+            return self._say(child, Introduce(LINE), [end])
+        except OSError as error:
+            self._owe(child, error, now)
             return []
+
+    def _owe(self, child: Child, error: OSError, now: float) -> None:
+        self._trouble.tell(now, **child.who, reason=error.strerror)
+        self._owed.add(child.id)
+        self._try_at = now + TRY_AGAIN
