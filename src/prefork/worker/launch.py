@@ -1,15 +1,15 @@
 """The moment in which a forked child becomes a script's worker: it executes the script."""
 
 import os
-import select
 
+from prefork.errors import AppError
 from prefork.settings import environment
 from prefork.wire import birth as births
 from prefork.wire import boundary, lineage
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
-from prefork.wire.messages import Failed
 from prefork.wire.outlet import Outlet
+from prefork.worker.report import report
 
 NOT_STARTED = 127  # what a shell exits with where there is no such program
 
@@ -32,11 +32,6 @@ def main(birth: WorkerBirth) -> int:
     except OSError as error:
         place = launch.cwd if launch.cwd is not None and error.filename == launch.cwd else None
         what = f"cwd {place}" if place else launch.argv[0]
-        _report(Channel(birth.channel), f"cannot start {what}: {error.strerror}")
+        reason = f"cannot start {what}: {error.strerror}"
+        report(Channel(birth.channel), "startup", AppError(reason))
     return NOT_STARTED
-
-
-def _report(channel: Channel, reason: str) -> None:
-    channel.send(Failed("startup", reason))
-    while not channel.flush():
-        select.select([], [channel], [])
