@@ -15,8 +15,8 @@ from tests.support.asking import Caller
 
 LIMIT = 1  # connection of each worker
 ONE_TOO_MANY = 1  # connection: more only wait behind it
-IDLE = 0.02  # of a core: what processes that have nothing to do may use
-AHEAD = 64  # connections that a primary may take before somebody is there for them
+IDLE = 0.05  # of a core: what processes that have nothing to do may use, on a busy machine
+AHEAD = 100  # connections: prefork gives 32 to each worker, and may have accepted as many more
 SETTLED = 0.5  # seconds
 FREED = 5.0  # seconds until a connection is taken when there is room again
 

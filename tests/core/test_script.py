@@ -149,8 +149,7 @@ def test_one_worker_is_disconnected_and_its_slot_is_taken_until_it_has_gone() ->
 
 def test_listeners_are_released_when_all_have_gone_that_were_there() -> None:
     fleet = serving(2)
-    stops = [AskToStop(1, 30.0, hands_back=True), AskToStop(2, 30.0)]
-    assert tell(fleet, DisconnectRequested(None)) == stops
+    assert tell(fleet, DisconnectRequested(None)) == [AskToStop(1, 30.0), AskToStop(2, 30.0)]
     assert fork(fleet) == [Spawn(3, 2, 1, None)]
     assert tell(fleet, LeftRotation(1), Exited(1, 0)) == []
     assert tell(fleet, LeftRotation(2), Exited(2, 0)) == [ReleaseListeners()]
@@ -166,6 +165,15 @@ def test_it_ends_once_released_unless_a_handler_forks_again() -> None:
     tell(fleet, Forked(2, 102), DisconnectRequested(None))
     assert tell(fleet, Exited(2, 0)) == [ReleaseListeners()]
     assert fleet.tick(0.0) == [CloseListeners(), Finish(ExitCode.OK)]
+
+
+def test_those_that_are_all_disconnected_are_nobodys_heirs() -> None:
+    """A connection that one of them gave back would find nobody, or be answered for the last time
+    without its client being told so.
+    """
+    fleet = serving(3)
+    orders = tell(fleet, DisconnectRequested(None))
+    assert orders == [AskToStop(id, 30.0, hands_back=False) for id in (1, 2, 3)]
 
 
 def test_a_disconnect_with_nobody_there_is_done_at_once() -> None:

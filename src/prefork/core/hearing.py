@@ -53,7 +53,7 @@ class Hearing:
     ) -> Iterator[Order]:
         match word:
             case Leaving() if self._plan.scripted:
-                yield from self._script.send_away(worker, now)
+                yield from self._script.send_away([worker], now)
             case Leaving() if worker.allows(Step.LEAVE):
                 yield from self._on_leaving(worker, now)
             case Proven() if worker.phase not in LOADING:

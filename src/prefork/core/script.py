@@ -1,6 +1,6 @@
 """What a script decides that forks its own workers: who comes, and who goes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, assert_never
 
 from prefork.core import removal
@@ -61,19 +61,20 @@ class Script:
         workers = [p for p in self._roster.of(Role.WORKER) if fact.id in (None, p.id)]
         if fact.id is None:
             self._going = {p.id for p in workers} | (self._going or set())
-        for worker in workers:
-            yield from self.send_away(worker, now)
+        yield from self.send_away(workers, now)
         self._roster.vacate()
 
-    def send_away(self, worker: Process, now: float) -> Iterator[Order]:
-        """Ask a worker to finish; nobody is to come in its place."""
-        if slot := self._roster.slot_of(worker):
-            slot.current = None if slot.current is worker else slot.current
-            slot.coming = None if slot.coming is worker else slot.coming
-            self._roster.vacate()
-        if worker.allows(Step.STOP):
-            grace, has_heirs = self._plan.graceful_timeout, self._roster.has_heirs()
-            yield removal.drain(worker, grace, now, has_heirs=has_heirs)
+    def send_away(self, workers: Sequence[Process], now: float) -> Iterator[Order]:
+        """Ask workers to finish; nobody is to come in their places, and none is another's heir."""
+        for worker in workers:
+            if slot := self._roster.slot_of(worker):
+                slot.current = None if slot.current is worker else slot.current
+                slot.coming = None if slot.coming is worker else slot.coming
+                self._roster.vacate()
+        grace, has_heirs = self._plan.graceful_timeout, self._roster.has_heirs()
+        for worker in workers:
+            if worker.allows(Step.STOP):
+                yield removal.drain(worker, grace, now, has_heirs=has_heirs)
 
     def proceed(self) -> Iterator[Order]:
         """Let the listeners go when all have gone that were told to."""
