@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.process.conftest import Serve
-from tests.support import pacing
+from tests.process.conftest import RunScript, Serve
+from tests.support import pacing, processes
 from tests.support.asking import ask
 from tests.support.program import PREFORK, Program, interpreter
 
@@ -246,3 +246,42 @@ def test_a_reader_that_leaves_stops_nobody(serve: Serve, tmp_path: Path) -> None
     program.signal(signal.SIGTERM)
     assert program.wait(5) == 0
     assert json.loads(program.journal.text.splitlines()[-1])["event"] == "stopped"
+
+
+def test_what_a_scripts_worker_prints_is_tagged_too_and_outlives_who_tags_it(
+    script: RunScript,
+) -> None:
+    made = script(
+        """
+        if "PREFORK_WORKER_ID" in os.environ:
+            print("early", flush=True)
+        from prefork import cluster
+        if cluster.is_primary:
+            cluster.setup_primary(capture_output=True, access_log="-")
+            worker = cluster.fork()
+            cluster.on("listening", lambda worker, address: tell("at", worker.pid, address.port))
+            cluster.run()
+        else:
+            print("begun")
+            async def handler(request):
+                print("handled")
+                return "hello"
+            cluster.serve(handler)
+        """,
+        env={"PREFORK_LOG_FORMAT": "text"},
+    )
+    [[_, worker, port]] = made.wait_told("at")
+    (tagger,) = set(processes.children(made.pid)) - {worker}
+    assert ask(port, "/").status == 200
+    made.output.wait_for_line("[w0] handled")
+    os.kill(tagger, signal.SIGKILL)
+    made.journal.wait_for_line("aide_exited")
+    for _ in range(2):
+        assert ask(port, "/").status == 200
+    made.output.wait_for_line("handled", count=3)
+    made.signal(signal.SIGTERM)
+    assert made.wait() == 0
+    lines = made.output.text.splitlines()
+    assert "[w0] early" in lines
+    assert "[w0] begun" in lines
+    assert sum(line.startswith("127.0.0.1 - - ") for line in lines) == 3  # the access log's

@@ -16,8 +16,10 @@ from prefork.errors import RemoteError
 from prefork.settings.schema import Settings, described
 from prefork.wire import birth as births
 from prefork.wire.board import Field
+from prefork.wire.descriptors import close_all
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Online
+from prefork.wire.outlet import Desk
 
 # What a program does that was executed with a birth.
 PROGRAM = """
@@ -69,6 +71,18 @@ def test_programs_that_it_starts_inherit_nothing_of_it(cradle: Cradle) -> None:
     assert [os.get_inheritable(each) for each in own] == [True] * 5
     read(variables)
     assert [os.get_inheritable(each) for each in own] == [False] * 5
+
+
+def test_what_its_output_goes_through_comes_along(cradle: Cradle) -> None:
+    desk = Desk.open()
+    estate = replace(cradle.birth.estate, output=desk)
+    again = read(births.certify(replace(cradle.birth, estate=estate))).estate.output
+    assert again is not None
+    assert again.kept == desk.kept
+    again.sending.detach()
+    for sock in (desk.sending, desk.receiving):
+        sock.close()
+    close_all([desk.stdout, desk.stderr])
 
 
 def test_a_program_that_is_executed_finds_its_lines(cradle: Cradle) -> None:

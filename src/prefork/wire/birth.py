@@ -13,6 +13,7 @@ from prefork.settings.schema import Settings
 from prefork.wire.board import Board
 from prefork.wire.estate import Entries, Estate, WorkerBirth
 from prefork.wire.inquiry import Respondent
+from prefork.wire.outlet import Desk
 
 # In the environment of a script's worker; removed by it, so that what it starts is no worker.
 BIRTH, ID, SLOT = "PREFORK_BIRTH", "PREFORK_WORKER_ID", "PREFORK_SLOT"
@@ -35,6 +36,7 @@ class _Certificate(msgspec.Struct, frozen=True):
     workers: int
     entries: Entries
     settings: dict[str, Any]
+    output: list[int]  # of the desk for what is printed: its sending end, stdout, stderr; or none
 
 
 def certify(birth: WorkerBirth) -> dict[str, str]:
@@ -59,6 +61,7 @@ def certify(birth: WorkerBirth) -> dict[str, str]:
         workers=estate.workers,
         entries=estate.entries,
         settings=asdict(estate.settings),
+        output=estate.kept,
     )
     for each in _descriptors(certificate):
         os.set_inheritable(each, True)
@@ -93,6 +96,7 @@ def _born(certificate: _Certificate) -> WorkerBirth:
         certificate.primary,
         certificate.entries,
         certificate.name,
+        output=_desk(certificate.output),
     )
     return WorkerBirth(
         estate,
@@ -107,6 +111,14 @@ def _born(certificate: _Certificate) -> WorkerBirth:
     )
 
 
+def _desk(kept: list[int]) -> Desk | None:
+    if not kept:
+        return None
+    sending, stdout, stderr = kept
+    sock = socket.socket(fileno=sending)
+    return Desk(sock, sock, stdout, stderr)  # a worker only hands in, and has no other end
+
+
 def _descriptors(certificate: _Certificate) -> list[int]:
     own = certificate
-    return [own.channel, own.handover, own.board, own.asked, own.answering]
+    return [own.channel, own.handover, own.board, own.asked, own.answering, *own.output]

@@ -95,10 +95,18 @@ def be_born(birth: WorkerBirth) -> None:
     """Be this worker, from now on. Raises AppError."""
     settings = birth.estate.settings
     lineage.die_with(birth.estate.primary)
-    log.configure(settings.log_level, settings.log_format, paints=environment.wants_colours())
+    desk = birth.estate.output
+    log.configure(
+        settings.log_level,
+        settings.log_format,
+        paints=environment.wants_colours(),
+        descriptor=None if desk is None else desk.stderr,
+    )
+    outlet = Outlet(desk, f"w{birth.slot}")
+    outlet.open()  # again: before it was another program, which can't mend it any more
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # else a late one's default
     _life.here = Presence.of(birth)
-    _life.here.watch(Outlet(None, ""))  # what we print is tagged since before the script began
+    _life.here.watch(outlet)
 
 
 async def listen(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> Serving:
