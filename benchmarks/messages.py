@@ -4,6 +4,7 @@ python -m benchmarks.messages [ROUNDS]
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -154,8 +155,15 @@ def main(arguments: Sequence[str]) -> None:
         rounds.append(measure())
         print(f"{number + 1}: {rounds[-1]}", file=sys.stderr)
     raw = [asdict(each) for each in rounds]
+    load = (
+        f"Other work had its share of the machine: its load average was {os.getloadavg()[0]:.0f}."
+    )
     report.write(
-        "messages", "Messages between workers and the primary", METHOD, tables(rounds), raw
+        "messages",
+        "Messages between workers and the primary",
+        f"{METHOD} {load}",
+        tables(rounds),
+        raw,
     )
 
 
