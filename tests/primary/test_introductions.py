@@ -1,57 +1,173 @@
-"""Lines to the hub, as the primary lays them."""
+"""Who wants a line to the hub gets one, to every hub there will be; here over real descriptors."""
 
+import errno
+import gc
 import os
+import selectors
+import socket
 from collections.abc import Iterator
 
 import pytest
 
-from prefork.core.facts import Fact
+from prefork.core.facts import Fact, HubWanted, Misbehaved
 from prefork.core.process import Role
-from prefork.primary.children import Child
-from prefork.primary.introductions import Introductions
+from prefork.primary.children import Child, Children
+from prefork.primary.conversation import Conversation
+from prefork.primary.introductions import TRY_AGAIN, Introductions
 from prefork.wire import channel
 from prefork.wire.channel import Channel
-from prefork.wire.messages import FromPrimary
+from prefork.wire.descriptors import close_all
+from prefork.wire.messages import Attach, FromPrimary, Introduce
+
+NOW = 100.0
 
 
-class Said:
-    """What was said to whom; descriptors are closed, as a channel would."""
+class Party:
+    """The primary, and children that are only the other ends of their channels."""
 
     def __init__(self) -> None:
-        self.words: list[tuple[int, str]] = []
+        self._selector = selectors.DefaultSelector()
+        self._children = Children(range(1, 16))
+        self._talk = Conversation(self._children, self._selector, lambda *_: iter(()))
+        self._ends: dict[int, Channel] = {}  # theirs, by id
+        self._taken: list[socket.socket] = []
+        self.told: list[tuple[int, str]] = []  # whom what was said, in its order
+        self.refuses: Child | None = None  # to whom no descriptor can be sent now
+        self.introductions = Introductions(self._say, lambda id: f"web/{id}")
 
-    def __call__(
-        self, child: Child, message: FromPrimary, descriptors: list[int] | None = None
-    ) -> list[Fact]:
-        for each in descriptors or []:
-            os.close(each)
-        self.words.append((child.id, type(message).__name__))
-        return []
+    def add(self, role: Role) -> Child:
+        id = len(self._ends) + 1
+        ours, theirs = channel.pair()
+        child = Child(id, role, 1, self._children.take_line(), Channel(ours), pid=1000 + id)
+        self._children.add(child)
+        self._ends[id] = Channel(theirs)
+        self._talk.begin(child)
+        return child
+
+    def heard(self, child: Child) -> list[object]:
+        return list(self._ends[child.id].receive())
+
+    def take(self, child: Child) -> socket.socket:
+        """Return the line whose end was sent to it."""
+        [descriptor] = self._ends[child.id].claim(1)
+        self._taken.append(socket.socket(fileno=descriptor))
+        return self._taken[-1]
+
+    def bury(self, child: Child) -> None:
+        self.introductions.bury(child)
+        self._talk.end(child)
+        child.close()
+        self._children.remove(child)
+
+    def close(self) -> None:
+        for child in list(self._children):
+            self.bury(child)
+        opened: list[Channel | socket.socket] = [*self._ends.values(), *self._taken]
+        for each in opened:
+            each.close()
+        self._selector.close()
+
+    def _say(self, child: Child, message: FromPrimary, descriptors: list[int] | None) -> list[Fact]:
+        if child is self.refuses:  # as `Channel.send` does, when too many are on their way
+            close_all(descriptors or [])
+            raise OSError(errno.ETOOMANYREFS, os.strerror(errno.ETOOMANYREFS))
+        self.told.append((child.id, type(message).__name__))
+        return self._talk.say(child, message, descriptors)
 
 
 @pytest.fixture
-def children() -> Iterator[list[Child]]:
-    """A hub, and three workers."""
-    made = []
-    for id in range(4):
-        ours, theirs = channel.pair()
-        theirs.close()
-        made.append(Child(id, Role.WORKER if id else Role.HUB, 1, id, Channel(ours)))
-    yield made
-    for each in made:
-        each.close()
+def party() -> Iterator[Party]:
+    gc.collect()  # what tests before left, and would be closed meanwhile
+    before = len(os.listdir("/proc/self/fd"))
+    it = Party()
+    yield it
+    it.close()
+    assert len(os.listdir("/proc/self/fd")) == before, "a descriptor is left"
 
 
-def test_the_hub_gets_all_its_ends_before_a_worker_does(children: list[Child]) -> None:
-    hub, *workers = children
-    said = Said()
-    lines = Introductions(said, lambda id: f"shop/{id}")
+def check_line(party: Party, hub: Child, worker: Child) -> None:
+    """The hub and the worker were each given an end of one line."""
+    assert party.heard(hub) == [Attach(f"web/{worker.id}")]
+    assert party.heard(worker) == [Introduce("hub")]
+    its, ours = party.take(hub), party.take(worker)
+    ours.send(b"?")
+    assert its.recv(1) == b"?"
+
+
+def test_one_that_wants_a_line_gets_it_when_there_is_a_hub(party: Party) -> None:
+    worker = party.add(Role.WORKER)
+    assert party.introductions.want(worker, NOW) == [HubWanted()]
+    assert party.heard(worker) == []
+    hub = party.add(Role.HUB)
+    assert party.introductions.open(hub, NOW) == []
+    check_line(party, hub, worker)
+
+
+def test_one_that_comes_later_gets_it_at_once_and_another_when_it_wants_one(party: Party) -> None:
+    hub, worker = party.add(Role.HUB), party.add(Role.WORKER)
+    party.introductions.open(hub, NOW)
+    for _ in range(2):
+        party.introductions.want(worker, NOW)
+        check_line(party, hub, worker)
+
+
+def test_the_next_hub_is_given_a_line_to_all_that_live(party: Party) -> None:
+    hub, first, second = party.add(Role.HUB), party.add(Role.WORKER), party.add(Role.WORKER)
+    party.introductions.open(hub, NOW)
+    party.introductions.want(first, NOW)
+    check_line(party, hub, first)
+    party.introductions.want(second, NOW)
+    check_line(party, hub, second)
+    party.bury(hub)
+    party.bury(first)
+    party.introductions.want(second, NOW)
+    assert party.heard(second) == []
+    hub = party.add(Role.HUB)
+    party.introductions.open(hub, NOW)
+    check_line(party, hub, second)
+
+
+def test_a_hub_gets_all_its_ends_before_a_worker_does(party: Party) -> None:
+    hub, *workers = [party.add(Role.HUB), *(party.add(Role.WORKER) for _ in range(3))]
     for each in workers:
-        lines.want(each, 0.0)
-    assert said.words == []
-    lines.open(hub, 0.0)
+        party.introductions.want(each, NOW)
+    party.introductions.open(hub, NOW)
     attached = [(hub.id, "Attach")] * len(workers)
-    assert said.words == attached + [(each.id, "Introduce") for each in workers]
-    said.words.clear()
-    lines.want(workers[0], 0.0)  # anew: its line was lost
-    assert said.words == [(hub.id, "Attach"), (workers[0].id, "Introduce")]
+    assert party.told == attached + [(each.id, "Introduce") for each in workers]
+
+
+def test_only_a_worker_may_want_one(party: Party) -> None:
+    hub = party.add(Role.HUB)
+    assert party.introductions.want(hub, NOW) == [Misbehaved(hub.id)]
+    party.introductions.open(hub, NOW)
+    assert party.heard(hub) == []
+
+
+@pytest.mark.parametrize("role", [Role.HUB, Role.WORKER], ids=lambda role: str(role.value))
+def test_a_line_that_can_not_be_laid_is_laid_a_second_later(party: Party, role: Role) -> None:
+    hub, worker = party.add(Role.HUB), party.add(Role.WORKER)
+    party.introductions.open(hub, NOW)
+    assert party.introductions.next_check() is None
+    party.refuses = hub if role is Role.HUB else worker
+    assert party.introductions.want(worker, NOW) == [HubWanted()]
+    if role is Role.WORKER:  # the hub has its end, and sees that it is of no use
+        assert party.heard(hub) == [Attach("web/2")]
+        assert party.take(hub).recv(1) == b""
+    party.refuses = None
+    assert list(party.introductions.check(NOW + TRY_AGAIN / 2)) == []
+    assert party.heard(worker) == []
+    assert party.introductions.next_check() == NOW + TRY_AGAIN
+    assert list(party.introductions.check(NOW + TRY_AGAIN)) == []
+    check_line(party, hub, worker)
+    assert party.introductions.next_check() is None
+
+
+def test_one_that_died_while_it_was_owed_a_line_is_forgotten(party: Party) -> None:
+    hub, worker = party.add(Role.HUB), party.add(Role.WORKER)
+    party.introductions.open(hub, NOW)
+    party.refuses = hub
+    party.introductions.want(worker, NOW)
+    party.refuses = None
+    party.bury(worker)
+    assert list(party.introductions.check(NOW + TRY_AGAIN)) == []
+    assert party.heard(hub) == []
