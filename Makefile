@@ -1,7 +1,7 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import bench-access-log bench-messages versus versus-node docs dist \
+	bench-bad-reloads bench-slow-import bench-access-log bench-bus bench-messages versus versus-node docs dist \
 	fuzz chaos clean
 
 PYTHON ?= python3
@@ -98,6 +98,9 @@ bench-access-log: $(STAMP) ## throughput with and without an access log
 bench-messages: $(STAMP) ## messages between workers and the primary, beside Node's
 	@command -v node >/dev/null || { echo "node is missing: apt-get install nodejs" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.messages
+
+bench-bus: $(STAMP) ## messages per second through the hub, and what each costs; 2 min
+	$(BIN)/python -m benchmarks.bus
 
 fuzz: $(STAMP) ## feed the HTTP parser mutants of the tests' requests: SECONDS=300, SEED=any
 	$(BIN)/python -m tests.http.fuzz $(or $(SECONDS),300) $(SEED)
