@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefork.cluster.declared import Cluster as Cluster
+    from prefork.cluster.handle import Address as Address
+    from prefork.cluster.handle import Worker as Worker
     from prefork.worker.extension import extend_timeout as extend_timeout
     from prefork.worker.handler import Request as Request
     from prefork.worker.hooks import InstanceInfo as InstanceInfo
@@ -15,10 +17,12 @@ __version__ = "0.1.0"
 # Imported when asked for, so that the primary never loads what handlers and hooks use; `cluster` is
 # a module, which the import system finds by itself.
 _LAZY = {
+    "Address": "prefork.cluster.handle",
     "Cluster": "prefork.cluster.declared",
     "InstanceInfo": "prefork.worker.hooks",
     "Request": "prefork.worker.handler",
     "Response": "prefork.worker.response",
+    "Worker": "prefork.cluster.handle",
     "WorkerInfo": "prefork.worker.hooks",
     "extend_timeout": "prefork.worker.extension",
 }

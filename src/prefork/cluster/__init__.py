@@ -17,7 +17,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from prefork.settings import environment
 from prefork.settings.cpus import available_parallelism
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from prefork.bus.inquiry import Replies
     from prefork.bus.subscription import Subscription
+    from prefork.cluster.events import Registered
     from prefork.cluster.handle import Worker
     from prefork.cluster.scripted import Script
     from prefork.cluster.timers import Timer
@@ -135,14 +136,22 @@ def fork(env: Mapping[str, str] | None = None) -> "Worker":
     return _script().fork(env)
 
 
+@overload
+def on(event: str, handler: "Registered") -> "Registered": ...
+@overload
+def on(event: str) -> "Callable[[Registered], Registered]": ...
 def on(event: str, handler: Callable[..., Any] | None = None) -> Any:
     """Call *handler* at each such event; also as a decorator."""
-    return _script().on(event, handler)
+    return _script().on(event, handler) if handler else _script().on(event)
 
 
+@overload
+def once(event: str, handler: "Registered") -> "Registered": ...
+@overload
+def once(event: str) -> "Callable[[Registered], Registered]": ...
 def once(event: str, handler: Callable[..., Any] | None = None) -> Any:
     """Call *handler* at the next such event; also as a decorator."""
-    return _script().once(event, handler)
+    return _script().once(event, handler) if handler else _script().once(event)
 
 
 def off(event: str, handler: Callable[..., Any]) -> None:

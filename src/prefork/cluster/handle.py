@@ -4,9 +4,9 @@ import signal as signals
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, AF_UNIX, AddressFamily
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
-from prefork.cluster.events import Emitter, Handler
+from prefork.cluster.events import Emitter, Handler, Registered
 
 STATES = ("none", "online", "listening", "disconnected", "dead")  # in this order, none twice
 
@@ -74,6 +74,10 @@ class Worker:
     def __repr__(self) -> str:
         return f"<Worker {self.id} slot={self.slot} pid={self.pid} {self.state}>"
 
+    @overload
+    def on(self, event: str, handler: Registered) -> Registered: ...
+    @overload
+    def on(self, event: str) -> Callable[[Registered], Registered]: ...
     def on(self, event: str, handler: Handler | None = None) -> Any:
         """Call *handler* at each such event of this worker; also as a decorator.
 
@@ -81,6 +85,10 @@ class Worker:
         """
         return self.events.on(event, handler)
 
+    @overload
+    def once(self, event: str, handler: Registered) -> Registered: ...
+    @overload
+    def once(self, event: str) -> Callable[[Registered], Registered]: ...
     def once(self, event: str, handler: Handler | None = None) -> Any:
         """Call *handler* at the next such event; also as a decorator."""
         return self.events.on(event, handler, is_once=True)

@@ -4,13 +4,13 @@ import os
 import signal as signals
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 from prefork.boot.instance import Instance
-from prefork.cluster.events import Handler
+from prefork.cluster.events import Handler, Registered
 from prefork.cluster.handle import Then, Worker
 from prefork.cluster.narrator import Narrator, Reply
 from prefork.cluster.timers import Callback, Timer, Timers
@@ -39,6 +39,10 @@ class Supervisor:
 
     # -- events --------------------------------------------------------------
 
+    @overload
+    def on(self, event: str, handler: Registered) -> Registered: ...
+    @overload
+    def on(self, event: str) -> Callable[[Registered], Registered]: ...
     def on(self, event: str, handler: Handler | None = None) -> Any:
         """Call *handler* at each such event; also as a decorator. `narrator.EVENTS` has them.
 
@@ -46,6 +50,10 @@ class Supervisor:
         """
         return self._narrator.events.on(event, handler)
 
+    @overload
+    def once(self, event: str, handler: Registered) -> Registered: ...
+    @overload
+    def once(self, event: str) -> Callable[[Registered], Registered]: ...
     def once(self, event: str, handler: Handler | None = None) -> Any:
         """Call *handler* at the next such event; also as a decorator."""
         return self._narrator.events.on(event, handler, is_once=True)
