@@ -5,7 +5,6 @@ from enum import Enum
 
 from prefork import __version__
 from prefork.log import escape
-from prefork.settings.address import TcpAddress, parse
 from prefork.wire.estate import Estate
 
 INDENT = "  "
@@ -64,5 +63,5 @@ class Greeting:
     def _link(self, address: str) -> str:
         """What a terminal lets its user click, where it is one."""
         scheme = "https" if self.estate.settings.certfile else "http"
-        is_linked = isinstance(parse(address), TcpAddress)
-        return f"{scheme}://{address}" if is_linked else address
+        is_path = address.startswith("unix:")  # not parsed: a script's may be longer than one typed
+        return address if is_path else f"{scheme}://{address}"

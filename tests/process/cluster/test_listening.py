@@ -265,8 +265,8 @@ def test_a_unix_socket_with_a_long_relative_path_and_a_mode_whose_file_goes_at_t
 ) -> None:
     directory = "d" * 120
     made = run_cluster(
-        f"os.mkdir({directory!r})\ncluster.setup_primary(cwd={directory!r})\n"
-        + primary(policy)
+        f"os.mkdir({directory!r})\n"
+        + primary(policy).replace("for", f"cluster.setup_primary(cwd={directory!r})\nfor", 1)
         + "\ntell('end')",
         """
         async def handler(request): return "1 x"
