@@ -228,9 +228,9 @@ def go():
     cluster.fork()
     cluster.disconnect(lambda: tell("done"))
     cluster.fork()
+    cluster.call_later(2, lambda: cluster.disconnect(lambda: tell("last")))
 cluster.on("online", lambda: go() if not made.append(1) and len(made) == 3 else None)
 made = []
-cluster.call_later(3, lambda: cluster.disconnect(lambda: tell("last")))
 cluster.run()
 """
     )

@@ -87,12 +87,21 @@ def test_ids_are_never_reused_and_slots_are(run_cluster: RunCluster) -> None:
             if worker.id == 2:
                 new = cluster.fork()
                 tell("second", new.id, new.slot)
-                new.on("online", lambda: cluster.disconnect())
+        told = set()
+        @cluster.on("message")
+        def note(worker, message):
+            told.add(worker.id)
+            if told == {1, 3, 4}:
+                cluster.disconnect()
         workers[1].on("online", workers[1].kill)
         cluster.run()
         """,
-        "tell('slot', cluster.worker.id, cluster.worker.slot, os.environ['PREFORK_SLOT'])\n"
-        "cluster.run()",
+        """
+        tell("slot", cluster.worker.id, cluster.worker.slot, os.environ["PREFORK_SLOT"])
+        if cluster.worker.id != 2:
+            cluster.worker.send("told")
+        cluster.run()
+        """,
     )
     assert made.wait() == 0
     assert made.told("first") == [["first", [[1, 0], [2, 1], [3, 2]]]]
@@ -235,8 +244,17 @@ def test_one_that_dies_young_is_forked_again_after_a_while(run_cluster: RunClust
     made = run_cluster(
         """
         cluster.fork()
-        cluster.on("exit", lambda worker: (tell("exit", worker.id), cluster.fork()))
-        cluster.call_later(2, sys.exit)
+        exits = []
+        @cluster.on("exit")
+        def again(worker):
+            exits.append(worker.id)
+            tell("exit", worker.id)
+            cluster.fork()
+        def end():
+            if len(exits) > 1:
+                sys.exit()
+            cluster.call_later(0.1, end)
+        cluster.call_later(2, end)
         cluster.run()
         """,
         "sys.exit(1)",
