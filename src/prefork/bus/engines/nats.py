@@ -46,13 +46,16 @@ class Nats:
         async def end() -> None:
             self._end(lost)
 
-        client, self._subscriptions = Client(), {}
+        self._client = client = Client()  # also where this fails: it holds a socket then
+        self._subscriptions = {}
         try:
             await client.connect(
                 self._url,
                 error_cb=self._note,
                 closed_cb=end,
                 allow_reconnect=False,
+                max_reconnect_attempts=1,  # or it tries for ever to connect; 0 is no limit
+                reconnect_time_wait=0,
                 connect_timeout=round(PATIENCE),
                 ping_interval=PING_EVERY,
                 max_outstanding_pings=2,
@@ -61,7 +64,6 @@ class Nats:
             await client.subscribe(self._inbox, cb=self._come_back)
         except (Error, OSError) as error:
             raise BusError(self._reason(error)) from None
-        self._client = client
 
     async def publish(self, batch: list[tuple[bytes, bytes]]) -> None:
         assert self._client is not None, "connect comes first"
