@@ -93,6 +93,8 @@ def test_when_the_hub_is_killed_another_goes_on_and_what_was_published_comes_onc
         each.until_heard(list(range(100)))
     [hub] = program.stats()["hubs"]
     os.kill(hub["pid"], signal.SIGKILL)
+    [died] = program.journal.wait_for("hub_exited")
+    assert (died["pid"], died["status"]) == (hub["pid"], -signal.SIGKILL)
     one.ask("/publish/100/200")
     for each in others:
         each.until_heard(list(range(200)))

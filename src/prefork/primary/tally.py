@@ -20,7 +20,8 @@ class Tally:
         if child.pid is None:
             return  # it never lived
         if child.role is not Role.WORKER:
-            log.info("template_exited", pid=child.pid, generation=child.generation, status=status)
+            name = f"{child.role.value}_exited"
+            log.info(name, pid=child.pid, generation=child.generation, status=status)
             return
         self.exits += 1
         line = self._board.line(child.line)
