@@ -46,6 +46,7 @@ def host() -> Iterator[PosixHost]:
     scheme = SCHEMES["rr"]
     listeners = Listeners([LOOPBACK], 16, scheme.accepts)
     signals = Signals.__new__(Signals)
+    signals._before = {}
     signals._reading, signals._writing = os.pipe()
     with closing(selectors.DefaultSelector()) as selector:
         acceptor = Acceptor(listeners, Rules(scheme.policy), estate.board, selector)

@@ -57,6 +57,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[PosixHost]:
     estate = Estate(Settings(app="a:b"), 1, (), Board(8), os.getpid(), ENTRIES)
     scheme = SCHEMES[request.param]
     signals = Signals.__new__(Signals)
+    signals._before = {}
     signals._reading, signals._writing = os.pipe()
     with closing(selectors.DefaultSelector()) as selector:
         listeners = Listeners([], 16, scheme.accepts)
