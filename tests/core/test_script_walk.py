@@ -144,10 +144,12 @@ class World:
         if id is None and not self.is_closed:
             workers = {b.id for b in self.beings.values() if b.slot is not None}
             self.awaited = workers | (self.awaited or set())
-            if not self.awaited:
-                self.obey_release()
-                return
-        self.tell(DisconnectRequested(id))
+        if id is None and not self.is_closed and not self.awaited:
+            self.obey_release()
+        else:
+            self.tell(DisconnectRequested(id))
+        left = self.asked.keys() if id is None else self.asked.keys() & {id}
+        assert self.is_closed or not left, "never given up"
 
     def obey_release(self) -> None:
         orders = self.fleet.handle(DisconnectRequested(None), self.now)
