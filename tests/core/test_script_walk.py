@@ -157,7 +157,7 @@ class World:
         self.obey(orders)
 
     def step(self) -> None:
-        self.now += self.random.choice((0.0, 0.05, 0.3, 2.0))
+        self.now += self.random.choice((0.0, 0.0, 0.05, 0.3, 2.0))
         self.obey(self.fleet.tick(self.now))
         if self.is_finished:
             assert self.may_finish or self.is_closed
@@ -166,7 +166,7 @@ class World:
         match self.random.randrange(12):
             case 0 | 1 if len(self.beings) + len(self.asked) < MOST:
                 self.fork()
-            case 2 if self.random.random() < 0.3:
+            case 2 if self.random.random() < (0.7 if self.asked else 0.3):
                 self.disconnect(self.random.choice([None, *self.beings, *self.asked]))
             case 3 if self.random.random() < 0.3:
                 self.tell(ReloadRequested())
@@ -180,7 +180,7 @@ class World:
         if not being.is_forked:
             being.is_forked = True
             self.tell(Forked(being.id, 100 + being.id))
-        elif being.is_told or being.is_doomed or self.random.random() < 0.1:
+        elif being.is_told or being.is_doomed or self.random.random() < 0.2:
             self.leave(being)
         elif not being.is_ready:
             being.is_ready = True
