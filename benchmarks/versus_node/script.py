@@ -5,8 +5,7 @@ import os
 
 from tests.support import pacing
 
-from prefork import Request, cluster
-from prefork.cluster.handle import Worker
+from prefork import Request, Worker, cluster
 
 
 def read_options() -> argparse.Namespace:
@@ -46,6 +45,8 @@ async def serve(request: Request) -> str:
             await pacing.think(seconds)
         case "/disconnect":
             cluster.worker.send("disconnect")
+        case _:
+            pass
     return str(os.getpid())
 
 
