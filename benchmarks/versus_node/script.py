@@ -13,13 +13,13 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--port", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--policy", default="rr")
-    parser.add_argument("--limit", type=int, default=1000)  # connections of a worker
+    parser.add_argument("--limit", type=int, default=10_000)  # connections of a worker
     parser.add_argument("--respawn", type=float, default=0)  # seconds until a dead one is replaced
     return parser.parse_args()
 
 
 def supervise() -> None:
-    cluster.setup_primary(policy=given.policy, worker_connections=given.limit)
+    cluster.setup_primary(policy=given.policy)
     for _ in range(given.workers):
         cluster.fork()
 
@@ -54,4 +54,4 @@ given = read_options()
 if cluster.is_primary:
     supervise()
 else:
-    cluster.serve(serve, port=given.port)
+    cluster.serve(serve, port=given.port, max_connections=given.limit)

@@ -1,4 +1,4 @@
-"""Every block of README.md and of the tutorial does what its page says, in the page's order."""
+"""Every block of these pages does what its page says, in the page's order."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from tests.support.program import ROOT
 
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
+PROGRAMS = ROOT / "docs" / "howto" / "other-programs.md"
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the pages ask with curl")
-@pytest.mark.parametrize("page", [README, TUTORIAL], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, TUTORIAL, PROGRAMS], ids=lambda page: page.name)
 def test_every_block_of_the_page_does_what_the_page_says(page: Path, reader: Reader) -> None:
     at = 1
     try:
