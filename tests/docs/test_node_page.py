@@ -11,7 +11,7 @@ from tests.docs.pages import HOWTO, code
 
 from prefork import Worker, cluster
 from prefork.worker.member import Member
-from prefork.worker.script import Place
+from prefork.worker.script import Whereabouts
 
 PAGE = HOWTO / "from-node-cluster.md"
 ROWS = [line.split("|") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
@@ -49,4 +49,4 @@ def test_every_attribute_that_it_gives_for_one_exists() -> None:
 
 def test_what_a_server_is_told_it_takes() -> None:
     told = " ".join(re.findall(r"listen\(f, (.*?)\)", OURS))
-    assert set(re.findall(r"(\w+)=", told)) == inspect.get_annotations(Place).keys()
+    assert set(re.findall(r"(\w+)=", told)) == inspect.get_annotations(Whereabouts).keys()
