@@ -5,6 +5,7 @@
 import asyncio
 import errno
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -638,3 +639,20 @@ def test_a_server_that_is_full_leaves_connections_in_the_backlog(run: Run) -> No
                 assert await lived.end() == ExitCode.OK
 
     run(scenario())
+
+
+def test_a_signal_that_comes_after_all_is_finished_ends_nothing(run: Run) -> None:
+    """The primary's follows its order, and may come when the loop has closed."""
+
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            lived = Lived(primary)
+            primary.channel.send(Stop(5))
+            assert await lived.end() == ExitCode.OK
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        run(scenario())
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
