@@ -50,6 +50,6 @@ class Recycling:
 
     def _is_calm(self) -> bool:
         """Whether the fleet is whole, no slot is moving, and the last one's old worker is gone."""
-        is_moving = any(slot.lacks_successor or slot.coming for slot in self._roster.slots)
+        is_moving = any(slot.is_moving for slot in self._roster.slots)
         is_over = self._roster.get(self._latest) is None
         return is_over and not is_moving and not self._reload.is_due and self._supply.is_whole()

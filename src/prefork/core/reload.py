@@ -101,8 +101,8 @@ class Reload:
     def _begin(self, now: float) -> Iterator[Order]:
         self._coming = self._roster.add_generation(preload=self._plan.preload)
         self._coming.is_on_trial = self._roster.has_served
-        number, slots = self._coming.number, len(self._roster.slots)
-        self.status = ReloadStatus(number, ReloadState.RUNNING, slots, started=now)
+        number, slots = self._coming.number, self._taking_part()
+        self.status = ReloadStatus(number, ReloadState.RUNNING, len(slots), started=now)
         yield Note("info", "reload_started", (("generation", number),))
         yield TellReload(self.status)
         if not self._roster.has_served:
@@ -119,7 +119,7 @@ class Reload:
 
     def _advance(self, coming: Generation, now: float) -> Iterator[Order]:
         assert self.status is not None
-        slots = self._roster.slots
+        slots = self._taking_part()
         moved = sum(slot.serves and slot.runs(coming) for slot in slots)
         if (moved, len(slots)) != (self.status.moved, self.status.slots):
             self.status = replace(self.status, moved=moved, slots=len(slots))
@@ -153,12 +153,17 @@ class Reload:
 
     # -- slots ---------------------------------------------------------------
 
+    def _taking_part(self) -> list[Slot]:
+        """All; of a script's those whose worker has listened, since others may never."""
+        slots = self._roster.slots
+        return [slot for slot in slots if slot.current is not None or not self._plan.scripted]
+
     def _of(self, generation: Generation) -> list[Slot]:
         return [slot for slot in self._roster.slots if slot.generation is generation]
 
     def _next(self, coming: Generation) -> list[Slot]:
         """One alone at first; empty slots before full ones; none that holds two already."""
-        slots = self._roster.slots
+        slots = self._taking_part()
         has_come_through = any(slot.serves and slot.runs(coming) for slot in slots)
         limit = self._plan.at_a_time(len(slots)) if has_come_through else 1
         room = limit - sum(not slot.runs(coming) for slot in self._of(coming))

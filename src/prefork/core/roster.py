@@ -63,6 +63,11 @@ class Slot:
         is_leaving = self.current is not None and self.current.phase is Phase.LEAVING
         return is_leaving or not self.runs(self.generation)
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether somebody takes over here, or is to."""
+        return self.lacks_successor or (self.current is not None and self.coming is not None)
+
 
 class Roster:
     """The processes by id. An id is never used again, nor is a generation's number."""

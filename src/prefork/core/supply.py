@@ -20,10 +20,16 @@ class Supply:
         self.is_held = False  # nothing is started: what lies on disk has failed
 
     def is_whole(self) -> bool:
-        """Whether nothing is missing: every slot serves, and a template could fork another."""
+        """Whether nothing is missing: every slot serves, and a template could fork another.
+
+        Of a script's workers, which may never listen, all are there.
+        """
+        if any(p.is_blocked for p in self._roster.processes.values() if is_in_place(p)):
+            return False
+        if self._plan.scripted:
+            return all(slot.ticket is None for slot in self._roster.slots)
         sources = map(self._source, self._roster.slots)
-        is_blocked = any(p.is_blocked for p in self._roster.processes.values() if is_in_place(p))
-        return self._roster.all_serve() and all(map(self.can_spawn, sources)) and not is_blocked
+        return self._roster.all_serve() and all(map(self.can_spawn, sources))
 
     def can_spawn(self, generation: Generation) -> bool:
         template = generation.template
