@@ -1,21 +1,43 @@
 """Thousands of random lives of a fleet; a failure prints the seed that replays it."""
 
 import pytest
-from tests.core.world import live
+from tests.core.scripts import ScriptWorld
+from tests.core.world import World, live
 
+from prefork.core.orders import ReloadState
 from prefork.core.process import TRANSITIONS, Phase, Step
 from prefork.errors import ExitCode
 
 LIVES = 2000
+LIVES_OF_SCRIPTS = 600
 
 
 def test_any_life_ends_cleanly() -> None:
     for seed in range(LIVES):
         try:
-            world = live(seed)
+            world = live(seed, World)
             assert len(world.finished) == 1, f"never finished: {world.fleet!r}"
         except Exception as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+
+
+def test_any_life_of_a_scripts_workers_ends_cleanly() -> None:
+    for seed in range(LIVES_OF_SCRIPTS):
+        try:
+            world = live(seed, ScriptWorld)
+            assert len(world.finished) == 1, f"never finished: {world.fleet!r}"
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+
+
+def test_lives_of_scripts_differ_enough_to_mean_something() -> None:
+    worlds = [live(seed, ScriptWorld) for seed in range(300)]
+    assert sum(world.releases for world in worlds) > 30
+    assert sum(world.is_over for world in worlds) > 10  # ended by a disconnect, not by a stop
+    ends = [status.state for world in worlds for status in world.reloads]
+    assert ends.count(ReloadState.SUCCEEDED) > 30
+    assert ends.count(ReloadState.FAILED) > 10
+    assert sum(world.given_up for world in worlds) > 10
 
 
 ROWS = [pytest.param(row, id=f"{row[0].name}-{row[1].name}") for row in TRANSITIONS]
@@ -41,16 +63,17 @@ def test_a_wrong_transition_is_noticed(
 
 
 def test_the_same_seed_lives_the_same_life() -> None:
-    first, second = live(7), live(7)
+    first, second = live(7, World), live(7, World)
     assert (first.now, first.seen, first.finished) == (second.now, second.seen, second.finished)
 
 
 def test_lives_differ_enough_to_mean_something() -> None:
-    codes = {world.finished[0] for world in map(live, range(300))}
+    codes = {live(seed, World).finished[0] for seed in range(300)}
     assert codes >= {ExitCode.OK, ExitCode.CUT, ExitCode.APP_IMPORT, ExitCode.APP_START}
 
 
 def test_some_lives_wait_for_code_and_end_well() -> None:
-    ends = [world.finished[0] for world in map(live, range(300)) if world.waited]
+    worlds = [live(seed, World) for seed in range(300)]
+    ends = [world.finished[0] for world in worlds if world.waited]
     assert len(ends) > 3
     assert set(ends) <= {ExitCode.OK, ExitCode.CUT}

@@ -18,6 +18,7 @@ from prefork.core.facts import (
     ScaleRequested,
     Stage,
     StopRequested,
+    Worn,
 )
 from prefork.core.fleet import Fleet
 from prefork.core.orders import (
@@ -27,6 +28,7 @@ from prefork.core.orders import (
     CloseListeners,
     Finish,
     GiveUp,
+    Kill,
     Note,
     Order,
     ReleaseListeners,
@@ -67,10 +69,12 @@ def test_nothing_is_forked_unasked_and_whoever_is_is_admitted_when_ready() -> No
     assert fleet.tick(100.0) == []
     assert fleet.next_deadline() is None
     assert fleet.state == "serving"
+    assert fleet.is_scripted
     assert fork(fleet) == [Spawn(1, 0, 1, None)]
     assert fork(fleet) == [Spawn(2, 1, 1, None)]
-    assert tell(fleet, Forked(1, 101), Ready(1)) == [Admit(1)]
-    assert tell(fleet, Forked(2, 102), Ready(2)) == [Admit(2), AnnounceReady()]
+    assert tell(fleet, Forked(1, 101), Ready(1)) == [Admit(1), AnnounceReady()]
+    assert fleet.state == "serving"  # whether the other will ever listen, nobody knows
+    assert tell(fleet, Forked(2, 102), Ready(2)) == [Admit(2)]
 
 
 def test_a_script_may_take_as_long_as_it_likes_before_it_listens() -> None:
@@ -98,6 +102,7 @@ def test_forks_into_a_slot_whose_workers_die_young_wait() -> None:
     assert fork(fleet) == [Spawn(2, 0, 1, None)]  # the first costs no delay
     tell(fleet, Forked(2, 102), Exited(2, 1))
     assert notes(fork(fleet)) == ["backing_off"]
+    assert fleet.state == "degraded"
     due = fleet.next_deadline()
     assert due is not None
     assert 0.05 < due < 0.2
@@ -199,6 +204,8 @@ def test_a_fork_that_waits_is_given_up_by_a_disconnect() -> None:
     assert fleet.next_deadline() is None
     fleet, id = waiting()
     assert tell(fleet, DisconnectRequested(None)) == [GiveUp(id), ReleaseListeners()]
+    fleet, id = waiting()
+    assert tell(fleet, StopRequested()) == [GiveUp(id), CloseListeners(), Finish(ExitCode.OK)]
 
 
 def test_nobody_is_forked_into_a_fleet_that_ends() -> None:
@@ -228,6 +235,45 @@ def test_a_reload_forks_waits_until_it_serves_and_lets_the_elder_go_in_turn() ->
     assert fleet.reload is not None
     assert fleet.reload.state is ReloadState.SUCCEEDED
     assert [(p.id, p.slot) for p in fleet.roster.processes.values()] == [(3, 0), (4, 1)]
+
+
+def test_a_reload_leaves_those_alone_that_never_listened() -> None:
+    fleet = serving(1)
+    fork(fleet)
+    tell(fleet, Forked(2, 102))
+    tell(fleet, ReloadRequested(), Forked(3, 103), Ready(3), Proven(3), now=1.0)
+    tell(fleet, LeftRotation(1), Exited(1, 0), now=1.0)
+    assert fleet.reload is not None
+    assert fleet.reload.state is ReloadState.SUCCEEDED
+    assert [(p.id, p.slot) for p in fleet.roster.processes.values()] == [(2, 1), (3, 0)]
+
+
+def test_a_successor_has_to_listen_in_time_as_its_elder_did() -> None:
+    fleet = serving(1)
+    tell(fleet, ReloadRequested(), Forked(2, 102))
+    assert fleet.next_deadline() == 10.0
+    assert Kill(2) in fleet.tick(10.0)
+    tell(fleet, Exited(2, -9), now=10.0)
+    assert fleet.reload is not None
+    assert fleet.reload.state is ReloadState.FAILED
+    assert list(fleet.roster.processes) == [1]
+
+
+def test_one_that_dies_while_another_is_moved_is_not_replaced() -> None:
+    fleet = serving(2)
+    tell(fleet, ReloadRequested(), Misbehaved(2), Forked(3, 103), Ready(3), Proven(3))
+    tell(fleet, LeftRotation(1), Exited(1, 0), now=1.0)
+    assert tell(fleet, Exited(2, -9), now=1.0)  # ends the reload
+    assert fleet.reload is not None
+    assert fleet.reload.state is ReloadState.SUCCEEDED
+    assert list(fleet.roster.processes) == [3]
+
+
+def test_a_worn_worker_is_replaced_though_another_never_listens() -> None:
+    fleet = serving(1)
+    fork(fleet)
+    orders = tell(fleet, Forked(2, 102), Worn(1, "1000 requests"))
+    assert Spawn(3, 0, 1, None) in orders
 
 
 def test_a_reload_whose_first_worker_dies_leaves_the_elders() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from random import Random
+from typing import TypeVar
 
 from tests.core.fleets import plan
 
@@ -53,6 +54,7 @@ from prefork.core.orders import (
     Suspend,
     TellReload,
 )
+from prefork.core.plan import Plan
 from prefork.core.process import Phase
 from prefork.core.removal import HURRY, KILL_GRACE
 from prefork.errors import ExitCode
@@ -102,16 +104,9 @@ class World:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.now = 0.0
-        self.plan = plan(
-            self.random.randrange(1, MOST),
-            templates=self.random.random() < 0.9,
-            preload=self.random.random() < 0.7,
-        )
         parallel = self.random.choice((None, 1, 2))
-        waits = self.random.random() < 0.3
-        self.fleet = Fleet(
-            replace(self.plan, most_workers=MOST, reload_parallel=parallel, waits_for_code=waits)
-        )
+        self.plan = replace(self.choose(), most_workers=MOST, reload_parallel=parallel)
+        self.fleet = Fleet(self.plan)
         self.reloads: list[ReloadStatus] = []  # as they were told
         self.promised = 1  # generation of the latest request's reload
         self.beings: dict[int, Being] = {}
@@ -126,6 +121,38 @@ class World:
         self.waited = False  # for new code, after a first start that failed
         self.obey(self.fleet.start(self.now))
 
+    # -- what is otherwise where a script decides: see `scripts.py` ---------------
+
+    patience = START  # seconds in which a worker is to be ready
+
+    def choose(self) -> Plan:
+        chosen = plan(
+            self.random.randrange(1, MOST),
+            templates=self.random.random() < 0.9,
+            preload=self.random.random() < 0.7,
+        )
+        return replace(chosen, waits_for_code=self.random.random() < 0.3)
+
+    def slots(self) -> set[int]:
+        """Those that are to be filled."""
+        return set(range(len(self.fleet.roster.slots)))
+
+    def obey_script(self, order: GiveUp | ReleaseListeners) -> None:
+        raise AssertionError(f"nobody here is a script: {order}")
+
+    def check_asked(self, id: int, slot: int) -> None:
+        """Whoever is missing comes unasked."""
+
+    def check_closing(self) -> None:
+        """It ends when it is told to, or gives up."""
+
+    def check_released(self) -> None:
+        """Listeners are kept to the end."""
+
+    def is_sent_away(self, being: Being) -> bool:
+        """Whether nobody is to serve in its place."""
+        return being.slot not in self.slots()
+
     # -- orders --------------------------------------------------------------
 
     def obey(self, orders: list[Order]) -> None:
@@ -137,7 +164,8 @@ class World:
                     self.beings[id].is_loaded = loaded
                     assert len([b for b in self.templates() if b.generation == generation]) <= 2
                 case Spawn(id, slot, generation, template):
-                    self.create(Being(id, generation, slot, template, self.now + START))
+                    self.check_asked(id, slot)
+                    self.create(Being(id, generation, slot, template, self.now + self.patience))
                     self.check_parent(generation, template)
                     self.check_slot(slot)
                 case StartHub(id, generation):
@@ -177,9 +205,10 @@ class World:
                     self.doom(self.beings[id])
                 case CloseListeners():
                     assert not self.is_closed
+                    self.check_closing()
                     self.is_closed = True
                 case GiveUp() | ReleaseListeners():
-                    raise AssertionError("nobody here is a script")
+                    self.obey_script(order)
                 case AnnounceReady():
                     self.announced += 1
                 case Finish(code):
@@ -195,6 +224,7 @@ class World:
         assert self.announced <= 1
         self.check_recycled()
         self.check_leader()
+        self.check_released()
         for being in filter(self.serves, self.beings.values()):
             assert being.is_suspended == being.is_blocked, "blocked and in rotation, or neither"
 
@@ -262,17 +292,16 @@ class World:
 
     def check_replaced(self, being: Being) -> None:
         """Nobody in rotation is told to go before its successor is in rotation too."""
-        is_scaled_away = (being.slot or 0) >= len(self.fleet.roster.slots)
-        if self.serves(being) and not self.is_closed and not is_scaled_away:
+        if self.serves(being) and not self.is_closed and not self.is_sent_away(being):
             others = [b for b in self.beings.values() if b.slot == being.slot and b is not being]
             assert any(map(self.serves, others)), "told to go without a successor"
 
     def check_hand_back(self, being: Being, hands_back: bool) -> None:
         """Who serves hands back what it has, if somebody who stays serves too; nobody else does."""
-        slots = range(len(self.fleet.roster.slots))
         others = [b for b in self.beings.values() if b is not being and self.serves(b)]
         heirs = [b for b in others if not b.is_blocked]
-        has_heirs = any(heir.slot in slots for heir in heirs) and not self.is_closed
+        stay = any(not self.is_sent_away(heir) for heir in heirs)
+        has_heirs = stay and not self.is_closed
         assert hands_back == (self.serves(being) and has_heirs), "handed back wrongly"
 
     def check_recycled(self) -> None:
@@ -303,7 +332,7 @@ class World:
 
     def check_all_run(self, generation: int) -> None:
         running = {b.slot for b in self.beings.values() if self.runs(b, generation)}
-        assert running == set(range(len(self.fleet.roster.slots))), "not everywhere"
+        assert running == self.slots(), "not everywhere"
 
     def check_old_are_out(self, generation: int) -> None:
         for being in self.beings.values():
@@ -487,7 +516,8 @@ class World:
 
     def decline(self, being: Being) -> None:
         crosses = being.is_told or being.is_doomed
-        if being.slot is not None or being.is_ready or not (being.is_loaded or crosses):
+        is_template = being.slot is None and not being.is_hub
+        if not is_template or being.is_ready or not (being.is_loaded or crosses):
             self.accuse(being, Declined(being.id))
         else:
             is_news = not crosses
@@ -598,9 +628,12 @@ class World:
                     self.say(being)
 
 
-def live(seed: int) -> World:
+Kind = TypeVar("Kind", bound=World)
+
+
+def live(seed: int, kind: type[Kind]) -> Kind:
     """Let a fleet live for a while, let it recover perhaps, then stop it; it must end cleanly."""
-    world = World(seed)
+    world = kind(seed)
     for _ in range(world.random.randrange(100)):
         if world.finished:
             break

@@ -157,15 +157,20 @@ class Fleet:
         match request:
             case StopRequested():
                 grace = HURRY if self._ending.has_begun else self._plan.graceful_timeout
-                yield from self._ending.stop(grace, now)
+                yield from self._stop(grace, now)
             case QuitRequested():
-                yield from self._ending.stop(0.0, now)
+                yield from self._stop(0.0, now)
             case ReloadRequested():
                 yield from self._request_reload()
             case ScaleRequested(by):
                 yield from self._scale(len(self.roster.slots) + by, now)
             case _:
                 assert_never(request)
+
+    def _stop(self, grace: float, now: float) -> Iterator[Order]:
+        if self._plan.scripted:
+            yield from self._script.give_up()
+        yield from self._ending.stop(grace, now)
 
     def _request_reload(self) -> Iterator[Order]:
         """A script's workers may never listen, and the next is to wait until one does."""
@@ -212,10 +217,14 @@ class Fleet:
                 yield removal.dismiss(template, now)
             elif template.phase in LOADING:
                 yield removal.drain(template, HURRY, now)
-        if not self._announced and self.roster.slots and self.roster.all_serve():
+        if not self._announced and self._is_up():
             self._announced = True
             yield AnnounceReady()
         yield from self._script.proceed()
+
+    def _is_up(self) -> bool:
+        """A script's workers come when it likes, and some never listen."""
+        return self.roster.has_served if self._plan.scripted else self.roster.all_serve()
 
     def _admit_proven(self, now: float) -> Iterator[Order]:
         """Admit those whose trial is over; while nothing serves, whoever is ready."""

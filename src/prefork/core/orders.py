@@ -109,7 +109,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceReady:
-    """Every slot has a serving worker, for the first time."""
+    """Every slot has a serving worker for the first time; of a script's workers, one serves."""
 
 
 class ReloadState(Enum):

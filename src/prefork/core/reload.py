@@ -154,9 +154,8 @@ class Reload:
     # -- slots ---------------------------------------------------------------
 
     def _taking_part(self) -> list[Slot]:
-        """All; of a script's those whose worker has listened, since others may never."""
-        slots = self._roster.slots
-        return [slot for slot in slots if slot.current is not None or not self._plan.scripted]
+        """All; of a script's those whose worker serves: others may never, or are not replaced."""
+        return [slot for slot in self._roster.slots if slot.serves or not self._plan.scripted]
 
     def _of(self, generation: Generation) -> list[Slot]:
         return [slot for slot in self._roster.slots if slot.generation is generation]
@@ -166,7 +165,8 @@ class Reload:
         slots = self._taking_part()
         has_come_through = any(slot.serves and slot.runs(coming) for slot in slots)
         limit = self._plan.at_a_time(len(slots)) if has_come_through else 1
-        room = limit - sum(not slot.runs(coming) for slot in self._of(coming))
+        moving = [slot for slot in slots if slot.generation is coming]
+        room = limit - sum(not slot.runs(coming) for slot in moving)
         if room <= 0:
             return []
         still = [slot for slot in slots if slot.generation is not coming and self._is_quiet(slot)]

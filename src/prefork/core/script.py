@@ -54,14 +54,19 @@ class Script:
 
     def _disconnect(self, fact: DisconnectRequested, now: float) -> Iterator[Order]:
         """Have one go, or all that there are now; those that were to come don't."""
-        for slot in self._roster.slots:
-            if slot.ticket is not None and fact.id in (None, slot.ticket):
-                yield GiveUp(slot.ticket)
-                slot.ticket = None
+        yield from self.give_up(fact.id)
         workers = [p for p in self._roster.of(Role.WORKER) if fact.id in (None, p.id)]
         if fact.id is None:
             self._going = {p.id for p in workers} | (self._going or set())
         yield from self.send_away(workers, now)
+        self._roster.vacate()
+
+    def give_up(self, id: int | None = None) -> Iterator[Order]:
+        """Have those not come that have to wait for their time, or one of them."""
+        for slot in self._roster.slots:
+            if slot.ticket is not None and id in (None, slot.ticket):
+                yield GiveUp(slot.ticket)
+                slot.ticket = None
         self._roster.vacate()
 
     def send_away(self, workers: Sequence[Process], now: float) -> Iterator[Order]:

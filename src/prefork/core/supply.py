@@ -97,6 +97,8 @@ class Supply:
         return [slot for slot in lacking if not slot.serves] + serving[:room]
 
     def _can_fill(self, slot: Slot) -> bool:
+        if self._plan.scripted and slot.ticket is None and not slot.serves:
+            return False  # whom nobody asked for comes only to take over
         return self.can_spawn(self._source(slot)) and self._roster.in_slot(slot.index) < CROWD
 
     def _source(self, slot: Slot) -> Generation:
@@ -117,7 +119,8 @@ class Supply:
 
     def _spawn(self, slot: Slot, now: float) -> Order:
         slot.generation = self._source(slot)
-        # How long a script takes is its own business, and whether it ever listens.
-        deadline = None if self._plan.scripted else now + self._plan.start_timeout
+        # When a script listens is its own business, and if at all; not of who is to take over.
+        is_free = self._plan.scripted and slot.current is None
+        deadline = None if is_free else now + self._plan.start_timeout
         worker = self._roster.add_worker(slot, now, deadline)
         return Spawn(worker.id, slot.index, worker.generation, worker.parent)
