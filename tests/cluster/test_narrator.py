@@ -108,6 +108,13 @@ def test_what_a_handler_brings_about_is_told_after_what_was_noted_before(diary: 
     ]
 
 
+def test_a_worker_runs_what_it_was_forked_for(diary: Diary) -> None:
+    """One that has to wait for its time may run what a reload has brought meanwhile."""
+    worker = diary.narrator.meet(1, 0, 1)
+    diary.narrator.obeyed(Spawn(1, 0, 2, None))
+    assert worker.generation == 2
+
+
 def test_of_processes_that_are_no_workers_nothing_is_told(diary: Diary) -> None:
     diary.narrator.heard(Forked(7, 107))
     diary.narrator.heard(Exited(7, 0))

@@ -286,6 +286,27 @@ def test_a_reload_whose_first_worker_dies_leaves_the_elders() -> None:
     assert list(fleet.roster.processes) == [1]
 
 
+def test_a_reload_whose_first_worker_leaves_before_it_takes_over_has_failed() -> None:
+    for wish in (Leaving(3), DisconnectRequested(3)):
+        fleet = serving(2)
+        tell(fleet, ReloadRequested())
+        assert tell(fleet, Forked(3, 103), wish) == [AskToStop(3, 30.0)]
+        orders = tell(fleet, LeftRotation(3), Exited(3, 0), now=1.0)
+        assert not any(isinstance(order, Spawn) for order in orders)
+        assert fleet.reload is not None
+        assert fleet.reload.reason == "worker 0 was not to take over"
+        assert list(fleet.roster.processes) == [1, 2]
+
+
+def test_a_disconnect_in_the_midst_of_a_reload_leaves_nobody() -> None:
+    fleet = serving(1)
+    tell(fleet, ReloadRequested(), Forked(2, 102))
+    assert tell(fleet, DisconnectRequested(None))[:2] == [AskToStop(1, 30.0), AskToStop(2, 30.0)]
+    orders = tell(fleet, LeftRotation(1), Exited(1, 0), LeftRotation(2), Exited(2, 0))
+    assert orders[-1] == ReleaseListeners()
+    assert not any(isinstance(order, Spawn) for order in orders)
+
+
 def test_nothing_is_reloaded_where_nobody_listens() -> None:
     fleet = Fleet(PLAN)
     fork(fleet)

@@ -72,7 +72,7 @@ class Narrator:
     def obeyed(self, order: Order) -> None:
         match order:
             case Spawn(id, slot, generation):
-                self.meet(id, slot, generation)
+                self.meet(id, slot, generation).generation = generation
                 self._note(id, "fork", "")
             case Admit(id) if worker := self.workers.get(id):
                 for address in self._addresses():

@@ -72,14 +72,26 @@ class Script:
     def send_away(self, workers: Sequence[Process], now: float) -> Iterator[Order]:
         """Ask workers to finish; nobody is to come in their places, and none is another's heir."""
         for worker in workers:
-            if slot := self._roster.slot_of(worker):
-                slot.current = None if slot.current is worker else slot.current
-                slot.coming = None if slot.coming is worker else slot.coming
-                self._roster.vacate()
+            self._take_off(worker, workers)
         grace, has_heirs = self._plan.graceful_timeout, self._roster.has_heirs()
         for worker in workers:
             if worker.allows(Step.STOP):
                 yield removal.drain(worker, grace, now, has_heirs=has_heirs)
+
+    def _take_off(self, worker: Process, others: Sequence[Process]) -> None:
+        """Take it off its slot; but one whose elder stays counts as failed when it has gone.
+
+        Its place would be filled again, and again by one that goes, as long as a reload lasts.
+        """
+        slot = self._roster.slot_of(worker)
+        if slot is None:
+            return
+        if slot.coming is worker and slot.current is not None and slot.current not in others:
+            worker.crime = "was not to take over"
+            return
+        slot.current = None if slot.current is worker else slot.current
+        slot.coming = None if slot.coming is worker else slot.coming
+        self._roster.vacate()
 
     def proceed(self) -> Iterator[Order]:
         """Let the listeners go when all have gone that were told to."""
