@@ -11,7 +11,7 @@ import pytest
 from prefork.errors import AddressError, SettingsError
 from prefork.policy.schemes import SCHEMES, Accepts
 from prefork.primary.binding import Opening
-from prefork.primary.listeners import Listener, Listeners, require_balance
+from prefork.primary.listeners import MOST, Listener, Listeners, require_balance
 from prefork.settings.address import Address, TcpAddress, UnixAddress
 
 LOOPBACK = TcpAddress("127.0.0.1", 0)
@@ -167,3 +167,17 @@ def test_where_it_is_listened_is_told_by_one_list_that_is_kept_up_to_date(tmp_pa
         for each in listeners.drop(number):
             each.close()
         assert told == [str(listeners.bound[0])]
+
+
+def test_an_address_may_be_closed_and_opened_again_for_ever_and_keeps_its_number(
+    tmp_path: Path,
+) -> None:
+    first, second = (Opening(UnixAddress(str(tmp_path / name)), 8) for name in "ab")
+    with listening() as listeners:
+        kept = listeners.open(second)
+        for _ in range(MOST + 1):
+            number = listeners.open(first)
+            assert (number, listeners.bound[number]) == (kept + 1, first.address)
+            for each in listeners.drop(number):
+                each.close()
+        assert listeners.open(Opening(LOOPBACK, 8)) == kept + 2

@@ -134,9 +134,17 @@ class Listeners:
         for number, known in self._openings.items():
             if known.key == opening.key or self._known[number][1] == opening.address:
                 return number
-        number = len(self._known)
+        number = self._number(opening)
         self._enter(opening, number)
         return number
+
+    def _number(self, opening: Opening) -> int:
+        """Give the one that the address had before, or a new one: a script may close all and open
+        it again for ever."""
+        for number, (_, bound) in self._known.items():
+            if number not in self._openings and bound == opening.address:
+                return number
+        return len(self._known)
 
     def of(self, slot: int, numbers: Collection[int] | None = None) -> list[Listener]:
         """Give what the slot's worker accepts from at these addresses, or all, made where missing.
