@@ -157,3 +157,13 @@ def test_what_is_no_order_ends_it(hub: Hub) -> None:
         hub._channel.send(Leaving())
         assert watch.left(10) == []
     assert "the primary sent Leaving" in hub.journal.text
+
+
+def test_a_worker_that_gets_another_line_loses_the_one_it_had(hub: Hub) -> None:
+    first, other = Worker(hub, "shop/1", CHAT), Worker(hub, "shop/2", CHAT)
+    second = Worker(hub, "shop/1", CHAT)
+    assert other.hear(Kind.GONE).payload == b"shop/1"
+    with pytest.raises(AssertionError, match="hung up"):
+        first.hear(Kind.ACK), first.hear(Kind.PUBLISH)
+    other.publish(b"x")
+    assert second.hear(Kind.PUBLISH).payload == b"x"

@@ -17,7 +17,7 @@ from prefork.primary.introductions import TRY_AGAIN, Introductions
 from prefork.wire import channel
 from prefork.wire.channel import Channel
 from prefork.wire.descriptors import close_all
-from prefork.wire.messages import Attach, FromPrimary, Introduce
+from prefork.wire.messages import Admit, Attach, FromPrimary, Introduce
 
 NOW = 100.0
 
@@ -43,6 +43,11 @@ class Party:
         self._ends[id] = Channel(theirs)
         self._talk.begin(child)
         return child
+
+    def deafen(self, child: Child) -> None:
+        """Say to it, who does not read, as much as the kernel takes, and more."""
+        while not child.channel.has_unsent:
+            self._talk.say(child, Admit())
 
     def heard(self, child: Child) -> list[object]:
         return list(self._ends[child.id].receive())
@@ -106,8 +111,8 @@ def test_one_that_wants_a_line_gets_it_when_there_is_a_hub(party: Party) -> None
 def test_one_that_comes_later_gets_it_at_once_and_another_when_it_wants_one(party: Party) -> None:
     hub, worker = party.add(Role.HUB), party.add(Role.WORKER)
     party.introductions.open(hub, NOW)
-    for _ in range(2):
-        party.introductions.want(worker, NOW)
+    for now in (NOW, NOW + TRY_AGAIN):
+        party.introductions.want(worker, now)
         check_line(party, hub, worker)
 
 
@@ -171,3 +176,33 @@ def test_one_that_died_while_it_was_owed_a_line_is_forgotten(party: Party) -> No
     party.bury(worker)
     assert list(party.introductions.check(NOW + TRY_AGAIN)) == []
     assert party.heard(hub) == []
+
+
+def test_whoever_asks_again_and_again_gets_a_line_a_second(party: Party) -> None:
+    hub, greedy, other = party.add(Role.HUB), party.add(Role.WORKER), party.add(Role.WORKER)
+    party.introductions.open(hub, NOW)
+    party.introductions.want(greedy, NOW)
+    party.told.clear()
+    for tenth in range(9):
+        party.introductions.want(greedy, NOW + tenth / 10)
+        assert list(party.introductions.check(NOW + tenth / 10)) == []
+    assert party.told == []
+    party.introductions.check(NOW + TRY_AGAIN)
+    party.introductions.want(greedy, NOW + 1.5)
+    party.introductions.want(other, NOW + 1.5)
+    assert [id for id, word in party.told if word == "Introduce"] == [greedy.id, other.id]
+
+
+def test_one_that_does_not_read_its_channel_gets_no_other_line(party: Party) -> None:
+    hub, deaf = party.add(Role.HUB), party.add(Role.WORKER)
+    party.introductions.open(hub, NOW)
+    party.introductions.want(deaf, NOW)
+    party.introductions.want(deaf, NOW + TRY_AGAIN / 2)
+    party.deafen(deaf)
+    party.told.clear()
+    party.introductions.check(NOW + 2 * TRY_AGAIN)
+    assert party.told == []
+    party.heard(deaf)
+    assert deaf.channel.flush()
+    party.introductions.check(NOW + 4 * TRY_AGAIN)
+    assert party.told == [(hub.id, "Attach"), (deaf.id, "Introduce")]

@@ -80,7 +80,7 @@ class Hub:
             touched: set[Member] = set()
             ready = [key.data for key, _ in self._selector.select(self._patience())]
             if None in ready:  # first: whoever greets may be one of many that were attached
-                self._hear()
+                touched |= self._hear()
             for line in ready:
                 touched |= set() if line is None else self._serve(line)
             if not self._router.is_settled and time.monotonic() >= self._settle_by:
@@ -101,32 +101,41 @@ class Hub:
         due += [] if self._stop_by is None else [self._stop_by]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def _hear(self) -> None:
+    def _hear(self) -> set[Member]:
+        touched: set[Member] = set()
         for message in self._channel.receive():
             match message:
                 case Attach(name):
-                    self._attach(name)
+                    touched |= self._attach(name)
                 case Stop(grace):
                     self._stop_by = time.monotonic() + grace
                 case _:
                     raise RemoteError(f"the primary sent {message}")
+        return touched
 
-    def _attach(self, name: str) -> None:
+    def _attach(self, name: str) -> set[Member]:
+        """Serve one more line. The one that its worker had before ends: it wants no two."""
+        touched: set[Member] = set()
+        for old in [each for each in self._lines.values() if each.member.name == name]:
+            touched |= self._end(old)
         try:
             [descriptor] = self._channel.claim(1)
         except OSError as error:  # too many are open; the worker sees the end of its line
             log.error("bus_attach_failed", name=name, reason=error.strerror)
-            return
+            return touched
         sock, member = socket.socket(fileno=descriptor), Member(name)
         line = self._lines[member] = Line(sock, member)
         self._router.add(member)
         self._selector.register(sock, selectors.EVENT_READ, line)
+        return touched
 
     def _serve(self, line: Line) -> set[Member]:
         """Read a line, where there is something; returns for whom there is something now.
 
         Where there is none it has room again, and is its own concern.
         """
+        if line.member not in self._lines:
+            return set()  # ended in this turn
         try:
             data = line.sock.recv(READ)
         except BlockingIOError:

@@ -26,20 +26,29 @@ class Introductions:
         self._name = name
         self._hub: Child | None = None  # that is ready
         self._wanting: dict[int, Child] = {}  # by id
-        self._owed: set[int] = set()  # ids of those whose line could not be laid
+        self._laid: dict[int, float] = {}  # by id: when it got its last line
+        self._owed: set[int] = set()  # ids of those whose line could not be laid yet
         self._try_at = 0.0
         self._trouble = Complaint("hub_line_not_laid")
 
     def want(self, child: Child, now: float) -> list[Fact]:
-        """Hear that a worker wants a line; anew, where its end was lost on the way."""
+        """Hear that a worker wants a line; anew, where its end was lost on the way.
+
+        Nobody gets more than one a second: each costs the hub a descriptor, and us one until it is
+        read.
+        """
         if child.role is not Role.WORKER:
             return [mail.blame(child, "asked for a line to the hub")]
         self._wanting[child.id] = child
+        if self._hub is not None and now < self._laid.get(child.id, -TRY_AGAIN) + TRY_AGAIN:
+            self._owe(child, now)
+            return []
         return [HubWanted(), *self._introduce([child], now)]
 
     def open(self, hub: Child, now: float) -> list[Fact]:
         """Introduce all that want it to a hub that is ready."""
         self._hub = hub
+        self._owed.clear()
         return self._introduce(self._wanting.values(), now)
 
     def bury(self, child: Child) -> None:
@@ -47,16 +56,21 @@ class Introductions:
         if self._hub is child:
             self._hub = None
         self._wanting.pop(child.id, None)
+        self._laid.pop(child.id, None)
 
     def next_check(self) -> float | None:
         return self._try_at if self._owed else None
 
     def check(self, now: float) -> Iterable[Fact]:
-        """Lay what could not be laid."""
+        """Lay what could not be laid; to those who read what they were sent before."""
         if not self._owed or now < self._try_at:
             return []
         owed, self._owed = self._owed, set()
-        return self._introduce([child for id, child in self._wanting.items() if id in owed], now)
+        wanting = [child for id, child in self._wanting.items() if id in owed]
+        for child in wanting:
+            if child.channel.has_unsent:
+                self._owe(child, now)
+        return self._introduce([each for each in wanting if each.id not in self._owed], now)
 
     def _introduce(self, children: Iterable[Child], now: float) -> list[Fact]:
         """Lay their lines. The hub gets all its ends before any worker does.
@@ -82,17 +96,22 @@ class Introductions:
                 close_all([end])  # what was given to `say` it has closed
                 raise
         except OSError as error:
-            self._owe(child, error, now)
+            self._fail(child, error, now)
             return None, []
 
     def _give(self, child: Child, end: int, now: float) -> list[Fact]:
         try:
+            self._laid[child.id] = now
             return self._say(child, Introduce(LINE), [end])
         except OSError as error:
-            self._owe(child, error, now)
+            self._fail(child, error, now)
             return []
 
-    def _owe(self, child: Child, error: OSError, now: float) -> None:
+    def _fail(self, child: Child, error: OSError, now: float) -> None:
         self._trouble.tell(now, **child.who, reason=error.strerror)
+        self._owe(child, now)
+
+    def _owe(self, child: Child, now: float) -> None:
+        if not self._owed:  # else whoever asks and asks would have all others wait
+            self._try_at = now + TRY_AGAIN
         self._owed.add(child.id)
-        self._try_at = now + TRY_AGAIN

@@ -41,6 +41,10 @@ class Channel:
     def fileno(self) -> int:
         return self._sock.fileno()
 
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._outbox)
+
     def send(self, message: messages.Message, descriptors: list[int] | None = None) -> None:
         """Queue and flush. Raises RemoteError when the peer has not read for too long.
 
