@@ -378,3 +378,30 @@ def test_what_needs_an_event_loop_says_so_before_there_is_one() -> None:
         member.call(nothing(), 1)
     with pytest.raises(RuntimeError, match="does not run yet"):
         asyncio.run(member.leader())
+
+
+def said_by_a_copy(member: Member) -> bytes:
+    """Fork, try to speak in the copy, and return what came of it."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            member.send("mine")
+        except RuntimeError:
+            os.write(writing, b"leads" if member.is_leader else b"refused")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as said:
+        return said.read()
+
+
+def test_what_the_leader_forks_neither_leads_nor_speaks_in_its_name(run: Run) -> None:
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            primary.channel.send(Lead())
+            await within(primary.member.leader())
+            assert said_by_a_copy(primary.member) == b"refused"
+            assert primary.member.is_leader
+
+    run(scenario())

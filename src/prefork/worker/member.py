@@ -45,10 +45,11 @@ class Member:
         self._goodbyes: list[Callable[[], object]] = []
         self._link: Link | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
 
     def be(self, identity: Identity) -> None:
         """Be this worker, from now on."""
-        self._identity = identity
+        self._identity, self._pid = identity, os.getpid()
 
     def attach(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
         """Live in *loop*, which runs on this thread."""
@@ -86,7 +87,9 @@ class Member:
     def is_leader(self) -> bool:
         """Whether this worker is the one of all that leads; from any thread."""
         link = self._link
-        return link is not None and link.leads.is_set() and link.stop_by is None
+        if link is None or not link.leads.is_set() or link.stop_by is not None:
+            return False
+        return os.getpid() == self._pid  # else it is a copy that the leader has forked
 
     @property
     def _self(self) -> Identity:
@@ -122,6 +125,8 @@ class Member:
         """
         if self._identity is None:
             raise RuntimeError(UNBORN)
+        if os.getpid() != self._pid:
+            raise RuntimeError("what a worker has forked has no line of its own to the primary")
         return self._letters.send(message, fds)
 
     async def request(
