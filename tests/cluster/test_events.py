@@ -58,6 +58,28 @@ def test_one_that_is_removed_is_called_no_more(emitter: Emitter) -> None:
     assert seen == []
 
 
+def test_one_that_is_for_once_may_be_removed_by_one_that_is_called_before_it(
+    emitter: Emitter,
+) -> None:
+    seen: list[str] = []
+    late = lambda: seen.append("late")  # noqa: E731 - it is to be removed
+    emitter.on("online", lambda: emitter.off("online", late))
+    emitter.on("online", late, is_once=True)
+    emitter.on("online", lambda: seen.append("last"))
+    emitter.emit("online", 1)
+    assert seen == ["last"]
+
+
+def test_it_knows_whether_any_handler_gets_all_arguments(emitter: Emitter) -> None:
+    assert not emitter.gives_all("exit")
+    emitter.on("exit", lambda worker, code: (worker, code))
+    assert not emitter.gives_all("exit")
+    emitter.on("exit", lambda *_: None)
+    assert emitter.gives_all("exit")
+    emitter.on("online", lambda _: None)
+    assert emitter.gives_all("online")
+
+
 async def coroutine() -> None: ...
 
 

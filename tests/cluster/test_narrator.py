@@ -1,5 +1,6 @@
 """What is told of a worker's life: each event once, in order, in the state that it brings."""
 
+import os
 import socket
 from typing import Any
 
@@ -132,3 +133,35 @@ def test_a_reload_is_the_scripts_own_where_it_has_a_handler(diary: Diary) -> Non
     assert not diary.narrator.takes(StopRequested())
     diary.read()
     assert said == ["reload"]
+
+
+def test_descriptors_that_no_handler_takes_are_closed() -> None:
+    narrator = Narrator(lambda: ())
+    narrator.meet(1, 0, 1)
+    seen: list[Any] = []
+    narrator.events.on("message", lambda worker, message: seen.append((worker.id, message)))
+    reading, writing = os.pipe()
+    narrator.received(1, "a", [reading])
+    narrator.speak()
+    assert seen == [(1, "a")]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.close(reading)
+    narrator.workers[1].on("message", lambda message, fds: seen.append((message, fds)))
+    narrator.received(1, "b", [writing])
+    narrator.speak()
+    assert ("b", [writing]) in seen
+    os.close(writing)
+
+
+def test_it_says_when_all_is_told_and_tells_what_comes_of_that(diary: Diary) -> None:
+    narrator = diary.narrator
+    asked: list[int] = []
+
+    def look() -> None:
+        asked.append(len(narrator.workers))
+        if len(asked) == 1:
+            born(diary)
+
+    narrator.told = look
+    assert len(diary.read()) == 3
+    assert asked == [0, 1]

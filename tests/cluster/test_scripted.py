@@ -1,6 +1,6 @@
 import pytest
 
-from prefork.cluster.scripted import _name
+from prefork.cluster.scripted import _name, _split
 from prefork.settings.checks import application, instance_name
 
 
@@ -25,3 +25,24 @@ def test_any_script_has_a_name_that_applications_and_instances_may_have(
     assert _name(script) == name
     assert application(f"{name}:__main__") is None
     assert instance_name(f"{name}-{2**22}") is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "what", "arguments"),
+    [
+        ("", "s.py", "a"),
+        ("-O -X dev", "s.py", "-m a"),
+        ("-WXc", "s.py", ""),
+        ("-bW error", "-c pass", "-c"),
+        ("-I", "-Om module", "a"),
+        ("", "-cpass", "a"),
+        ("--check-hash-based-pycs never", "-mmodule", ""),
+        ("-u", "-", "a"),
+        ("-u", "", ""),
+    ],
+)
+def test_flags_are_told_from_what_is_run_and_that_from_its_arguments(
+    flags: str, what: str, arguments: str
+) -> None:
+    given = [*flags.split(), *what.split(), *arguments.split()]
+    assert _split(given) == (flags.split(), what.split())

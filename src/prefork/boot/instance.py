@@ -1,5 +1,6 @@
 """One primary with all its parts, from their making to its exit code."""
 
+import os
 import selectors
 import signal
 import time
@@ -45,10 +46,11 @@ class Instance:
         parts.configure_log(settings)
         descriptors.fill_standard()  # first: or the pipe of the signals were standard output
         self._signals = Signals()  # early: a stop must find its handler
-        descriptors.raise_limit()
-        descriptors.require(parts.workers(settings))
-        priority.let_workers_run()
-        with ExitStack() as opened:
+        with ExitStack() as unmade, ExitStack() as opened:
+            unmade.callback(self._signals.close)
+            descriptors.raise_limit()
+            descriptors.require(parts.workers(settings))
+            priority.let_workers_run()
             listeners = parts.listeners(settings, is_scripted=launch is not None)
             opened.callback(listeners.close)
             control = parts.control(settings, listeners)
@@ -60,6 +62,7 @@ class Instance:
             self.host.reception.observer = observer or Unobserved()
             self._let_script(launch, listeners)
             self._opened = opened.pop_all()
+            unmade.pop_all()
         is_subreaper = lineage.adopt_orphans()
         self.fleet = Fleet(parts.plan(estate, templates=is_subreaper, scripted=launch is not None))
         self._server = self._answer_on(control)
@@ -109,6 +112,8 @@ class Instance:
         traceback: TracebackType | None,
     ) -> None:
         """Let go of addresses, the name, and the aides."""
+        if self._is_copy():
+            return
         self._opened.__exit__(kind, error, traceback)
 
     def forget(self) -> None:
@@ -119,9 +124,15 @@ class Instance:
 
     def abandon(self) -> None:
         """Kill every child: the program ends, and nobody will look after them."""
+        if self._is_copy():
+            return
         for child in self.host.children:
             if child.pid is not None:
                 reaper.kill(child.pid, signal.SIGKILL)
+
+    def _is_copy(self) -> bool:
+        """Whether this is a process that a handler has forked, and nothing is its to end."""
+        return os.getpid() != self.host.estate.primary
 
     def run(self) -> int:
         """Run the fleet until it has ended. Returns the exit code.

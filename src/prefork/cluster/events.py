@@ -70,10 +70,17 @@ class Emitter:
     def has(self, event: str) -> bool:
         return bool(self._listeners[event])
 
+    def gives_all(self, event: str) -> bool:
+        """Whether some handler gets the last argument too."""
+        taken = (each.arguments for each in self._listeners[event])
+        return any(each in (None, self._events[event]) for each in taken)
+
     def emit(self, event: str, *arguments: object) -> None:
         """Call all handlers of the event."""
         for listener in list(self._listeners[event]):
             if listener.is_once:
+                if listener not in self._listeners[event]:
+                    continue  # one that was called before it has removed it
                 self._listeners[event].remove(listener)
             error = self._call(event, listener, *arguments)
             if error is not None and event != "error" and self.has("error"):

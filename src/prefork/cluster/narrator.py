@@ -9,7 +9,16 @@ from prefork.cluster.events import Emitter
 from prefork.cluster.handle import EVENTS as OF_WORKER
 from prefork.cluster.handle import Address, Reins, Worker
 from prefork.core.facts import Exited, Fact, Forked, ReloadRequested
-from prefork.core.orders import Admit, Appoint, AskToStop, GiveUp, Order, ReleaseListeners, Spawn
+from prefork.core.orders import (
+    Admit,
+    Appoint,
+    AskToStop,
+    Finish,
+    GiveUp,
+    Order,
+    ReleaseListeners,
+    Spawn,
+)
 from prefork.wire.descriptors import close_all
 
 # All of a worker's, with the worker before the other arguments, and those of the cluster itself.
@@ -36,6 +45,7 @@ class Narrator:
         self.workers: dict[int, Worker] = {}  # by id; until it has disconnected and exited
         self.reins: Reins | None = None  # by which workers can be told something
         self.released: Callable[[], object] = lambda: None  # called when a disconnect is done
+        self.told: Callable[[], object] = lambda: None  # called when nothing is left to be told
         self._addresses = addresses
         self._untold: deque[Callable[[], object]] = deque()
 
@@ -83,14 +93,18 @@ class Narrator:
                 self._note(id, "leader", "")
             case GiveUp(id):
                 self.workers.pop(id, None)
-            case ReleaseListeners():
+            case ReleaseListeners() | Finish():  # of a stop that came in between there is no other
                 self.later(self.released)
             case _:
                 pass  # of no interest to handlers
 
     def speak(self) -> None:
-        while self._untold:
-            self._untold.popleft()()
+        while True:
+            while self._untold:
+                self._untold.popleft()()
+            self.told()
+            if not self._untold:
+                return
 
     # -- what the host tells -------------------------------------------------
 
@@ -132,8 +146,8 @@ class Narrator:
         self._tell(worker, "listening", "", address)
 
     def _tell_message(self, worker: Worker, message: Any, fds: list[int]) -> None:
-        if not (worker.events.has("message") or self.events.has("message")):
-            close_all(fds)
+        if not (worker.events.gives_all("message") or self.events.gives_all("message")):
+            close_all(fds)  # nobody gets them who could
         self._tell(worker, "message", "", message, fds)
 
     def _tell_request(self, worker: Worker, message: Any, reply: Reply) -> None:

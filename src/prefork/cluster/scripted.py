@@ -18,7 +18,9 @@ from prefork.settings.schema import Settings
 from prefork.settings.sources import from_call, from_environment, merge
 from prefork.wire.estate import Launch
 
-_NAMES_NEXT = re.compile(r"-(?![XW])[A-Za-z]*[mc]")  # flags, the last of which has an argument
+# Flags, the last of which has an argument: by itself, where nothing follows in the word.
+_NAMES_CODE = re.compile(r"-[A-VY-Zabd-ln-z]*[mc]")
+_TAKES_NEXT = re.compile(r"-[A-VY-Za-z]*[WX]|--check-hash-based-pycs")
 LONGEST_NAME = 32  # characters of it; with "script_" and the pid it is still an instance's
 OF_LAUNCH = ("exec", "args", "exec_argv", "cwd")
 
@@ -30,7 +32,8 @@ class Script(Supervisor):
         super().__init__()
         self.settings: dict[str, Any] = {}
         self._disconnected: list[Callable[[], object]] = []
-        self._narrator.events.on("exit", self._note_exit)
+        self._is_idle = False  # there is nothing to do, and the fleet was told so
+        self._narrator.told = self._end_if_idle
         self._narrator.released = self._note_released
 
     @property
@@ -71,6 +74,7 @@ class Script(Supervisor):
         TypeError or ValueError for what is no environment.
         """
         instance, launch = self._ensure(), self._launch(env or {})
+        self._is_idle = False
         seat = instance.fleet.reserve()
         worker = self._narrator.meet(seat.id, seat.slot, instance.fleet.generation.number)
         instance.host.launches[seat.id] = launch
@@ -99,6 +103,8 @@ class Script(Supervisor):
     # -- making --------------------------------------------------------------
 
     def _ensure(self) -> Instance:
+        if self._has_ended:
+            raise RuntimeError("this cluster has ended: its run() has returned")
         if self._made is None:
             settings = self._checked(self.settings)
             self._made = self._make(settings, self._launch({}))
@@ -118,17 +124,17 @@ class Script(Supervisor):
     def _note_released(self) -> None:
         disconnected, self._disconnected = self._disconnected, []
         for each in disconnected:
-            each()
+            self._narrator.events.call("disconnect", each)
 
     # -- ending --------------------------------------------------------------
 
-    def _note_exit(self) -> None:
-        self._narrator.later(self._end_if_idle)  # when other handlers had their say
-
     def _end_if_idle(self) -> None:
         """Nothing listens, nobody lives, and nothing is to be called: there is nothing to do."""
+        if self._narrator.workers or self._is_idle:  # first: it is asked in every turn of the loop
+            return
         instance = self._instance
-        if not self.workers and not self._timers and not instance.is_listening:
+        if not self._timers and not instance.is_listening:
+            self._is_idle = True
             instance.primary.tell(DisconnectRequested(None))
 
 
@@ -137,10 +143,7 @@ def _command(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
     Raises SettingsError where there is no script that could be read again.
     """
-    given = sys.orig_argv[1:]
-    head = given[: len(given) - len(sys.argv) + 1]  # flags, then SCRIPT, -m MODULE or -c CODE
-    count = 2 if _NAMES_NEXT.fullmatch("".join(head[-2:-1])) else 1
-    flags, what = head[:-count], head[-count:]
+    flags, what = _split(sys.orig_argv[1:])
     if (wanted := settings.get("exec")) is not None:
         what = [os.fspath(wanted)]
     elif what in ([], ["-"]):
@@ -150,6 +153,20 @@ def _command(settings: Mapping[str, Any]) -> tuple[str, ...]:
     flags = list(settings.get("exec_argv", flags))
     arguments: Sequence[str] = settings.get("args", sys.argv[1:])
     return (sys.executable, *flags, *what, *map(str, arguments))
+
+
+def _split(given: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Tell the interpreter's flags, and then SCRIPT, -m MODULE or -c CODE, from what follows.
+
+    Not by the length of `sys.argv`: many a script takes from that, or adds to it.
+    """
+    at = 0
+    while at < len(given) and given[at].startswith("-") and given[at] != "-":
+        if _NAMES_CODE.match(given[at]):
+            end = at + (2 if _NAMES_CODE.fullmatch(given[at]) else 1)
+            return given[:at], given[at:end]
+        at += 2 if _TAKES_NEXT.fullmatch(given[at]) else 1
+    return given[:at], given[at : at + 1]
 
 
 def _absolute(script: str) -> str:

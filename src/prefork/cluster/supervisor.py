@@ -3,6 +3,7 @@
 import os
 import signal as signals
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -36,6 +37,7 @@ class Supervisor:
         self._narrator.reins = self
         self._timers = Timers(self._narrator.run)
         self._made: Instance | None = None
+        self._has_ended = False  # what was made has run, and is of no use any more
 
     # -- events --------------------------------------------------------------
 
@@ -111,7 +113,8 @@ class Supervisor:
     def kill_worker(self, id: int, signal: int) -> None:
         child = self._instance.host.children.get(id)
         if child is not None and child.pid is not None:
-            child.reason = child.reason or f"{signals.Signals(signal).name} by its primary's code"
+            if signal == signals.SIGKILL:  # of others it may not die, or may and say why itself
+                child.reason = child.reason or "SIGKILL by its primary's code"
             reaper.kill(child.pid, signal)
 
     def _receive(self, child: Child, said: Said) -> None:
@@ -140,6 +143,7 @@ class Supervisor:
                 "a worker can't be a primary: put what starts the cluster under "
                 'if __name__ == "__main__"'
             )
+        _require_main_thread()
         made = Instance(settings, self._narrator, launch)
         _primaries.add(os.getpid())
         made.host.clocks.append(self._timers)
@@ -148,6 +152,7 @@ class Supervisor:
 
     def _run(self, instance: Instance) -> None:
         """Raises SystemExit with what the process is to exit with, where that isn't 0."""
+        _require_main_thread()
         try:
             with instance:
                 try:
@@ -157,8 +162,16 @@ class Supervisor:
                     raise
         finally:
             instance.forget()
+            self._has_ended = True
         if code != ExitCode.OK:
             sys.exit(code)
 
     def _addresses(self) -> Sequence[str]:
         return self._instance.host.estate.bind
+
+
+def _require_main_thread() -> None:
+    """Raise RuntimeError elsewhere: Python catches signals there, and the kernel ends workers with
+    the thread that has forked them."""
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("a cluster is started and run in the main thread")

@@ -178,6 +178,29 @@ tell("end")
     assert names[-1] == "end"
 
 
+def test_a_disconnect_that_a_stop_overtakes_completes_and_one_whose_callback_fails_too(
+    run_cluster: RunCluster,
+) -> None:
+    made = run_cluster(
+        """
+        def fail():
+            tell("failing")
+            raise KeyError("mine")
+        @cluster.on("listening")
+        def go():
+            cluster.disconnect(fail)
+            cluster.disconnect(lambda: tell("done", list(cluster.workers)))
+            os.kill(os.getpid(), signal.SIGTERM)
+        cluster.fork()
+        cluster.run()
+        tell("end")
+        """
+    )
+    assert made.wait() == 0
+    assert made.told() == [["failing"], ["done", []], ["end"]]
+    assert "handler_failed" in made.journal.text
+
+
 def test_8_workers_x_2_servers_disconnect_restart_everything_no_handle_leaked(
     run_cluster: RunCluster, policy: str
 ) -> None:

@@ -219,3 +219,31 @@ def test_clusters_one_after_another_in_one_process_leave_no_descriptor(
     assert len(counts) == count
     assert len(set(counts[1:])) == 1, counts
     assert not made.leftovers()
+
+
+def test_what_is_refused_leaves_signals_and_descriptors_as_they_were(script: RunScript) -> None:
+    made = script("""
+        import signal, socket, threading
+        from prefork import Cluster
+        taken = socket.create_server(("127.0.0.1", 0))
+        def start():
+            try:
+                Cluster("m:app", bind=f"127.0.0.1:{taken.getsockname()[1]}").run()
+            except Exception as error:
+                tell("refused", type(error).__name__, str(error))
+        def state():
+            wakeup = signal.set_wakeup_fd(-1)
+            return signal.getsignal(signal.SIGTERM), wakeup, len(os.listdir("/proc/self/fd"))
+        start()
+        before = state()
+        start()
+        tell("same", before == state(), before[:2])
+        thread = threading.Thread(target=start)
+        thread.start()
+        thread.join()
+    """)
+    assert made.wait() == 0
+    assert made.told("same") == [["same", True, [0, -1]]]
+    refused = [line[1:] for line in made.told("refused")]
+    assert [kind for kind, _ in refused] == ["AddressError", "AddressError", "RuntimeError"]
+    assert refused[-1][1] == "a cluster is started and run in the main thread"

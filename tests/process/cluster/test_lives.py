@@ -310,3 +310,61 @@ def test_all_workers_gone_connections_wait_for_the_next(run_cluster: RunCluster)
     [[_, port, pid]] = made.wait_told("port")
     os.kill(pid, signal.SIGKILL)
     assert ask(port, "/").status == 200
+
+
+def test_a_cluster_ends_when_nothing_is_left_to_do_whatever_came_last(
+    run_cluster: RunCluster,
+) -> None:
+    made = run_cluster(
+        """
+        cluster.on("exit", lambda: cluster.call_later(0.1, lambda: tell("timer")))
+        cluster.fork()
+        cluster.run()
+        tell("over")
+        """,
+        "pass",
+    )
+    assert made.wait() == 0
+    assert made.told() == [["timer"], ["over"]]
+    assert run_cluster("cluster.run()").wait() == 0
+
+
+def test_a_cluster_that_has_ended_says_so(run_cluster: RunCluster) -> None:
+    made = run_cluster(
+        """
+        cluster.fork()
+        cluster.run()
+        for again in (cluster.fork, cluster.run, cluster.disconnect):
+            try:
+                again()
+            except RuntimeError as error:
+                tell("refused", str(error))
+        """,
+        "pass",
+    )
+    assert made.wait() == 0
+    assert made.told() == 3 * [["refused", "this cluster has ended: its run() has returned"]]
+
+
+def test_a_process_that_a_handler_forks_ends_alone(run_cluster: RunCluster) -> None:
+    made = run_cluster(
+        """
+        @cluster.on("listening")
+        def fork_one(worker, address):
+            child = os.fork()
+            if child == 0:
+                sys.exit(3)
+            os.waitpid(child, 0)
+            tell("port", address.port)
+        @cluster.on("exit")
+        def note(worker, code, signal):
+            tell("exit", code, signal)
+        cluster.fork()
+        cluster.run()
+        """
+    )
+    [[_, port]] = made.wait_told("port")
+    assert ask(port, "/").status == 200
+    made.signal(signal.SIGTERM)
+    assert made.wait() == 0
+    assert made.told("exit") == [["exit", 0, None]]
