@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from prefork.cluster.timers import Timers
 
 
@@ -17,6 +19,13 @@ def test_what_is_due_is_called_in_order_and_the_rest_waits() -> None:
     assert called == ["a", "b", "c"]
     assert timers.next_check() == 3.0
     assert len(timers) == 1
+
+
+def test_what_is_no_time_is_refused_for_the_loop_would_never_rest() -> None:
+    timers = Timers(lambda callback: callback())
+    with pytest.raises(ValueError, match="not nan"):
+        timers.add(float("nan"), list)
+    assert timers.next_check() is None
 
 
 def test_what_is_cancelled_is_neither_called_nor_waited_for() -> None:

@@ -148,6 +148,12 @@ def test_what_can_not_be_sent_is_an_error_at_once_and_lays_nothing(
     assert it.channels[child.id].receive() == []
 
 
+def test_a_timeout_that_is_no_number_is_refused_for_the_loop_would_never_rest(it: Office) -> None:
+    with pytest.raises(ValueError, match="not nan"):
+        it.posts.request(it.hire(), "?", float("nan"), it.answers.append)
+    assert it.posts.next_check() is None
+
+
 def test_where_nobody_listens_messages_are_dropped_and_requests_are_refused(it: Office) -> None:
     it.posts.received = None
     line = it.lay(it.hire())

@@ -1,6 +1,7 @@
 """What the primary's code is to do later."""
 
 import heapq
+import math
 from collections.abc import Callable
 from itertools import count
 
@@ -33,6 +34,9 @@ class Timers:
         return len(self._heap)
 
     def add(self, due: float, callback: Callback) -> Timer:
+        """Raises ValueError for what is no time: it would never come, and always be waited for."""
+        if math.isnan(due):
+            raise ValueError("a timer's seconds must be a number, not nan")
         timer = Timer(due, callback)
         heapq.heappush(self._heap, (due, next(self._number), timer))
         return timer

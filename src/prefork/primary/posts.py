@@ -1,5 +1,6 @@
 """The posts to workers, as the primary's loop sees them: what users say to them, and hear."""
 
+import math
 import selectors
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -80,6 +81,8 @@ class Posts:
         descriptors: Sequence[Descriptor] = (),
     ) -> None:
         """Ask; *then* is called, later, with the answer, or with why there is none."""
+        if math.isnan(timeout):
+            raise ValueError("a timeout must be a number, not nan")
         payload, now = encode(value), self._now()
         post = self._lay(child)
         if post is None or post.is_shut or post.is_full:
