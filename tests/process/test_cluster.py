@@ -111,3 +111,11 @@ def test_a_script_that_is_the_application_too_says_what_guard_it_lacks(script: R
     )
     assert made.wait() != 0
     assert 'put what starts the cluster under if __name__ == "__main__"' in made.journal.text
+
+
+def test_one_that_is_told_to_go_while_it_starts_goes_once_it_serves(script: RunScript) -> None:
+    source = DECLARED + "cluster.once('fork', lambda worker: worker.disconnect())\ncluster.run()"
+    made = script(source)
+    made.wait_told("listening", count=3)
+    [exited] = made.wait_told("exit")
+    assert exited[1:5] == [made.told("fork")[0][1], 0, None, True]

@@ -108,7 +108,12 @@ class Supervisor:
         )
 
     def disconnect_worker(self, id: int) -> None:
-        self._instance.primary.tell(Leaving(id))
+        """Have it replaced; one that is still starting as soon as it serves."""
+        worker = self.workers.get(id)
+        if worker is not None and worker.state == "listening":
+            self._instance.primary.tell(Leaving(id))
+        elif worker is not None and worker.is_connected():
+            worker.once("listening", lambda: self.disconnect_worker(id))
 
     def kill_worker(self, id: int, signal: int) -> None:
         child = self._instance.host.children.get(id)
