@@ -47,17 +47,18 @@ def test_runs_cover_every_frame_once_and_join_what_goes_the_same_way(sent: list[
     assert b"".join(stream[run.start : run.end] for run in runs) == stream
     inside = [list(envelope.frames(stream[run.start : run.end])) for run in runs]
     for run, frames in zip(runs, inside, strict=True):
-        assert {(frame.kind, frame.channel) for frame in frames} == {(run.kind, run.channel)}
+        goes = {(frame.kind, frame.sender, frame.channel) for frame in frames}
+        assert goes == {(run.kind, run.sender, run.channel)}
         assert (len(frames), frames[-1].number) == (run.messages, run.number)
         assert len(frames) == 1 or run.kind == Kind.PUBLISH
     for one, other in pairwise(runs):
-        assert one.kind != Kind.PUBLISH or one[:2] != other[:2]
+        assert one.kind != Kind.PUBLISH or one[:3] != other[:3]
 
 
 def test_messages_to_one_channel_are_one_run() -> None:
     frames = [envelope.encode(Kind.PUBLISH, SENDER, n, b"chat", b"x") for n in (1, 2, 3)]
     stream = b"".join(frames)
-    assert list(envelope.runs(stream)) == [Run(Kind.PUBLISH, b"chat", 3, 0, len(stream), 3)]
+    assert list(envelope.runs(stream)) == [Run(Kind.PUBLISH, SENDER, b"chat", 3, 0, len(stream), 3)]
 
 
 def test_the_largest_message_fits_and_a_larger_one_is_refused() -> None:

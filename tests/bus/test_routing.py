@@ -151,3 +151,13 @@ def test_what_only_a_hub_says_is_the_workers_fault(kind: int) -> None:
     frame = envelope.encode(kind, 99, 1)  # type: ignore[arg-type]
     with pytest.raises(RemoteError, match="a worker sent"):
         it.heed(one, frame)
+
+
+def test_who_speaks_in_anothers_name_is_at_fault_and_nobody_hears_it() -> None:
+    it, (one, two) = router("one", "two")
+    say(it, two, Kind.SUBSCRIBE, 1, b"chat")
+    two.take()
+    frame = envelope.encode(Kind.PUBLISH, 98, 2**64 - 1, b"chat", b"x")
+    with pytest.raises(RemoteError, match="another's name"):
+        it.heed(one, frame)
+    assert taken(two) == []

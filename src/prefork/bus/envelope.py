@@ -55,6 +55,7 @@ class Run(NamedTuple):
     """Frames side by side in one buffer that go the same way; *number*: that of the last."""
 
     kind: int
+    sender: int
     channel: bytes
     number: int
     start: int
@@ -111,25 +112,25 @@ def frames(data: bytes) -> Iterator[Frame]:
 
 
 def runs(data: bytes) -> Iterator[Run]:
-    """Cut whole frames into runs of one kind and channel, only of PUBLISH more than one to each.
+    """Cut whole frames into runs of one kind, sender and channel; only of PUBLISH has one several.
 
     This is what the hub does with every message: 0.6 µs.
     """
     position, end = 0, len(data)
-    kind, channel, number, start, count = 0, b"", 0, 0, 0
+    kind, sender, channel, number, start, count = 0, 0, b"", 0, 0, 0
     while position < end:
-        length, this, _, counted, size = _HEAD.unpack_from(data, position)
+        length, this, who, counted, size = _HEAD.unpack_from(data, position)
         body = position + _HEAD.size
         going = data[body : body + size]
-        if going != channel or this != kind or kind != Kind.PUBLISH:
+        if going != channel or who != sender or this != kind or kind != Kind.PUBLISH:
             if count:
-                yield Run(kind, channel, number, start, position, count)
-            kind, channel, start, count = this, going, position, 0
+                yield Run(kind, sender, channel, number, start, position, count)
+            kind, sender, channel, start, count = this, who, going, position, 0
         number = counted
         count += 1
         position += _LENGTH.size + length
     if count:
-        yield Run(kind, channel, number, start, position, count)
+        yield Run(kind, sender, channel, number, start, position, count)
 
 
 class Gatherer:

@@ -23,6 +23,7 @@ class Member:
         self.name = name
         self.channels: set[bytes] = set()
         self.dropped = 0  # messages, ever
+        self.sender: int | None = None  # by which it goes; None: it has said nothing yet
         self.has_greeted = False  # it has said all that it subscribes to
         self._most = most
         self._queue: deque[tuple[bytes, int]] = deque()  # frames, how many messages they are
@@ -103,6 +104,10 @@ class Router:
         """
         touched = {sender}
         for run in envelope.runs(data):
+            if sender.sender is None:
+                sender.sender = run.sender
+            elif sender.sender != run.sender:  # others would take what the real one says for old
+                raise RemoteError("a worker spoke in another's name")
             if run.kind in CARRIED:
                 touched.update(self._carry(sender, run, data[run.start : run.end]))
             elif run.kind == Kind.SUBSCRIBE:
