@@ -17,6 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from prefork import cluster
+from prefork.errors import BusError
 
 PAGE = """<!doctype html>
 <title>Chat</title>
@@ -61,8 +62,11 @@ async def chat(websocket: WebSocket) -> None:
     try:
         async for message in websocket.iter_text():
             show(message, but=unsent)
-            await cluster.publish("chat", message)  # every other worker will get it
-            await unsent.put(f"sent: {message}")
+            try:
+                await cluster.publish("chat", message)  # every other worker will get it
+                await unsent.put(f"sent: {message}")
+            except BusError as error:
+                await unsent.put(f"not sent: {message} ({error})")
     finally:
         clients.discard(unsent)
         writing.cancel()

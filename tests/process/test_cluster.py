@@ -119,3 +119,20 @@ def test_one_that_is_told_to_go_while_it_starts_goes_once_it_serves(script: RunS
     made.wait_told("listening", count=3)
     [exited] = made.wait_told("exit")
     assert exited[1:5] == [made.told("fork")[0][1], 0, None, True]
+
+
+def test_what_can_not_start_is_said_on_one_line_with_its_exit_code(script: RunScript) -> None:
+    source = """
+    from prefork import Cluster
+    if __name__ == "__main__":
+        Cluster(sys.argv[1], bind=sys.argv[2], workers=1).run()
+    """
+    for app, bind, code, said in (
+        ("nowhere:app", "127.0.0.1:0", 3, "no such module 'nowhere'"),
+        ("tests.support.apps:app", "192.0.2.1:1", 5, "cannot listen on 192.0.2.1:1"),
+    ):
+        made = script(source, app, bind)
+        assert made.wait() == code
+        [line] = [each for each in made.journal.text.splitlines() if "prefork: error" in each]
+        assert said in line
+        assert "Traceback" not in made.journal.text

@@ -14,7 +14,7 @@ coroutines. Everything but `worker` and the bus also works in workers of a decla
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, overload
@@ -68,6 +68,11 @@ __all__ = [
     "worker",
     "workers",
 ]
+
+
+def _require_worker(what: str) -> None:
+    if _member() is None:
+        raise RuntimeError(f"this is the primary: {what} is for workers, and it says cluster.run()")
 
 
 def _member() -> "Member | None":
@@ -197,21 +202,25 @@ def disconnect(then: Callable[[], object] | None = None) -> Awaitable[None] | No
 
 def serve(handler: Callable[..., Any], **where: "Unpack[Whereabouts]") -> None:
     """Serve until this worker is told to stop and all is finished; see `listen` and `run`."""
+    _require_worker("serve()")
     from prefork.worker import script
 
     script.serve(handler, **where)
 
 
-async def listen(handler: Callable[..., Any], **where: "Unpack[Whereabouts]") -> "Serving":
+def listen(
+    handler: Callable[..., Any], **where: "Unpack[Whereabouts]"
+) -> "Coroutine[Any, Any, Serving]":
     """Serve what comes to an address, which the primary opens or has opened.
 
     *handler*: an ASGI or WSGI application, or a coroutine function of a request. *where*: host and
     port, by default any port of 127.0.0.1, or the path of a Unix socket. Raises OSError where the
     address can't be had; ask again if you like.
     """
+    _require_worker("listen()")
     from prefork.worker import script
 
-    return await script.listen(handler, **where)
+    return script.listen(handler, **where)
 
 
 async def wait() -> None:
@@ -221,40 +230,40 @@ async def wait() -> None:
     await script.wait()
 
 
-async def publish(topic: str, message: Any) -> None:
+def publish(topic: str, message: Any) -> "Coroutine[Any, Any, None]":
     """Send to every other worker that has subscribed to the topic.
 
     Returns when the bus has it for each of them. Raises `errors.BusError` where it is not taken in
     5 s, TypeError or ValueError where it can't be sent.
     """
+    _require_worker("publish()")
     from prefork.bus import client
 
-    await client.of_this_worker().publish(topic, message)
+    return client.of_this_worker().publish(topic, message)
 
 
 def subscribe(topic: str, callback: Callable[..., Any] | None = None) -> "Subscription":
     """Hear what others publish: by an `async for` over it, or by *callback*."""
+    _require_worker("subscribe()")
     from prefork.bus import client
 
     return client.of_this_worker().subscribe(topic, callback)
 
 
-async def request_all(
-    topic: str,
-    message: Any,
-    timeout: float,  # noqa: ASYNC109 - what it returns then is no error
-) -> "Replies":
+def request_all(topic: str, message: Any, timeout: float) -> "Coroutine[Any, Any, Replies]":
     """Ask every other worker that responds to the topic; those that didn't are named."""
+    _require_worker("request_all()")
     from prefork.bus import client
 
-    return await client.of_this_worker().request_all(topic, message, timeout)
+    return client.of_this_worker().request_all(topic, message, timeout)
 
 
-async def respond(topic: str, function: Callable[..., Any]) -> None:
+def respond(topic: str, function: Callable[..., Any]) -> "Coroutine[Any, Any, None]":
     """Answer what others ask by `request_all`."""
+    _require_worker("respond()")
     from prefork.bus import client
 
-    await client.of_this_worker().respond(topic, function)
+    return client.of_this_worker().respond(topic, function)
 
 
 def _be_born() -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from prefork.cluster.supervisor import Supervisor
+from prefork.cluster.supervisor import Supervisor, leave
 from prefork.core.facts import ScaleRequested
+from prefork.errors import PreforkError
 from prefork.settings import environment
 from prefork.settings.resolution import resolve
 from prefork.settings.sources import from_call
@@ -28,11 +29,14 @@ class Cluster(Supervisor):
     def run(self) -> None:
         """Serve until told to stop; SIGTERM drains, SIGHUP reloads.
 
-        Raises AddressError where an address or the name is taken, AppError where the application
-        doesn't start, and SystemExit where the process is not to exit with 0.
+        Raises SystemExit where the process is not to exit with 0: with the code of
+        docs/reference/exit-codes.md, after one line on standard error that says why.
         """
         self._resolution.take_effect()
-        self._made = self._make(self.settings)
+        try:
+            self._made = self._make(self.settings)
+        except PreforkError as error:
+            leave(error)
         self._run(self._made)
 
     def scale(self, by: int) -> None:

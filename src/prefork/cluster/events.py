@@ -34,8 +34,12 @@ class Emitter:
     same. SystemExit ends the program.
     """
 
-    def __init__(self, events: dict[str, int]) -> None:
-        """*events*: how many arguments each comes with."""
+    def __init__(
+        self, events: dict[str, int], failed: Callable[[Exception], object] = lambda _: None
+    ) -> None:
+        """*events*: how many arguments each comes with. *failed*: is told what a handler raises,
+        after the handlers of "error"."""
+        self._failed = failed
         self._events = events
         self._listeners: defaultdict[str, list[_Listener]] = defaultdict(list)
 
@@ -82,15 +86,11 @@ class Emitter:
                 if listener not in self._listeners[event]:
                     continue  # one that was called before it has removed it
                 self._listeners[event].remove(listener)
-            error = self._call(event, listener, *arguments)
-            if error is not None and event != "error" and self.has("error"):
-                self.emit("error", error)
+            self._call(event, listener, *arguments)
 
     def call(self, event: str, handler: Handler, *arguments: object) -> None:
         """Call one that is no listener, with the same care."""
-        error = self._call(event, _Listener(handler, None, is_once=True), *arguments)
-        if error is not None and self.has("error"):
-            self.emit("error", error)
+        self._call(event, _Listener(handler, None, is_once=True), *arguments)
 
     def ask(self, event: str, *arguments: object) -> Any:
         """Call the first handler, and return what it returns. Raises what it raises, too."""
@@ -119,6 +119,9 @@ class Emitter:
                 reason=repr(error),
                 detail=_own_traceback(error),
             )
+            if event != "error":
+                self.emit("error", error)
+                self._failed(error)
             return error
         finally:
             _tell_slow(event, listener.handler, began)

@@ -61,7 +61,15 @@ class Worker:
     told: True after `disconnect`, a reload or a stop, False after a crash.
     """
 
-    def __init__(self, reins: Reins | None, id: int, slot: int, generation: int) -> None:
+    def __init__(
+        self,
+        reins: Reins | None,
+        id: int,
+        slot: int,
+        generation: int,
+        failed: Callable[[Exception], object] = lambda _: None,
+    ) -> None:
+        """*failed*: is told what a handler of its raises."""
         self.id = id
         self.slot = slot
         self.generation = generation
@@ -69,7 +77,7 @@ class Worker:
         self.state = "none"
         self.exited_after_disconnect: bool | None = None
         self._given = reins
-        self.events = Emitter(EVENTS)
+        self.events = Emitter(EVENTS, failed)
 
     def __repr__(self) -> str:
         return f"<Worker {self.id} slot={self.slot} pid={self.pid} {self.state}>"
@@ -116,8 +124,15 @@ class Worker:
         """Have it finish what it has, take nothing new, and go."""
         self._reins.disconnect_worker(self.id)
 
-    def kill(self, signal: int = signals.SIGKILL) -> None:
-        """Send it a signal at once, whatever it is doing."""
+    def kill(self, signal: int | str = signals.SIGKILL) -> None:
+        """Send it a signal at once, whatever it is doing: a number, or a name as "SIGTERM".
+
+        Raises ValueError for one that doesn't exist.
+        """
+        if isinstance(signal, str):
+            if signal not in signals.Signals.__members__:
+                raise ValueError(f"no such signal {signal!r}")
+            signal = signals.Signals[signal]
         self._reins.kill_worker(self.id, signal)
 
     def is_connected(self) -> bool:

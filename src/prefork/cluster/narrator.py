@@ -42,6 +42,8 @@ class Narrator:
     def __init__(self, addresses: Callable[[], Sequence[str]]) -> None:
         """*addresses*: on which every worker listens that is in rotation."""
         self.events = Emitter(EVENTS)
+        self.heir: Worker | None = None  # in the place of the one whose exit is being told
+        self._brought: set[int] = set()  # ids of those that a reload has brought, and not a fork
         self.workers: dict[int, Worker] = {}  # by id; until it has disconnected and exited
         self.reins: Reins | None = None  # by which workers can be told something
         self.released: Callable[[], object] = lambda: None  # called when a disconnect is done
@@ -52,8 +54,12 @@ class Narrator:
     def meet(self, id: int, slot: int, generation: int) -> Worker:
         """Give the worker of this id, which may not be forked yet."""
         if id not in self.workers:
-            self.workers[id] = Worker(self.reins, id, slot, generation)
+            self.workers[id] = Worker(self.reins, id, slot, generation, self._pass_on)
         return self.workers[id]
+
+    def _pass_on(self, error: Exception) -> None:
+        """What a worker's handler raises is the cluster's business too."""
+        self.events.emit("error", error)
 
     def later(self, call: Callable[[], object]) -> None:
         """Call this when what happens now is done."""
@@ -82,8 +88,7 @@ class Narrator:
     def obeyed(self, order: Order) -> None:
         match order:
             case Spawn(id, slot, generation):
-                self.meet(id, slot, generation).generation = generation
-                self._note(id, "fork", "")
+                self._welcome(id, slot, generation)
             case Admit(id) if worker := self.workers.get(id):
                 for address in self._addresses():
                     self.listening(worker.id, address)
@@ -97,6 +102,12 @@ class Narrator:
                 self.later(self.released)
             case _:
                 pass  # of no interest to handlers
+
+    def _welcome(self, id: int, slot: int, generation: int) -> None:
+        if id not in self.workers:
+            self._brought.add(id)
+        self.meet(id, slot, generation).generation = generation
+        self._note(id, "fork", "")
 
     def speak(self) -> None:
         while True:
@@ -162,9 +173,25 @@ class Narrator:
         except Exception as error:  # noqa: BLE001 - it is the user's code
             reply.fail(repr(error))
 
+    def _find_heir(self, gone: Worker) -> Worker | None:
+        """Whoever serves in its slot already, where a reload has brought one of the two."""
+        brought = gone.id in self._brought
+        self._brought.discard(gone.id)
+        others = [each for each in self.workers.values() if each.slot == gone.slot]
+        return next((each for each in others if brought or each.id in self._brought), None)
+
+    def take_heir(self) -> Worker | None:
+        """Give it once: an exit handler that forks for each that goes would make it two."""
+        heir, self.heir = self.heir, None
+        if heir is not None:
+            self._brought.discard(heir.id)
+        return heir
+
     def _tell_exit(self, worker: Worker, status: int) -> None:
         self._tell(worker, "disconnect", "disconnected")
         worker.exited_after_disconnect = bool(worker.exited_after_disconnect)
         del self.workers[worker.id]
         code, signal = (None, -status) if status < 0 else (status, None)
+        self.heir = self._find_heir(worker)
         self._tell(worker, "exit", "dead", code, signal)
+        self.heir = None

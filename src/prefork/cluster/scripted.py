@@ -70,10 +70,14 @@ class Script(Supervisor):
     def fork(self, env: Mapping[str, str] | None = None) -> Worker:
         """Start the script again as a worker, with *env* added to its environment.
 
-        After deaths in a row in its slot it is started after a while: nothing spins. Raises
-        TypeError or ValueError for what is no environment.
+        In the handler of an exit after which a reload has brought another worker, give that one:
+        so a handler that forks for each that goes needs not know of reloads. After deaths in a row
+        in its slot it is started after a while: nothing spins. Raises TypeError or ValueError for
+        what is no environment.
         """
         instance, launch = self._ensure(), self._launch(env or {})
+        if (heir := self._narrator.take_heir()) is not None:
+            return heir
         self._is_idle = False
         seat = instance.fleet.reserve()
         worker = self._narrator.meet(seat.id, seat.slot, instance.fleet.generation.number)

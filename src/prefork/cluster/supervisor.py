@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
+from prefork import log
 from prefork.boot.instance import Instance
 from prefork.cluster.events import Handler, Registered
 from prefork.cluster.handle import Then, Worker
 from prefork.cluster.narrator import Narrator, Reply
 from prefork.cluster.timers import Callback, Timer, Timers
 from prefork.core.facts import Leaving, ReloadRequested, StopRequested
-from prefork.errors import ExitCode, RequestError
+from prefork.errors import AppError, ExitCode, PreforkError, RequestError
 from prefork.primary import reaper
 from prefork.primary.children import Child
 from prefork.primary.posts import Said
@@ -164,6 +165,8 @@ class Supervisor:
             with instance:
                 try:
                     code = instance.run()
+                except PreforkError as error:
+                    leave(error)
                 except BaseException:  # also a handler's sys.exit(): the kernel ends who is left
                     instance.abandon()
                     raise
@@ -175,6 +178,14 @@ class Supervisor:
 
     def _addresses(self) -> Sequence[str]:
         return self._instance.host.estate.bind
+
+
+def leave(error: PreforkError) -> NoReturn:
+    """Say in one line why it can't go on, after the application's own traceback; and exit so."""
+    if isinstance(error, AppError) and error.detail:
+        print(error.detail, file=sys.stderr)
+    print(f"prefork: error: {log.escape(str(error))}", file=sys.stderr)
+    raise SystemExit(int(error.exit_code)) from error
 
 
 def _require_main_thread() -> None:

@@ -90,6 +90,8 @@ class Verbs:
 
     def _scale(self, connection: Connection, request: Request) -> Iterator[Fact]:
         self._refuse_at_the_end()
+        if self._fleet.is_scripted:
+            raise ControlError("a script decides how many workers it has, by fork()")
         now = len(self._fleet.roster.slots)
         wanted = (request.workers or 0) if request.by is None else now + request.by
         if wanted < 1:

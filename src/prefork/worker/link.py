@@ -41,6 +41,7 @@ class Link:
         self.told: asyncio.Future[None] = loop.create_future()  # done at each order, then made anew
         self.leads = asyncio.Event()  # set once this worker is the leader
         self.lines: dict[str, Callable[[socket.socket], None]] = {}  # by kind: who takes its end
+        self.count_in: Callable[[], None] = lambda: None  # called by one that wants to lead
         self.stopped: Callable[[], None] = lambda: None  # called when we are first told to stop
         self.answered: Callable[[Listening | ListenFailed, Channel], None] | None = None
         loop.add_reader(channel, self.hear)

@@ -180,7 +180,11 @@ class Member:
                 log.error("handler_failed", on="disconnect", reason=reason, detail=detail)
 
     async def leader(self) -> None:
-        """Wait until this worker leads."""
+        """Wait until this worker leads.
+
+        A script's worker that waits for it counts as ready, whether it listens or not.
+        """
+        self._linked.count_in()
         await self._linked.leads.wait()
 
     def call(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:

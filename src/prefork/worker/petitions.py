@@ -85,7 +85,7 @@ class Petitions:
     def _hear(self, answer: Listening | ListenFailed, channel: Channel) -> None:
         serving, answered = self._open.pop(answer.ticket, (None, None))
         if isinstance(answer, ListenFailed):
-            _fail(answered, _error(answer.errno))
+            _fail(answered, _error(answer.errno, serving))
             return
         try:
             listeners = _listeners(answer, channel)
@@ -113,5 +113,9 @@ def _fail(answered: "asyncio.Future[None] | None", error: OSError) -> None:
         answered.set_exception(error)
 
 
-def _error(number: int) -> OSError:
-    return StoppedError() if number == errno.ECANCELED else OSError(number, os.strerror(number))
+def _error(number: int, serving: Serving | None) -> OSError:
+    if number == errno.ECANCELED:
+        return StoppedError()
+    asked = None if serving is None else serving.asked
+    where = "" if asked is None else asked.path or f"{asked.host}:{asked.port}"
+    return OSError(number, os.strerror(number), where)

@@ -39,6 +39,7 @@ class Tenure:
         self._settings = here.birth.estate.settings
         self._link = here.settle(loop)
         self._link.leaves_at_once = True
+        self._link.count_in = self.be_ready
         self._premises = Premises(here, loop, tls)
         self._intake = Intake(here.birth.handover, self._link, here.lines, loop)
         self._intake.receive({})

@@ -368,3 +368,50 @@ def test_a_process_that_a_handler_forks_ends_alone(run_cluster: RunCluster) -> N
     made.signal(signal.SIGTERM)
     assert made.wait() == 0
     assert made.told("exit") == [["exit", 0, None]]
+
+
+def test_an_exit_handler_that_forks_for_each_that_goes_needs_not_know_of_reloads(
+    run_cluster: RunCluster,
+) -> None:
+    made = run_cluster(
+        WATCH
+        + """
+for _ in range(2): cluster.fork()
+cluster.on("exit", lambda *_: tell("forked", cluster.fork().id, len(cluster.workers)))
+cluster.run()
+"""
+    )
+    made.wait_told("listening", count=2)
+    for count in (2, 4):
+        made.signal(signal.SIGHUP)
+        made.wait_told("forked", count=count)
+    ids = sorted(line[1] for line in made.told("fork"))
+    assert ids == [1, 2, 3, 4, 5, 6]
+    [*_, pid] = made.told("listening")[-1]
+    os.kill(pid, signal.SIGKILL)
+    assert made.wait_told("forked", count=5)[-1][1:] == [7, 2]
+
+
+def test_a_mistake_is_one_line_and_its_exit_code(run_cluster: RunCluster) -> None:
+    for source, code, said in (
+        ("cluster.serve(print)", 1, "this is the primary: serve() is for workers"),
+        ("cluster.publish('a', 1)", 1, "this is the primary: publish() is for workers"),
+        ("cluster.fork().kill('SIGNONE')", 1, "no such signal 'SIGNONE'"),
+    ):
+        made = run_cluster(source)
+        assert made.wait() == code
+        assert said in made.journal.text
+
+
+def test_a_worker_that_waits_to_lead_does_so_whether_it_listens_or_not(
+    run_cluster: RunCluster,
+) -> None:
+    made = run_cluster(
+        "cluster.fork()\ncluster.on('leader', lambda worker: tell('leader', worker.id))\n"
+        "cluster.run()",
+        "async def main():\n    await cluster.worker.leader()\n    tell('leads')\n"
+        "    await cluster.disconnect()\ncluster.run(main)",
+    )
+    assert made.wait(10) == 0
+    assert made.told("leads")
+    assert made.told("leader") == [["leader", 1]]
