@@ -101,8 +101,11 @@ def test_what_can_never_be_called_is_refused_at_once(
 
 
 @pytest.fixture
-def logged(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
-    log.configure("info", "json", descriptor=2)
+def logged(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], list[dict[str, Any]]]:
+    monkeypatch.setattr(log, "_log", log.Log())
+    log.configure("info", "json")
     return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines()]
 
 

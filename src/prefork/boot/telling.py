@@ -34,7 +34,7 @@ def announce(fleet: Fleet, host: PosixHost, bind: Sequence[str]) -> None:
     """
     estate = replace(host.estate, bind=tuple(bind))
     log.info("ready", name=estate.name, bind=list(estate.bind))
-    greeting = Greeting(estate, host.interface, _preload(fleet))
+    greeting = Greeting(estate, host.interface, _preload(fleet), fleet.is_scripted)
     log.show(greeting.lines(Style.COLOUR if log.is_painted() else Style.PLAIN))
     if estate.settings.ready_fd is not None:
         said = {"name": estate.name, "pid": estate.primary, "bind": estate.bind}

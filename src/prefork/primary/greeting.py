@@ -24,6 +24,7 @@ class Greeting:
     estate: Estate
     interface: str
     preload: str
+    is_scripted: bool = False  # a script says how many workers there are
 
     def lines(self, style: Style) -> list[str]:
         """Without newlines; what comes from outside is escaped."""
@@ -40,7 +41,8 @@ class Greeting:
         settings = self.estate.settings
         rows = [("address", self._link(each)) for each in self.estate.bind]
         rows.append(("workers", f"{self._workers()}; policy {settings.policy}"))
-        rows.append(("interface", self._interface()))
+        if self.interface:  # else nobody serves yet
+            rows.append(("interface", self._interface()))
         rows.append(("preload", self.preload))
         if settings.reload:
             rows.append(("reload", "when a file changes"))
@@ -48,6 +50,8 @@ class Greeting:
         return rows
 
     def _workers(self) -> str:
+        if self.is_scripted:
+            return "as the script forks them"
         number = str(self.estate.workers)
         if self.estate.settings.workers == "max":
             number += " (max: every CPU that this process may use)"
