@@ -103,6 +103,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
+        self.aside = Random(-seed)  # of what changes nothing that comes after
         self.now = 0.0
         parallel = self.random.choice((None, 1, 2))
         self.plan = replace(self.choose(), most_workers=MOST, reload_parallel=parallel)
@@ -497,6 +498,8 @@ class World:
             was_going = being.is_going
             self.tell(TimedOut(being.id, Verdict.LOOP, 30.0))
             assert was_going or being.is_aborted, "blocked for ever"
+            if being.is_aborted and self.aside.random() < 0.5:
+                self.leave(being)  # it caught the signal, and turns again
 
     def inspect(self, being: Being) -> None:
         """A worker that has beaten turns out to be worn, or to have grown beyond measure."""

@@ -62,6 +62,7 @@ def judge(program: Program, murders: Sequence[Murder], report: Report) -> None:
     assert report.served > 100 * len(murders)  # the load was one
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("policy", ["rr", "least", "hash", "shared", "reuseport"])
 def test_kills_under_load_cost_only_connections_of_the_victims(serve: Serve, policy: str) -> None:
     program = serve("--workers", "4", "--policy", policy)

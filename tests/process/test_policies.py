@@ -178,6 +178,7 @@ def test_a_stop_answers_what_waits_in_every_queue(serve: Serve, policy: str) -> 
         assert program.wait(5) == 0
 
 
+@pytest.mark.alone
 def test_under_reuseport_the_queue_of_a_slot_that_was_scaled_away_is_served(serve: Serve) -> None:
     program = serve(*FOUR, "--policy", "reuseport")
     for number, count in [(signal.SIGTTOU, 3), (signal.SIGTTOU, 2), (signal.SIGTTIN, 3)]:

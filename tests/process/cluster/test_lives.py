@@ -184,12 +184,12 @@ def test_environment_and_cwd_per_fork(run_cluster: RunCluster) -> None:
     made = run_cluster(
         """
         os.mkdir("below")
-        cluster.fork({"COLOUR": "red"})
+        cluster.fork({"SHADE": "red"})
         cluster.setup_primary(cwd="below", args=["a", "b"])
         cluster.fork()
         cluster.run()
         """,
-        "tell('born', cluster.worker.id, os.environ.get('COLOUR'), os.path.basename(os.getcwd()),"
+        "tell('born', cluster.worker.id, os.environ.get('SHADE'), os.path.basename(os.getcwd()),"
         " sys.argv[1:])",
         "x",
     )
