@@ -124,7 +124,7 @@ def test_a_connection_that_comes_while_its_server_closes_is_not_leaked(
         reply = ask(port, "/")
         assert reply.status == 200
         pids.add(reply.body)
-    assert len(pids) == workers or policy == "hash"
+    assert len(pids) == workers or policy not in ("rr", "reuseport")  # others need not alternate
     made.signal(signal.SIGTERM)
     assert made.wait() == 0
 

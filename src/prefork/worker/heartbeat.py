@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from prefork.errors import AppError, ExitCode
-from prefork.wire import descriptors
+from prefork.wire import descriptors, signalling
 from prefork.wire.board import Field, Line
 from prefork.wire.channel import Channel
 from prefork.wire.complaint import Complaint
@@ -85,8 +85,10 @@ def watch(by: Bystander, line: Line) -> None:
     Where there is no parent-death signal this thread alone ends a worker whose loop is blocked.
     Raises AppError where the system has no thread.
     """
+    thread = threading.Thread(target=_watch, args=(by, line), name=THREAD, daemon=True)
     try:
-        threading.Thread(target=_watch, args=(by, line), name=THREAD, daemon=True).start()
+        with signalling.masked():  # it inherits that: or a signal finds it while our own is masked
+            thread.start()
     except RuntimeError as error:
         reason = f"there is no thread to watch over it: {error}"
         raise AppError(reason, exit_code=ExitCode.APP_START) from None
