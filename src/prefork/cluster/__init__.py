@@ -1,16 +1,7 @@
-"""Node's `cluster`, in Python: a script that forks itself.
-
->>> from prefork import cluster
->>> if cluster.is_primary:
-...     for _ in range(cluster.available_parallelism()):
-...         cluster.fork()
-...     cluster.on("exit", lambda worker, code, signal: cluster.fork())
-...     cluster.run()
-... else:
-...     cluster.serve(handler, port=8000)
+"""Node's `cluster`, in Python: a script that forks itself; see docs/howto/from-node-cluster.md.
 
 In the primary nothing is awaited, for it has no event loop; in a worker the same verbs are
-coroutines. Everything but `worker` and the bus also works in workers of a declared fleet.
+coroutines. `worker` and the bus are there in the workers of a declared fleet too.
 """
 
 import sys
@@ -20,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, overload
 
 from prefork.settings import environment
-from prefork.settings.cpus import available_parallelism
+from prefork.settings.cpus import available_parallelism as available_parallelism
 from prefork.wire import birth
 
 if TYPE_CHECKING:
@@ -43,31 +34,6 @@ if TYPE_CHECKING:
     workers: Mapping[int, Worker]
     settings: Mapping[str, Any]
     policy: str
-
-__all__ = [
-    "available_parallelism",
-    "call_later",
-    "disconnect",
-    "fork",
-    "is_primary",
-    "is_worker",
-    "listen",
-    "off",
-    "on",
-    "once",
-    "policy",
-    "publish",
-    "request_all",
-    "respond",
-    "run",
-    "serve",
-    "settings",
-    "setup_primary",
-    "subscribe",
-    "wait",
-    "worker",
-    "workers",
-]
 
 
 def _require_worker(what: str) -> None:
