@@ -19,10 +19,10 @@ Report = Callable[[str, BaseException], None]  # says which topic's code raised 
 
 
 class Subscription:
-    """One subscriber of a topic, from `begin` to `end`; it may be given to `async with`.
+    """One subscriber of a topic, from `begin` to `end`.
 
-    Whoever takes too slowly loses the oldest messages, and the log says so. *begun*, *ended*: what
-    is awaited to be given messages; what is called to be given no more.
+    To begin, `await` it or give it to `async with`; without a callback, take its messages by `async
+    for`. Whoever takes too slowly loses the oldest, and the log says so; *missed*: how many.
     """
 
     def __init__(
@@ -31,6 +31,8 @@ class Subscription:
         begun: Callable[["Subscription"], Awaitable[None]],
         ended: Callable[["Subscription"], None],
     ) -> None:
+        """*begun*, *ended*: what is awaited to be given messages; what is called to be given no
+        more."""
         self.topic = topic
         self.missed = 0  # messages that were dropped here
         self._begun = begun

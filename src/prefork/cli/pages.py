@@ -1,5 +1,6 @@
 """The reference pages that are made from the code, one function for each."""
 
+from prefork.cli.api_page import api_page
 from prefork.cli.control_page import control_page
 from prefork.cli.editor_schema import editor_schema
 from prefork.cli.output import as_json
@@ -125,5 +126,6 @@ PAGES = {  # by file name
     "states.md": states_page,
     "signals.md": signals_page,
     "control-socket.md": control_page,
+    "python-api.md": api_page,
     "prefork.schema.json": schema_file,
 }

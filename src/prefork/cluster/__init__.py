@@ -61,15 +61,17 @@ class _Cluster(ModuleType):
 
     @property
     def is_worker(self) -> bool:
+        """Whether this process is a worker."""
         return _member() is not None
 
     @property
     def is_primary(self) -> bool:
+        """Whether it is none: also before anything was forked."""
         return _member() is None
 
     @property
     def worker(self) -> "Member":
-        """This worker. Raises RuntimeError in the primary."""
+        """This worker, from within. Raises RuntimeError in the primary."""
         if (member := _member()) is None:
             raise RuntimeError("cluster.worker is there in workers only; see cluster.is_worker")
         return member
@@ -80,6 +82,7 @@ class _Cluster(ModuleType):
 
     @property
     def settings(self) -> Mapping[str, Any]:
+        """What `setup_primary` was told, all of it together."""
         return _script().settings
 
     @property
@@ -98,7 +101,7 @@ sys.modules[__name__].__class__ = _Cluster
 
 
 def setup_primary(**settings: Any) -> None:
-    """Say how workers are forked from now on; see `Script.setup_primary`."""
+    """Say how workers are forked from now on, and by which settings."""
     _script().setup_primary(**settings)
 
 
@@ -112,7 +115,7 @@ def on(event: str, handler: "Registered") -> "Registered": ...
 @overload
 def on(event: str) -> "Callable[[Registered], Registered]": ...
 def on(event: str, handler: Callable[..., Any] | None = None) -> Any:
-    """Call *handler* at each such event; also as a decorator."""
+    """Call *handler* at each such event; also as a decorator: `@cluster.on("exit")`."""
     return _script().on(event, handler) if handler else _script().on(event)
 
 
@@ -126,12 +129,12 @@ def once(event: str, handler: Callable[..., Any] | None = None) -> Any:
 
 
 def off(event: str, handler: Callable[..., Any]) -> None:
-    """Call it no more."""
+    """Call *handler* no more."""
     _script().off(event, handler)
 
 
 def call_later(seconds: float, callback: Callable[[], object]) -> "Timer":
-    """Call it in the primary's loop after so many seconds."""
+    """Call *callback* in the primary's loop after so many seconds, unless it is cancelled."""
     return _script().call_later(seconds, callback)
 
 
@@ -141,9 +144,10 @@ def call_later(seconds: float, callback: Callable[[], object]) -> "Timer":
 def run(main: "Main | None" = None) -> None:
     """Be what this process is, until its end.
 
-    The primary supervises; it takes no *main*. A worker runs the coroutine function *main*, and
-    serves and hears messages until it is told to go. Raises SystemExit where the process is not to
-    exit with 0. A *main* that still runs a second after all else has ended is cancelled.
+    The primary supervises, until it is stopped or nothing is left to do; it takes no *main*. A
+    worker runs the coroutine function *main*, and serves and hears messages until it is told to go.
+    *main* may return before; one that still runs a second after all else has ended is cancelled.
+    Raises what *main* raises, and SystemExit where the process is not to exit with 0.
     """
     if _member() is None:
         if main is not None:
@@ -156,7 +160,11 @@ def run(main: "Main | None" = None) -> None:
 
 
 def disconnect(then: Callable[[], object] | None = None) -> Awaitable[None] | None:
-    """Have all workers finish and go, and call *then*; in a worker: `await disconnect()`."""
+    """Have all workers finish and go, and call *then*; in a worker: `await disconnect()`.
+
+    With the last of them goes what they listened on. Where *then* forks again the primary goes on,
+    else `run` returns. A worker leaves alone, as `worker.disconnect` says.
+    """
     if (member := _member()) is not None:
         return member.disconnect()
     _script().disconnect(then)
@@ -167,7 +175,7 @@ def disconnect(then: Callable[[], object] | None = None) -> Awaitable[None] | No
 
 
 def serve(handler: Callable[..., Any], **where: "Unpack[Whereabouts]") -> None:
-    """Serve until this worker is told to stop and all is finished; see `listen` and `run`."""
+    """Serve until this worker is told to stop and all is finished."""
     _require_worker("serve()")
     from prefork.worker import script
 
@@ -177,12 +185,7 @@ def serve(handler: Callable[..., Any], **where: "Unpack[Whereabouts]") -> None:
 def listen(
     handler: Callable[..., Any], **where: "Unpack[Whereabouts]"
 ) -> "Coroutine[Any, Any, Serving]":
-    """Serve what comes to an address, which the primary opens or has opened.
-
-    *handler*: an ASGI or WSGI application, or a coroutine function of a request. *where*: host and
-    port, by default any port of 127.0.0.1, or the path of a Unix socket. Raises OSError where the
-    address can't be had; ask again if you like.
-    """
+    """Serve what comes to an address, which the primary opens or has opened."""
     _require_worker("listen()")
     from prefork.worker import script
 
@@ -197,11 +200,7 @@ async def wait() -> None:
 
 
 def publish(topic: str, message: Any) -> "Coroutine[Any, Any, None]":
-    """Send to every other worker that has subscribed to the topic.
-
-    Returns when the bus has it for each of them. Raises `errors.BusError` where it is not taken in
-    5 s, TypeError or ValueError where it can't be sent.
-    """
+    """Send to every other worker that has subscribed to the topic."""
     _require_worker("publish()")
     from prefork.bus import client
 
@@ -225,7 +224,10 @@ def request_all(topic: str, message: Any, timeout: float) -> "Coroutine[Any, Any
 
 
 def respond(topic: str, function: Callable[..., Any]) -> "Coroutine[Any, Any, None]":
-    """Answer what others ask by `request_all`."""
+    """Answer `request_all` with what *function*, maybe async, returns for its message.
+
+    A later one for the same topic takes its place.
+    """
     _require_worker("respond()")
     from prefork.bus import client
 

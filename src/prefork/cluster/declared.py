@@ -13,13 +13,17 @@ from prefork.settings.sources import from_call
 class Cluster(Supervisor):
     """What `prefork serve` runs, with events.
 
-    >>> cluster = Cluster("app:handler", workers="max", bind="127.0.0.1:8000")
-    >>> cluster.run()
+    >>> fleet = Cluster("app:handler", workers="max", bind="127.0.0.1:8000")
+    >>> fleet.on("exit", lambda worker, code, signal: print(worker, code, signal))
+    >>> fleet.run()
+
+    Its `settings` are those that are in force, each an attribute.
     """
 
     def __init__(self, app: str, **settings: Any) -> None:
-        """*settings*: by their names in docs/reference/settings.md, which win over the environment
-        and over prefork.toml. Raises SettingsError that names every problem at once.
+        """*app*: MODULE:ATTRIBUTE. *settings*: by their names in docs/reference/settings.md; they
+        win over the environment and over prefork.toml, which is read too. Raises SettingsError that
+        names every problem at once.
         """
         super().__init__()
         given = {"app": app, **settings}

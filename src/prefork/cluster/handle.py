@@ -25,7 +25,7 @@ EVENTS = {  # of one worker: how many arguments each comes with
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a worker listens: host and port, or the path of a Unix socket."""
+    """Where a worker listens: host and port, or, where *family* is AF_UNIX, the path."""
 
     family: AddressFamily
     host: str = ""
@@ -54,9 +54,12 @@ class Reins(Protocol):
 
 
 class Worker:
-    """One worker, from its fork on. Its *id* is never used again; its *slot* is, by its successor.
+    """One worker, as the primary sees it.
 
-    *state* goes from none over online, listening and disconnected to dead.
+    *id*, from 1, is never used again; *slot*, from 0, is, by its successor. *generation*: how many
+    times the code had been loaded anew, from 1. *pid* is None until the worker is there.
+
+    *state* goes from "none" over "online", "listening" and "disconnected" to "dead".
     *exited_after_disconnect* is None while it lives and nothing told it to go, then whether it was
     told: True after `disconnect`, a reload or a stop, False after a crash.
     """
@@ -87,10 +90,7 @@ class Worker:
     @overload
     def on(self, event: str) -> Callable[[Registered], Registered]: ...
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Call *handler* at each such event of this worker; also as a decorator.
-
-        `EVENTS` has its arguments.
-        """
+        """Call *handler* at each such event of this worker; otherwise as the cluster's `on`."""
         return self.events.on(event, handler)
 
     @overload
@@ -98,34 +98,40 @@ class Worker:
     @overload
     def once(self, event: str) -> Callable[[Registered], Registered]: ...
     def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Call *handler* at the next such event; also as a decorator."""
+        """Call *handler* at the next such event, and then no more; otherwise as `on`."""
         return self.events.on(event, handler, is_once=True)
 
     def off(self, event: str, handler: Handler) -> None:
-        """Call it no more."""
+        """Call *handler* no more, where it was to be called."""
         self.events.off(event, handler)
 
     def send(self, message: Any, fds: Sequence[int] = ()) -> bool:
-        """Send a message, and descriptors with it, which stay open here.
+        """Send a message, and up to 253 descriptors with it, which stay open here.
 
-        True: taken. False: it is gone, or so much waits for it that more had better wait too.
-        Raises TypeError or ValueError for what can't be sent.
+        False: it was not taken, for the worker is gone or 16 MiB wait for it; or it was taken, and
+        over 1 MiB waits: send more later. Raises TypeError or ValueError for what can't be sent,
+        and OSError for descriptors that are not open.
         """
         return self._reins.send(self.id, message, fds)
 
     def request(self, message: Any, timeout: float, then: Then) -> None:
-        """Ask it; `then(reply, None)` is called with what it answers, within *timeout* seconds.
+        """Ask the worker; `then(reply, None)` is called with its answer.
 
-        `then(None, error)`: it didn't, or its handler raised.
+        `then(None, error)`, with a RequestError, where none came within *timeout* seconds, the
+        worker is gone, or its handler raised.
         """
         self._reins.request(self.id, message, timeout, then)
 
     def disconnect(self) -> None:
-        """Have it finish what it has, take nothing new, and go."""
+        """Have the worker finish what it has, and go.
+
+        A script's takes nothing new from now on. One of a `Cluster` is replaced: it goes on until
+        its successor serves.
+        """
         self._reins.disconnect_worker(self.id)
 
     def kill(self, signal: int | str = signals.SIGKILL) -> None:
-        """Send it a signal at once, whatever it is doing: a number, or a name as "SIGTERM".
+        """Send the worker a signal at once, whatever it is doing: a number, or a name as "SIGTERM".
 
         Raises ValueError for one that doesn't exist.
         """
@@ -136,10 +142,11 @@ class Worker:
         self._reins.kill_worker(self.id, signal)
 
     def is_connected(self) -> bool:
-        """Whether messages can reach it."""
+        """Whether messages can reach the worker."""
         return self.state in ("none", "online", "listening")
 
     def is_dead(self) -> bool:
+        """Whether it has exited."""
         return self.state == "dead"
 
     @property

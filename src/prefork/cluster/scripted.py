@@ -40,7 +40,8 @@ class Script(Supervisor):
     def policy(self) -> str:
         """By which connections reach workers: rr, least, hash, shared or reuseport.
 
-        It may be set until the first `setup_primary` or `fork`. Raises SettingsError.
+        It may be assigned until the first `setup_primary` or `fork`; PREFORK_POLICY is its default.
+        Raises SettingsError for one that doesn't exist, or that comes too late.
         """
         return str(self._checked(self.settings).policy)
 
@@ -55,8 +56,9 @@ class Script(Supervisor):
         """Say how workers are forked from now on; what was said before and isn't now stays.
 
         *exec*: the script, by default this one; *args*: its arguments; *exec_argv*: the
-        interpreter's; *cwd*: its directory. All others are settings of prefork, and must be said
-        before the first `fork`. Raises SettingsError.
+        interpreter's, both lists; *cwd*: its directory. All others are settings by their names in
+        docs/reference/settings.md, must be said before the first `fork`, and win over PREFORK_*
+        variables; a script reads no prefork.toml. Raises SettingsError.
         """
         late = [name for name in settings if name not in OF_LAUNCH]
         if late and self._made is not None:
@@ -70,10 +72,11 @@ class Script(Supervisor):
     def fork(self, env: Mapping[str, str] | None = None) -> Worker:
         """Start the script again as a worker, with *env* added to its environment.
 
-        In the handler of an exit after which a reload has brought another worker, give that one:
-        so a handler that forks for each that goes needs not know of reloads. After deaths in a row
-        in its slot it is started after a while: nothing spins. Raises TypeError or ValueError for
-        what is no environment.
+        Returns at once. In the handler of an exit after which a reload has brought another worker,
+        give that one: so a handler that forks for each that goes needs not know of reloads. After
+        deaths in a row in its slot it is started after a while: nothing spins. Raises TypeError or
+        ValueError for what is no environment, SettingsError or AddressError where no primary can be
+        made of what was said, RuntimeError once `run` has returned.
         """
         instance, launch = self._ensure(), self._launch(env or {})
         if (heir := self._narrator.take_heir()) is not None:

@@ -47,9 +47,11 @@ class Supervisor:
     @overload
     def on(self, event: str) -> Callable[[Registered], Registered]: ...
     def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Call *handler* at each such event; also as a decorator. `narrator.EVENTS` has them.
+        """Call *handler* at each such event; also as a decorator: `@cluster.on("exit")`.
 
-        Raises ValueError for an event that doesn't exist, TypeError for an async handler.
+        Where a handler takes fewer arguments than there are, it gets the first of them. Raises
+        ValueError for an event that doesn't exist, and TypeError for a coroutine function, or one
+        that takes more arguments than there are.
         """
         return self._narrator.events.on(event, handler)
 
@@ -58,26 +60,33 @@ class Supervisor:
     @overload
     def once(self, event: str) -> Callable[[Registered], Registered]: ...
     def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Call *handler* at the next such event; also as a decorator."""
+        """Call *handler* at the next such event, and then no more; otherwise as `on`."""
         return self._narrator.events.on(event, handler, is_once=True)
 
     def off(self, event: str, handler: Handler) -> None:
-        """Call it no more."""
+        """Call *handler* no more, where it was to be called."""
         self._narrator.events.off(event, handler)
 
     def call_later(self, seconds: float, callback: Callback) -> Timer:
-        """Call it in the primary's loop after so many seconds, unless the timer is cancelled."""
+        """Call *callback*, without arguments, in the primary's loop after so many seconds.
+
+        The timer that it returns may be cancelled. Raises ValueError for what is no number of
+        seconds.
+        """
         return self._timers.add(time.monotonic() + seconds, callback)
 
     # -- workers -------------------------------------------------------------
 
     @property
     def workers(self) -> Mapping[int, Worker]:
-        """Those that are connected, or not dead, by id."""
+        """Every worker by its id, from its start until it has disconnected and exited."""
         return MappingProxyType(self._narrator.workers)
 
     def reload(self) -> None:
-        """Replace every worker by one that loads the code anew, as SIGHUP does."""
+        """Replace every worker by one that loads the code anew, as SIGHUP does.
+
+        Raises RuntimeError before `run`, as `stop` and `scale` do.
+        """
         self._instance.primary.tell(ReloadRequested())
 
     def stop(self) -> None:

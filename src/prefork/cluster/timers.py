@@ -9,7 +9,10 @@ Callback = Callable[[], object]
 
 
 class Timer:
-    """One call to come; *due*: monotonic seconds."""
+    """One call to come, as `call_later` returns it.
+
+    *due*: when, in monotonic seconds; *is_cancelled*: whether it will not be.
+    """
 
     def __init__(self, due: float, callback: Callback) -> None:
         self.due = due
@@ -17,7 +20,7 @@ class Timer:
         self.is_cancelled = False
 
     def cancel(self) -> None:
-        """Don't call it. Once it was called this does nothing."""
+        """Don't call what was to be called. Once it was, this does nothing."""
         self.is_cancelled = True
 
 

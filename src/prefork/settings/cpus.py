@@ -11,7 +11,10 @@ V2, V1_QUOTA, V1_PERIOD = "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"
 
 
 def available_parallelism(root: Path = Path("/")) -> int:
-    """Give min(affinity, CPU quota rounded up); *root* is where /proc and /sys are looked for."""
+    """Return how many CPUs this process may use: by its affinity and its container's quota.
+
+    A quota counts rounded up. *root*: where /proc and /sys are looked for.
+    """
     return tightest(_affinity(), quotas(root))
 
 

@@ -12,10 +12,10 @@ CURRENT: ContextVar[Cycle] = ContextVar("prefork.request")
 
 
 def extend_timeout(seconds: float) -> None:
-    """Give the current request at least so many seconds from now on, beyond --request-timeout.
+    """Give the request that is being answered at least so many seconds from now on.
 
-    It never takes any away. Where requests have no limit, or none is being answered, it does
-    nothing, so that code which calls it runs anywhere.
+    It never takes any away. Where requests have no limit (the setting `request_timeout`), or none
+    is being answered, it does nothing, so that code which calls it runs anywhere.
     """
     if cycle := CURRENT.get(None):
         cycle.extend(seconds)

@@ -14,7 +14,7 @@ from prefork.worker.tracebacks import ANYTHING, headline, own_traceback
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """What a hook of a worker is given."""
+    """What a hook of a worker is given: post_fork, pre_stop, worker_exit."""
 
     slot: int
     generation: int
@@ -23,7 +23,10 @@ class WorkerInfo:
 
 @dataclass(frozen=True, slots=True)
 class InstanceInfo:
-    """What a hook of the instance is given; *bind*: addresses with the ports that it got."""
+    """What a hook of the instance is given: on_starting, when_ready.
+
+    *pid*: the primary's; *bind*: addresses with the ports that it got.
+    """
 
     name: str
     pid: int

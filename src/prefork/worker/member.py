@@ -33,10 +33,11 @@ class Identity:
 
 
 class Member:
-    """One worker of the cluster, from within.
+    """One worker of the cluster, from within: a script's, or one of `prefork serve` or `Cluster`.
 
     It is there before the worker lives: a template imports the application once for all workers,
-    and handlers may be registered then.
+    and handlers may be registered then. Whatever else is wanted of it then is a RuntimeError. What
+    is no coroutine may be called from any thread.
     """
 
     def __init__(self, identity: Identity | None = None) -> None:
@@ -66,12 +67,12 @@ class Member:
 
     @property
     def id(self) -> int:
-        """From 1, and never used again."""
+        """The worker's number, from 1, and never used again."""
         return self._self.id
 
     @property
     def slot(self) -> int:
-        """From 0; that of a worker that has gone is its successor's."""
+        """The worker's place, from 0; that of one that has gone is its successor's."""
         return self._self.slot
 
     @property
@@ -81,6 +82,7 @@ class Member:
 
     @property
     def pid(self) -> int:
+        """The number of this process."""
         return os.getpid()
 
     @property
@@ -102,8 +104,9 @@ class Member:
     def on_message(self, function: Function) -> Function:
         """Have *function* called with each message of the primary's, in order; a decorator.
 
-        With a second parameter it gets the descriptors too, and has to close them. It may be async.
-        It is called in the worker's event loop. Raises TypeError.
+        With a second parameter it gets the descriptors too, as a list, and has to close them. It
+        may be async. It is called in the worker's event loop. Raises TypeError for what can't be
+        called so.
         """
         self._letters.on_message(function)
         return function
@@ -111,17 +114,19 @@ class Member:
     def on_request(self, function: Function) -> Function:
         """Have *function* return the answer to each request of the primary's; a decorator.
 
-        Raises TypeError, and ValueError where there is one already.
+        It is given the message, and may be async. Raises TypeError for what can't be called so, and
+        ValueError where there is one already.
         """
         self._letters.on_request(function)
         return function
 
     def send(self, message: object, fds: Sequence[Descriptor] = ()) -> bool:
-        """Send a message to the primary, with descriptors, which stay the caller's.
+        """Send a message to the primary, with up to 253 descriptors, which stay the caller's.
 
-        False: the line is over, or much is unsent: `await drain()` before you send more. From
-        another thread than the loop's True says that it is queued. Raises TypeError and ValueError
-        for what can't be sent, and OSError for descriptors that are not open.
+        False: it was not taken, for the line is over or 16 MiB are unsent; or it was taken, and
+        over 1 MiB is unsent: `await drain()` before you send more. From another thread than the
+        loop's True says that it is queued. Raises TypeError and ValueError for what can't be sent,
+        and OSError for descriptors that are not open.
         """
         if self._identity is None:
             raise RuntimeError(UNBORN)
@@ -137,7 +142,8 @@ class Member:
     ) -> Any:
         """Ask the primary; return its answer. *timeout*: seconds.
 
-        Raises TimeoutError, RequestError where there is no answer, and as `send` does.
+        Raises TimeoutError, RequestError where the primary's handler raised or there is none, and
+        as `send` does.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -182,7 +188,8 @@ class Member:
     async def leader(self) -> None:
         """Wait until this worker leads.
 
-        A script's worker that waits for it counts as ready, whether it listens or not.
+        It leads until it is told to go. A script's worker that waits for this counts as ready,
+        whether it listens or not.
         """
         self._linked.count_in()
         await self._linked.leads.wait()

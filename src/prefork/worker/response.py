@@ -21,9 +21,11 @@ PLAIN: dict[type, tuple[bytes, Callable[[Any], bytes]]] = {  # exact type → co
 
 
 class Response:
-    """An answer: *body* is `str`, `bytes`, a `dict` (sent as JSON), or an async iterator of pieces.
+    """What a handler may return: *body* is `str`, `bytes`, a `dict` (sent as JSON), or an async
+    iterator of pieces.
 
-    *headers* is a mapping or an iterable of pairs. A content type is added where there is none.
+    *headers* is a mapping or an iterable of pairs. A content type is added where there is none. A
+    handler may also return a body alone, or a pair of status and body.
     """
 
     __slots__ = ("body", "headers", "status")

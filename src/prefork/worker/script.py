@@ -25,7 +25,7 @@ from prefork.worker.tenure import Main, Tenure
 
 
 class Whereabouts(TypedDict, total=False):
-    """Where to listen, as `listen` takes it."""
+    """Where to listen, as `listen` says."""
 
     host: str  # a name or a number; by default 127.0.0.1
     port: int  # 0, the default: any; the k-th such of every worker is the same
@@ -112,17 +112,26 @@ def be_born(birth: WorkerBirth) -> None:
 async def listen(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> Serving:
     """Serve what comes to an address, which the primary opens or has opened.
 
-    *handler*: an ASGI or WSGI application, or a coroutine function of a request. Its lifespan is
-    its own. In an event loop of yours the process ends when this worker was told to stop and has
-    finished, unless you `wait`. Raises OSError where the address can't be had; ask again if you
-    like. Raises AppError where the handler is none, or doesn't start.
+    *handler*: an ASGI or WSGI application, or a coroutine function of a request; its lifespan is
+    run for each `listen`. *host*: a name or a number; "" is every IPv4 address. *port*: 0 is any;
+    the k-th such of every worker is the same. *path*: of a Unix socket, instead of host and port;
+    *mode*: of its file, as 0o660. *max_connections*: how many this worker has open there at a time,
+    while others get the rest.
+
+    In an event loop of yours the process ends when this worker was told to stop and has finished,
+    unless you `wait`. Raises OSError where the address can't be had; ask again if you like. Raises
+    AppError where the handler is none, or doesn't start, and RuntimeError in a worker that no
+    script has forked.
     """
     tenure = _life.current()
     return await tenure.listen(_application(handler), Where(**where))
 
 
 def serve(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> None:
-    """Listen, and be a worker until told to stop and all is finished; see `listen` and `run`."""
+    """Listen, and be a worker until told to stop and all is finished.
+
+    It is `run` with one `listen`, which takes the same; what that raises is raised here.
+    """
     run(partial(listen, handler, **where))
 
 
@@ -147,7 +156,8 @@ def run(main: Main | None = None) -> None:
 async def wait() -> None:
     """Wait until this worker was told to stop and has finished, in an event loop of yours.
 
-    Raises SystemExit where something was cut.
+    It is for `asyncio.run(main())`; `run(main)` waits by itself. Raises SystemExit where something
+    was cut.
     """
     _life.current()
     assert _life.course is not None, "there is none in an event loop of ours"

@@ -57,7 +57,11 @@ class House(Protocol):
 
 
 class Serving:
-    """What `listen` returns. *address*: as the log writes it; *port*: 0 of a Unix socket."""
+    """What `listen` returns: one server of this worker.
+
+    *address*: as the log writes it, "127.0.0.1:8000" or "unix:" and a path; *port*: the number, of
+    a Unix socket 0.
+    """
 
     def __init__(self, door: Door, lifespan: Lifespan, most: int | None, house: "House") -> None:
         """*most*: connections at the same time; None: any number."""
@@ -94,9 +98,9 @@ class Serving:
         return self._end is not None and self._end.done()
 
     async def close(self) -> None:
-        """Take nothing more, finish what there is, shut the application down.
+        """Take nothing more, finish what there is, shut the application down; return then.
 
-        Others of this worker go on, and other workers at the same address.
+        Other servers of this worker go on, and so do other workers at the same address.
         """
         if not self.is_closing:
             self.is_closing = True
