@@ -8,6 +8,7 @@ import pytest
 
 from prefork.cluster.handle import Address
 from prefork.cluster.narrator import Narrator
+from prefork.cluster.timers import Timers
 from prefork.core.facts import Exited, Forked, ReloadRequested, StopRequested
 from prefork.core.orders import Admit, AskToStop, Spawn
 
@@ -165,3 +166,16 @@ def test_it_says_when_all_is_told_and_tells_what_comes_of_that(diary: Diary) -> 
     narrator.told = look
     assert len(diary.read()) == 3
     assert asked == [0, 1]
+
+
+def test_a_timer_that_is_cancelled_in_its_own_turn_is_not_called() -> None:
+    """Also by another that is due with it, or by the answer that it was to wait for."""
+    narrator = Narrator(lambda: ())
+    called: list[str] = []
+    timers = Timers(narrator.ring)
+    timers.add(1.0, lambda: (called.append("first"), second.cancel()))
+    second = timers.add(1.0, lambda: called.append("second"))
+    timers.add(1.0, lambda: called.append("third"))
+    timers.check(1.0)
+    narrator.speak()
+    assert called == ["first", "third"]

@@ -9,7 +9,7 @@ from prefork.cluster.timers import Timers
 
 def test_what_is_due_is_called_in_order_and_the_rest_waits() -> None:
     called: list[str] = []
-    timers = Timers(lambda callback: callback())
+    timers = Timers(lambda timer: timer.callback())
     for due, name in ((2.0, "b"), (1.0, "a"), (2.0, "c"), (3.0, "d")):
         timers.add(due, partial(called.append, name))
     assert timers.next_check() == 1.0
@@ -21,16 +21,17 @@ def test_what_is_due_is_called_in_order_and_the_rest_waits() -> None:
     assert len(timers) == 1
 
 
-def test_what_is_no_time_is_refused_for_the_loop_would_never_rest() -> None:
-    timers = Timers(lambda callback: callback())
-    with pytest.raises(ValueError, match="not nan"):
-        timers.add(float("nan"), list)
+@pytest.mark.parametrize("due", ["nan", "inf", "-inf"])
+def test_what_is_no_time_is_refused_for_the_loop_would_never_rest_or_end(due: str) -> None:
+    timers = Timers(lambda timer: timer.callback())
+    with pytest.raises(ValueError, match=f"must be finite, not {due}"):
+        timers.add(float(due), list)
     assert timers.next_check() is None
 
 
 def test_what_is_cancelled_is_neither_called_nor_waited_for() -> None:
     called: list[int] = []
-    timers = Timers(lambda callback: callback())
+    timers = Timers(lambda timer: timer.callback())
     first = timers.add(1.0, lambda: called.append(1))
     timers.add(2.0, lambda: called.append(2)).cancel()
     first.cancel()
@@ -42,7 +43,7 @@ def test_what_is_cancelled_is_neither_called_nor_waited_for() -> None:
 
 def test_a_callback_may_add_another_that_is_due() -> None:
     called: list[int] = []
-    timers = Timers(lambda callback: callback())
+    timers = Timers(lambda timer: timer.callback())
     timers.add(1.0, lambda: timers.add(1.0, lambda: called.append(2)))
     timers.check(1.0)
     assert called == [2]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from prefork.cluster.events import Emitter
 from prefork.cluster.handle import EVENTS as OF_WORKER
 from prefork.cluster.handle import Address, Reins, Worker
+from prefork.cluster.timers import Timer
 from prefork.core.facts import Exited, Fact, Forked, ReloadRequested
 from prefork.core.orders import (
     Admit,
@@ -65,9 +66,13 @@ class Narrator:
         """Call this when what happens now is done."""
         self._untold.append(call)
 
-    def run(self, callback: Callable[[], object]) -> None:
-        """Call the user's function when what happens now is done."""
-        self.later(partial(self.events.call, "timer", callback))
+    def ring(self, timer: Timer) -> None:
+        """Call what is due when what happens now is done; that may cancel it."""
+        self.later(partial(self._ring, timer))
+
+    def _ring(self, timer: Timer) -> None:
+        if not timer.is_cancelled:
+            self.events.call("timer", timer.callback)
 
     # -- what the loop tells -------------------------------------------------
 

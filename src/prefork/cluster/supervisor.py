@@ -36,7 +36,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._narrator = Narrator(self._addresses)
         self._narrator.reins = self
-        self._timers = Timers(self._narrator.run)
+        self._timers = Timers(self._narrator.ring)
         self._made: Instance | None = None
         self._has_ended = False  # what was made has run, and is of no use any more
 

@@ -25,9 +25,12 @@ class Timer:
 
 
 class Timers:
-    """A clock of the primary's loop. *run*: is given what is due, in order."""
+    """A clock of the primary's loop. *run*: is given what is due, in order.
 
-    def __init__(self, run: Callable[[Callback], object]) -> None:
+    Whoever calls it later asks whether it is cancelled once more.
+    """
+
+    def __init__(self, run: Callable[[Timer], object]) -> None:
         self._run = run
         self._heap: list[tuple[float, int, Timer]] = []
         self._number = count()
@@ -38,8 +41,8 @@ class Timers:
 
     def add(self, due: float, callback: Callback) -> Timer:
         """Raises ValueError for what is no time: it would never come, and always be waited for."""
-        if math.isnan(due):
-            raise ValueError("a timer's seconds must be a number, not nan")
+        if not math.isfinite(due):
+            raise ValueError(f"a timer's seconds must be finite, not {due}")
         timer = Timer(due, callback)
         heapq.heappush(self._heap, (due, next(self._number), timer))
         return timer
@@ -51,7 +54,7 @@ class Timers:
     def check(self, now: float) -> tuple[()]:
         """Give what is due to whoever runs it. No fact for the core comes of it."""
         while (due := self.next_check()) is not None and due <= now:
-            self._run(heapq.heappop(self._heap)[2].callback)
+            self._run(heapq.heappop(self._heap)[2])
         return ()
 
     def _drop_cancelled(self) -> None:
