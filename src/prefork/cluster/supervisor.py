@@ -87,7 +87,7 @@ class Supervisor:
 
         Raises RuntimeError before `run`, as `stop` and `scale` do.
         """
-        self._instance.primary.tell(ReloadRequested())
+        self._instance.primary.insist(ReloadRequested())  # or "reload" were told once more
 
     def stop(self) -> None:
         """Let all finish what they have, then end, as SIGTERM does."""
@@ -106,8 +106,9 @@ class Supervisor:
     def request(self, id: int, message: Any, timeout: float, then: Then) -> None:
         host = self._instance.host
         child = host.children.get(id)
-        if child is None:
-            self._answer(then, Answer(failure="it has gone"))
+        if child is None:  # told in another turn: else whoever asks again would never let it end
+            gone = partial(self._answer, then, Answer(failure="it has gone"))
+            self._timers.add(time.monotonic(), gone)
         else:
             host.reception.posts.request(child, message, timeout, partial(self._answer, then))
 

@@ -147,10 +147,15 @@ class Primary:
         return self._exit_code
 
     def tell(self, fact: Fact) -> None:
-        """Tell the fleet, and do what it orders."""
-        self._has_heard = True
+        """Tell the fleet, unless somebody else sees to it."""
         if self._observer.takes(fact):
-            return
+            self._has_heard = True
+        else:
+            self.insist(fact)
+
+    def insist(self, fact: Fact) -> None:
+        """Tell the fleet, whoever else would see to it, and do what it orders."""
+        self._has_heard = True
         orders = self._fleet.handle(fact, self._host.now())
         self._observer.heard(fact)
         self._perform(orders)
