@@ -13,7 +13,7 @@ from prefork.cluster.events import SLOW, Emitter
 
 @pytest.fixture
 def emitter() -> Emitter:
-    return Emitter({"exit": 3, "online": 1, "error": 1})
+    return Emitter({"exit": 3, "online": 1, "error": 1, "request": 1})
 
 
 def test_a_handler_gets_as_many_arguments_as_it_takes(emitter: Emitter) -> None:
@@ -58,6 +58,11 @@ def test_one_that_is_removed_is_called_no_more(emitter: Emitter) -> None:
     assert seen == []
 
 
+def test_of_an_event_that_does_not_exist_nothing_is_removed(emitter: Emitter) -> None:
+    with pytest.raises(ValueError, match="no such event 'exits'"):
+        emitter.off("exits", print)
+
+
 def test_one_that_is_for_once_may_be_removed_by_one_that_is_called_before_it(
     emitter: Emitter,
 ) -> None:
@@ -83,15 +88,20 @@ def test_it_knows_whether_any_handler_gets_all_arguments(emitter: Emitter) -> No
 async def coroutine() -> None: ...
 
 
+class Awaited:
+    async def __call__(self) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("event", "handler", "kind", "said"),
     [
-        ("exits", print, ValueError, "no such event 'exits': there are exit, online, error"),
+        ("exits", print, ValueError, "no such event 'exits': there are exit, online"),
         ("exit", 3, TypeError, "a handler must be callable, not int"),
         ("exit", coroutine, TypeError, "the primary has no event loop; write a plain `def`"),
+        ("exit", Awaited(), TypeError, "the primary has no event loop; write a plain `def`"),
         ("online", lambda _a, _b: None, TypeError, "takes more arguments than the 1 that there"),
     ],
-    ids=["unknown", "uncallable", "async", "greedy"],
+    ids=["unknown", "uncallable", "async", "async object", "greedy"],
 )
 def test_what_can_never_be_called_is_refused_at_once(
     emitter: Emitter, event: str, handler: Any, kind: type[Exception], said: str
@@ -167,18 +177,27 @@ def test_one_that_blocks_for_over_100_ms_is_named(
     assert line["seconds"] > SLOW
 
 
-def test_the_first_handler_answers_a_request(emitter: Emitter) -> None:
-    emitter.on("online", lambda number: number + 1)
-    emitter.on("online", lambda number: number + 2)
-    assert emitter.ask("online", 3) == 4
-    assert emitter.ask("online", 4) == 5
+def test_one_handler_answers_requests_and_another_is_refused(emitter: Emitter) -> None:
+    emitter.on("request", lambda number: number + 1)
+    with pytest.raises(ValueError, match="a handler of 'request' already, and one is to answer"):
+        emitter.on("request", lambda number: number + 2)
+    assert emitter.ask("request", 3) == 4
+    assert emitter.ask("request", 4) == 5
+
+
+def test_one_that_is_for_once_answers_once_and_may_be_followed_by_another(emitter: Emitter) -> None:
+    emitter.on("request", lambda number: number + 1, is_once=True)
+    assert emitter.ask("request", 3) == 4
+    assert not emitter.has("request")
+    emitter.on("request", lambda number: number + 2)
+    assert emitter.ask("request", 3) == 5
 
 
 def test_one_that_fails_to_answer_is_logged_and_whoever_asked_hears_of_it(
     emitter: Emitter, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    emitter.on("online", fail)
+    emitter.on("request", fail)
     with pytest.raises(ValueError, match="no"):
-        emitter.ask("online", 1)
+        emitter.ask("request", 1)
     [line] = logged()
     assert line["event"] == "handler_failed"

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from functools import partial
 from typing import Any
 
 import pytest
@@ -173,9 +174,14 @@ def test_a_timer_that_is_cancelled_in_its_own_turn_is_not_called() -> None:
     narrator = Narrator(lambda: ())
     called: list[str] = []
     timers = Timers(narrator.ring)
-    timers.add(1.0, lambda: (called.append("first"), second.cancel()))
-    second = timers.add(1.0, lambda: called.append("second"))
-    timers.add(1.0, lambda: called.append("third"))
+
+    def cancel() -> None:
+        second.cancel()
+        called.append("first")
+
+    timers.add(1.0, cancel)
+    second = timers.add(1.0, partial(called.append, "second"))
+    timers.add(1.0, partial(called.append, "third"))
     timers.check(1.0)
     narrator.speak()
     assert called == ["first", "third"]

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 
 from prefork import log
 
+ANSWERED = "request"  # the event whose handler's return value is of use: there is one handler
 SLOW = 0.1  # seconds that a handler may take: nothing else happens in the primary meanwhile
 
 Handler = Callable[..., Any]
@@ -54,22 +55,32 @@ class Emitter:
 
         One that takes fewer arguments than there are gets the first of them.
 
-        Raises ValueError for an event that doesn't exist, TypeError for what can't be called here.
+        Raises ValueError for an event that doesn't exist, or that is answered by another handler,
+        TypeError for what can't be called here.
         """
-        if event not in self._events:
-            raise ValueError(f"no such event {event!r}: there are {', '.join(self._events)}")
+        self._require(event)
         if handler is None:
             return partial(self.on, event, is_once=is_once)
+        if event == ANSWERED and self._listeners[event]:
+            raise ValueError(f"there is a handler of {event!r} already, and one is to answer")
         taken = _taken(handler, self._events[event])
         self._listeners[event].append(_Listener(handler, taken, is_once))
         return handler
 
     def off(self, event: str, handler: Handler) -> None:
-        """Remove a handler, where it is there: the one that was added last."""
+        """Remove a handler, where it is there: the one that was added last.
+
+        Raises ValueError for an event that doesn't exist.
+        """
+        self._require(event)
         for each in reversed(self._listeners[event]):
             if each.handler == handler:
                 self._listeners[event].remove(each)
                 return
+
+    def _require(self, event: str) -> None:
+        if event not in self._events:
+            raise ValueError(f"no such event {event!r}: there are {', '.join(self._events)}")
 
     def has(self, event: str) -> bool:
         return bool(self._listeners[event])
@@ -93,8 +104,10 @@ class Emitter:
         self._call(event, _Listener(handler, None, is_once=True), *arguments)
 
     def ask(self, event: str, *arguments: object) -> Any:
-        """Call the first handler, and return what it returns. Raises what it raises, too."""
-        listener = self._listeners[event][0]
+        """Call the one handler, and return what it returns. Raises what it raises, too."""
+        [listener] = self._listeners[event]
+        if listener.is_once:
+            self._listeners[event].clear()
         answers: list[Any] = []
         error = self._call(event, listener, *arguments, keep=answers.append)
         if error is not None:
@@ -134,14 +147,19 @@ def _tell_slow(event: str, handler: Handler, began: float) -> None:
         log.warning("handler_blocked", on=event, handler=_name(handler), seconds=took)
 
 
-def _taken(handler: Handler, given: int) -> int | None:
-    """How many of *given* positional arguments it takes; None: all. Raises TypeError."""
+def require_plain(handler: Handler) -> None:
+    """Raise TypeError for what can't be called, or would have to be awaited."""
     if not callable(handler):
         raise TypeError(f"a handler must be callable, not {type(handler).__name__}")
-    if inspect.iscoroutinefunction(handler):
+    if any(map(inspect.iscoroutinefunction, (handler, type(handler).__call__))):
         raise TypeError(
             f"{_name(handler)} is async: the primary has no event loop; write a plain `def`"
         )
+
+
+def _taken(handler: Handler, given: int) -> int | None:
+    """How many of *given* positional arguments it takes; None: all. Raises TypeError."""
+    require_plain(handler)
     try:
         parameters = list(inspect.signature(handler).parameters.values())
     except (TypeError, ValueError):

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from prefork.boot.instance import Instance
+from prefork.cluster.events import require_plain
 from prefork.cluster.handle import Worker
-from prefork.cluster.supervisor import Supervisor
+from prefork.cluster.supervisor import Supervisor, require_main_thread
 from prefork.core.facts import DisconnectRequested, ForkRequested
 from prefork.errors import SettingsError
 from prefork.settings import environment
@@ -94,6 +95,7 @@ class Script(Supervisor):
         The primary goes on if that forks again; else `run` returns.
         """
         if then is not None:
+            require_plain(then)
             self._disconnected.append(then)
         self._ensure().primary.tell(DisconnectRequested(None))
 
@@ -110,6 +112,7 @@ class Script(Supervisor):
     # -- making --------------------------------------------------------------
 
     def _ensure(self) -> Instance:
+        require_main_thread()
         if self._has_ended:
             raise RuntimeError("this cluster has ended: its run() has returned")
         if self._made is None:

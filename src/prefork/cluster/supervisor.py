@@ -12,7 +12,7 @@ from typing import Any, NoReturn, overload
 
 from prefork import log
 from prefork.boot.instance import Instance
-from prefork.cluster.events import Handler, Registered
+from prefork.cluster.events import Handler, Registered, require_plain
 from prefork.cluster.handle import Then, Worker
 from prefork.cluster.narrator import Narrator, Reply
 from prefork.cluster.timers import Callback, Timer, Timers
@@ -73,6 +73,8 @@ class Supervisor:
         The timer that it returns may be cancelled. Raises ValueError for what is no number of
         seconds.
         """
+        require_main_thread()
+        require_plain(callback)
         return self._timers.add(time.monotonic() + seconds, callback)
 
     # -- workers -------------------------------------------------------------
@@ -104,6 +106,7 @@ class Supervisor:
         return host.reception.posts.send(child, message, fds)
 
     def request(self, id: int, message: Any, timeout: float, then: Then) -> None:
+        require_plain(then)
         host = self._instance.host
         child = host.children.get(id)
         if child is None:  # told in another turn: else whoever asks again would never let it end
@@ -151,6 +154,7 @@ class Supervisor:
 
     @property
     def _instance(self) -> Instance:
+        require_main_thread()
         if self._made is None:
             raise RuntimeError("there is no primary yet: nothing was forked, and run() not called")
         return self._made
@@ -161,7 +165,7 @@ class Supervisor:
                 "a worker can't be a primary: put what starts the cluster under "
                 'if __name__ == "__main__"'
             )
-        _require_main_thread()
+        require_main_thread()
         made = Instance(settings, self._narrator, launch)
         _primaries.add(os.getpid())
         made.host.clocks.append(self._timers)
@@ -170,10 +174,10 @@ class Supervisor:
 
     def _run(self, instance: Instance) -> None:
         """Raises SystemExit with what the process is to exit with, where that isn't 0."""
-        _require_main_thread()
         try:
             with instance:
                 try:
+                    self._narrator.speak()  # else the fleet might be over before it is told more
                     code = instance.run()
                 except PreforkError as error:
                     leave(error)
@@ -198,8 +202,8 @@ def leave(error: PreforkError) -> NoReturn:
     raise SystemExit(int(error.exit_code)) from error
 
 
-def _require_main_thread() -> None:
-    """Raise RuntimeError elsewhere: Python catches signals there, and the kernel ends workers with
-    the thread that has forked them."""
-    if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("a cluster is started and run in the main thread")
+def require_main_thread() -> None:
+    """Raise RuntimeError elsewhere: Python catches signals there, the kernel ends workers with the
+    thread that has forked them, and nothing that the loop uses is locked."""
+    if threading.get_ident() != threading.main_thread().ident:
+        raise RuntimeError("a cluster lives in the main thread: it can't be used from another")
