@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +26,8 @@ FRAMES = st.lists(
 
 
 def encoded(frame: Frame) -> bytes:
-    return envelope.encode(Kind(frame.kind), *frame[1:])
+    kind, *rest = msgspec.structs.astuple(frame)
+    return envelope.encode(Kind(kind), *rest)
 
 
 @given(sent=FRAMES, cuts=st.lists(st.integers(0, 2000), max_size=8))

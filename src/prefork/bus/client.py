@@ -133,9 +133,10 @@ class Bus:
     def _is_new(self, frame: Frame) -> bool:
         """A sender's numbers only grow on a channel: what is said again has an older one."""
         seen, where = self._seen, (frame.sender, frame.channel)
-        if frame.number <= seen.get(where, 0):
+        last = seen.get(where, 0)
+        if frame.number <= last:
             return False
-        if where not in seen and len(seen) == MOST_SEEN:
+        if last == 0 and len(seen) == MOST_SEEN:
             del seen[next(iter(seen))]
         seen[where] = frame.number
         return True

@@ -88,7 +88,7 @@ class Subscription:
         async for message in self:
             try:
                 made = callback(message)
-                if inspect.isawaitable(made):
+                if made is not None and inspect.isawaitable(made):
                     await made
             except Exception as error:  # noqa: BLE001 - the user's code; the next one comes
                 report(self.topic, error)
@@ -111,7 +111,8 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Any:
-        await self.begin()
+        if not self._is_begun:
+            await self.begin()
         while True:
             while not self._kept:
                 if self._is_over:
