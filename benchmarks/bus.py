@@ -3,26 +3,21 @@
 python -m benchmarks.bus [SECONDS]
 """
 
-import http.client
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks import report
+from benchmarks import beside, report
+from benchmarks.bus_crew import HEARERS, WORKERS, Crew, crew
 from tests.support import processes
-from tests.support.pacing import beats, hold
+from tests.support.pacing import hold
 from tests.support.program import Program
 
 SECONDS = 20.0
-WORKERS = 5  # one publishes, and four hear
-RATES = (2_500, 12_500)  # published a second; four times as many are delivered
+RATES = (2_500, 13_000)  # published a second; four times as many are delivered
 MEGABYTE = 1 << 20
 TARGET = 50_000  # deliveries a second
 METHOD = f"""\
@@ -48,59 +43,57 @@ class Run:
     after: int
 
 
-def asked(port: int) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-
-
-def answer(connection: http.client.HTTPConnection, path: str) -> Any:
-    connection.request("GET", path)
-    return json.loads(connection.getresponse().read())
-
-
-def measure(program: Program, rate: int, seconds: float) -> Run:
+def measure(program: Program, workers: Crew, rate: int, seconds: float) -> Run:
     """Publish at this rate by one worker, and wait until the others have heard all."""
-    with ExitStack() as opened, ThreadPoolExecutor(1) as beside:
-        publisher, *hearers = [
-            opened.enter_context(closing(asked(program.port))) for _ in range(WORKERS)
-        ]
-        counts = [
-            int(answer(each, "/heard")) for each in (publisher, *hearers)
-        ]  # one at each worker
-        hub = program.stats()["hubs"][0]["pid"]
-        groups = ([hub], [program.pid], [program.pid, *program.tree()])
-        used = [sum(map(processes.cpu_seconds, pids)) for pids in groups]
-        begin = time.monotonic()
-        publishing = beside.submit(answer, publisher, f"/publish/{rate}/{seconds}")
+    hub = program.stats()["hubs"][0]["pid"]
+    groups = ([hub], [program.pid], [program.pid, *program.tree()])
+    heard = workers.heard()
+    used = [sum(map(processes.cpu_seconds, pids)) for pids in groups]
+    begin = time.monotonic()
+    with workers.publishing(rate, seconds) as done:
         hold(seconds / 4)
         before = processes.own_rss(hub)
-        published = int(publishing.result())
-        for _ in beats(0.05, 60):
-            delivered = sum(int(answer(each, "/heard")) for each in hearers) - sum(counts[1:])
-            if delivered >= published * len(hearers):
-                break
-        took = time.monotonic() - begin
-        now = [sum(map(processes.cpu_seconds, pids)) for pids in groups]
-        costs = [(after - at) / delivered * 1e6 for at, after in zip(used, now, strict=True)]
-        return Run(rate, published, delivered, took, *costs, before, processes.own_rss(hub))
+        published = done.result()
+    delivered = workers.until_heard(heard + published * HEARERS) - heard
+    took = time.monotonic() - begin
+    now = [sum(map(processes.cpu_seconds, pids)) for pids in groups]
+    costs = [(after - at) / delivered * 1e6 for at, after in zip(used, now, strict=True)]
+    return Run(
+        rate=rate,
+        published=published,
+        delivered=delivered,
+        seconds=took,
+        hub=costs[0],
+        primary=costs[1],
+        everything=costs[2],
+        before=before,
+        after=processes.own_rss(hub),
+    )
 
 
 def row(run: Run) -> list[str]:
-    lost = run.published * (WORKERS - 1) - run.delivered
+    lost = run.published * HEARERS - run.delivered
     memory = [f"{each / MEGABYTE:.1f}" for each in (run.before, run.after)]
-    cores = run.everything * TARGET / 1e6
-    costs = [f"{run.hub:.2f}", f"{run.primary:.3f}", f"{run.everything:.2f}", f"{cores:.2f}"]
+    costs = [f"{run.hub:.2f}", f"{run.primary:.3f}", f"{run.everything:.2f}", f"{cores(run):.2f}"]
     rates = [f"{run.published / run.seconds:.0f}", f"{run.delivered / run.seconds:.0f}"]
     return [*rates, str(lost), *costs, *memory]
+
+
+def cores(run: Run) -> float:
+    """Return how many cores TARGET takes at this cost."""
+    return run.everything * TARGET / 1e6
 
 
 def main(arguments: Sequence[str]) -> None:
     seconds = float(arguments[0]) if arguments else SECONDS
     with tempfile.TemporaryDirectory() as place:
-        options = ("--workers", str(WORKERS))
+        options = ("--workers", str(WORKERS), "--policy", "rr")
         program = Program("benchmarks.bus_app:app", *options, home=Path(place))
         try:
             program.wait_ready()
-            runs = [measure(program, rate, seconds) for rate in RATES]
+            with crew(program) as workers:
+                runs = [measure(program, workers, rate, seconds) for rate in RATES]
+                shared = beside.rounds(program, workers, RATES[-1], cores(runs[-1]))
         finally:
             program.close()
     heads = [
@@ -114,8 +107,9 @@ def main(arguments: Sequence[str]) -> None:
         "MB before",
         "MB after",
     ]
-    tables = [report.Table("## The hub", heads, [row(run) for run in runs])]
-    report.write("bus", "What the bus carries", METHOD, tables, [asdict(run) for run in runs])
+    tables = [report.Table("## The hub", heads, [row(run) for run in runs]), beside.table(shared)]
+    raw = {"hub": [asdict(run) for run in runs], "beside": beside.raw(shared)}
+    report.write("bus", "What the bus carries", METHOD + beside.METHOD, tables, raw)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ CLIENTS = 32
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked for, over CLIENTS connections that are kept open."""
+    """What is asked for, over so many connections that are kept open."""
 
     path: str = "/"
     headers: Mapping[str, str] = field(default_factory=dict)
     script: Path | None = None  # of wrk, for what its options can't say
+    clients: int = CLIENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def wrk(port: int, load: Load, *, seconds: int, core: int | None) -> Seen:
     pinned = [] if core is None else ["taskset", "-c", str(core)]
     headers = [word for name, value in load.headers.items() for word in ("-H", f"{name}: {value}")]
     script = ["-s", str(load.script)] if load.script else []
-    options = ["-t1", f"-c{CLIENTS}", f"-d{seconds}s", *headers, *script]
+    options = ["-t1", f"-c{load.clients}", f"-d{seconds}s", *headers, *script]
     command = [*pinned, "wrk", *options, f"http://127.0.0.1:{port}{load.path}"]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec: +([\d.]+)", out)

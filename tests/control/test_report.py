@@ -18,7 +18,7 @@ from prefork.core.facts import (
     Verdict,
 )
 from prefork.core.fleet import Fleet
-from prefork.wire.board import Board, Field, Line
+from prefork.wire.board import COUNTERS, Board, Field, Line
 
 EPOCH = 1_800_000_000.0  # Unix seconds at the monotonic clock's 0
 IDENTITY = Identity(
@@ -36,7 +36,7 @@ IDENTITY = Identity(
 def reported(fleet: Fleet, now: float = 11.0) -> dict[str, Any]:
     """What the fleet's instance answers; none of its processes has counted anything."""
     lines: dict[int, Line] = defaultdict(lambda: Board(1).line(0))
-    retired = dict.fromkeys(Field, 5)
+    retired = dict.fromkeys(COUNTERS, 5)
     return report(IDENTITY, fleet, Counts(lines, retired, exits=3), now)
 
 
@@ -97,14 +97,14 @@ def test_the_loops_lag_is_by_how_much_its_next_beat_is_late(beat: int, lag: floa
     line = Board(1).line(0)
     line[Field.BEAT] = beat
     line[Field.BEAT_EVERY] = 250_000_000
-    counts = Counts({1: line, 2: line}, dict.fromkeys(Field, 0), exits=0)
+    counts = Counts({1: line, 2: line}, dict.fromkeys(COUNTERS, 0), exits=0)
     [worker] = report(IDENTITY, serving(1), counts, 11.0)["workers"]
     assert worker["loop_lag_ms"] == lag
 
 
 def test_a_blocked_worker_is_told_with_the_verdict_and_counted() -> None:
     lines: dict[int, Line] = defaultdict(lambda: Board(1).line(0))
-    counts = Counts(lines, dict.fromkeys(Field, 0), 3, (), {2: Verdict.LOOP}, 7, 1)
+    counts = Counts(lines, dict.fromkeys(COUNTERS, 0), 3, (), {2: Verdict.LOOP}, 7, 1)
     stats = read("shop", report(IDENTITY, serving(2), counts, 11.0))
     assert [worker.blocked for worker in stats.workers] == ["loop", ""]
     assert (stats.totals.blocks, stats.totals.timeouts) == (7, 1)

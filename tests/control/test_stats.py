@@ -12,7 +12,7 @@ from prefork.control.progress import Progress, told
 from prefork.control.report import Counts, Identity, report
 from prefork.control.sample import with_usage
 from prefork.core.facts import HubWanted, ReloadRequested
-from prefork.wire.board import Board, Field, Line
+from prefork.wire.board import COUNTERS, Board, Line
 
 IDENTITY = Identity(
     name="shop",
@@ -43,7 +43,7 @@ def answer() -> dict[str, Any]:
     fleet = serving(2)
     tell(fleet, 10, ReloadRequested(), HubWanted())
     lines: dict[int, Line] = defaultdict(lambda: Board(1).line(0))
-    counts = Counts(lines, dict.fromkeys(Field, 0), exits=0, aides=[("watcher", 9, 1.5)])
+    counts = Counts(lines, dict.fromkeys(COUNTERS, 0), exits=0, aides=[("watcher", 9, 1.5)])
     said = report(IDENTITY, fleet, counts, now=11)
     return with_usage(said, {})
 

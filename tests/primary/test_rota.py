@@ -3,7 +3,7 @@
 from prefork.policy.ledger import LEGACY, STUCK_AFTER, WINDOW, Account
 from prefork.policy.rotation import Rotation
 from prefork.primary.arrivals import Connection
-from prefork.primary.rota import Parcel, Rota, Rotas
+from prefork.primary.rota import Parcels, Rota, Rotas
 
 ROOM = 1000  # connections
 
@@ -28,8 +28,8 @@ def moved(count: int, slot: int) -> list[Connection]:
     return [Connection(0, 200 + number, None, slot) for number in range(count)]
 
 
-def sizes(parcels: dict[Parcel, list[Connection]]) -> dict[tuple[int, bool], int]:
-    return {(each.id, each.is_moved): len(batch) for each, batch in parcels.items()}
+def sizes(parcels: Parcels) -> dict[tuple[int, bool], int]:
+    return {each: len(batch) for each, batch in parcels.items()}
 
 
 def test_new_ones_are_dealt_and_moved_ones_are_inherited() -> None:
@@ -77,12 +77,6 @@ def test_an_heir_that_has_its_hands_full_is_dealt_nothing_new() -> None:
     assert sizes(parcels) == {(2, False): 2}
 
 
-def test_what_came_to_different_addresses_is_sent_apart() -> None:
-    connections = [Connection(number, 7, None, 0) for number in (0, 1, 0)]
-    parcels, _ = rota_of(0).deal(connections, look)
-    assert {each.address: len(batch) for each, batch in parcels.items()} == {0: 2, 1: 1}
-
-
 # By address
 
 
@@ -94,7 +88,7 @@ def test_a_worker_is_in_the_rotas_of_what_it_serves_and_each_has_a_turn_of_its_o
         order = []
         for each in new(3):
             parcels, _ = rotas.deal(address, [each], look)
-            order += [parcel.id for parcel in parcels]
+            order += [id for id, _ in parcels]
         assert order == ids
 
 

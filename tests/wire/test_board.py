@@ -8,8 +8,9 @@ from prefork.wire.board import LINE_BYTES, Board, Field, Share
 
 
 def test_every_field_has_its_own_word_on_the_line() -> None:
-    assert len({field.value for field in Field}) == len(Field)
-    assert max(Field) < LINE_BYTES // 8
+    fields = [number for name, number in vars(Field).items() if name.isupper()]
+    assert len(set(fields)) == len(fields) > 10
+    assert max(fields) < LINE_BYTES // 8
 
 
 def test_lines_do_not_touch() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from tests.support.certificates import HOST
 
 from prefork.http.limits import Limits, WebSocketLimits
-from prefork.wire.board import LINE_BYTES, Field
+from prefork.wire.board import LINE_BYTES
 from prefork.worker.application import Application, Kind
 from prefork.worker.protocol import HttpProtocol
 from prefork.worker.server import Server
@@ -283,7 +283,7 @@ class Rig:
         self.now += later
         self.server.tick(self.now)
 
-    def board(self, field: Field) -> int:
+    def board(self, field: int) -> int:
         return self.line[field]
 
     async def turn(self, until: Callable[[], bool]) -> None:

@@ -35,7 +35,7 @@ class Counts:
     """
 
     lines: Mapping[int, Line]
-    retired: Mapping[Field, int]
+    retired: Mapping[int, int]
     exits: int
     aides: Sequence[tuple[str, int, float]] = ()
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
@@ -146,5 +146,5 @@ def _loop_lag(line: Line, now: float) -> float | None:
     return round(max(line[Field.LOOP_LAG], overdue) / 1e6, 3)
 
 
-def _total(field: Field, counts: Counts) -> int:
+def _total(field: int, counts: Counts) -> int:
     return counts.retired[field] + sum(line[field] for line in counts.lines.values())

@@ -26,6 +26,7 @@ class Crew:
         self._remains: list[Recipient] = []  # of the dead: what nobody could take back yet
         self._blamed: list[Misbehaved] = []
         self._now = 0.0
+        self._seen: set[int] = set()  # ids of those that were looked at for this batch
 
     def __iter__(self) -> Iterator[Recipient]:
         return iter(self._recipients.values())
@@ -78,8 +79,9 @@ class Crew:
     def give(self, address: int, connections: list[Connection], now: float) -> list[Connection]:
         """Hand out what came to an address; return what nobody has room for."""
         self._now = now
+        self._seen.clear()
         parcels, rest = self._rotas.deal(address, connections, self._look)
-        for (id, _, _), batch in parcels.items():
+        for (id, _), batch in parcels.items():
             recipient = self._recipients[id]
             rest += recipient.send(address, batch, now)
             if recipient.is_shut:  # or it would be given the same again; its death follows
@@ -89,10 +91,14 @@ class Crew:
     def can_wait(self, slot: int, now: float) -> bool:
         """Whether what was handed back in the slot had better wait for the one that inherits it."""
         self._now = now
+        self._seen.clear()
         return self._rotas.can_wait(slot, self._look)
 
     def _look(self, account: Account) -> None:
-        self._recipients[account.id].look(self._now)
+        """Look at a worker once for a batch, and again where it has no room left."""
+        if account.id not in self._seen or not account.is_open:
+            self._seen.add(account.id)
+            self._recipients[account.id].look(self._now)
 
     def relieve(self, id: int, now: float) -> list[Connection]:
         """Give back what it has not taken."""

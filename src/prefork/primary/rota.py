@@ -1,22 +1,13 @@
 """Who is in rotation, and which of them is given a connection."""
 
 from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple
 
 from prefork.policy.dealing import Look, Policy
 from prefork.policy.ledger import Account
 from prefork.primary.arrivals import Connection
 
-
-class Parcel(NamedTuple):
-    """What one worker is given with one message."""
-
-    id: int  # the worker's
-    address: int  # number of the address that all came to
-    is_moved: bool  # another worker had them before
-
-
-Dealt = tuple[dict[Parcel, list[Connection]], list[Connection]]  # and what is left
+Parcels = dict[tuple[int, bool], list[Connection]]  # by worker's id, and whether another had them
+Dealt = tuple[Parcels, list[Connection]]  # and what is left
 
 
 class Rota:
@@ -52,18 +43,17 @@ class Rota:
 
     def deal(self, connections: Iterable[Connection], look: Look) -> Dealt:
         """Take a credit for each; return what each worker is to be sent, and what is left."""
-        parcels: dict[Parcel, list[Connection]] = {}
+        parcels: Parcels = {}
         others: list[Connection] = []
         for each in connections:
             if each.slot is not None and (heir := self._heir(each.slot, look)):
-                parcels.setdefault(Parcel(heir.id, each.address, True), []).append(each)
+                parcels.setdefault((heir.id, True), []).append(each)
             else:
                 others.append(each)
         accounts = self._policy.deal([each.client for each in others], look)
         rest = iter(others)
         for account, each in zip(accounts, rest, strict=False):
-            parcel = Parcel(account.id, each.address, each.slot is not None)
-            parcels.setdefault(parcel, []).append(each)
+            parcels.setdefault((account.id, each.slot is not None), []).append(each)
         return parcels, list(rest)
 
     def _heir(self, slot: int, look: Look) -> Account | None:

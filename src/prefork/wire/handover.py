@@ -69,32 +69,30 @@ def receive(sock: socket.socket, *, is_scarce: bool = False) -> Batch | None:
     worker says on the board how many connections it has room for. *is_scarce*: look first whether
     all fits. Raises OSError with EMFILE where it doesn't; the message then stays where it is.
     """
-    if is_scarce and (trial := _read(sock, socket.MSG_PEEK)) is not None:
-        close_all(trial.descriptors)
-        if trial.is_cut:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-    if (read := _read(sock)) is None:
+    try:
+        if is_scarce:
+            _require_descriptors(sock)
+        head, ancillary, _, _ = sock.recvmsg(_HEAD, _SPACE, _FLAGS)
+    except BlockingIOError:
         return None
-    head, descriptors, _ = read
+    descriptors = _among(ancillary)
     if len(head) < _HEAD:  # also the end, which comes while both ends are open where one was shut
         close_all(descriptors)
         raise RemoteError("handed over what is no connection")
-    return Batch(head[0], head[1], descriptors, bool(head[2]))
+    address, sent, is_moved = head
+    return Batch(address, sent, descriptors, bool(is_moved))
 
 
-class _Read(NamedTuple):
-    head: bytes
-    descriptors: list[int]
-    is_cut: bool  # there were more
+def _require_descriptors(sock: socket.socket) -> None:
+    """Raise OSError where what came with the next message doesn't fit."""
+    _, ancillary, told, _ = sock.recvmsg(_HEAD, _SPACE, _FLAGS | socket.MSG_PEEK)
+    close_all(_among(ancillary))
+    if told & socket.MSG_CTRUNC:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
-def _read(sock: socket.socket, flags: int = 0) -> _Read | None:
-    """Read a message's head and what came with it; None: there is none now."""
-    try:
-        head, ancillary, told, _ = sock.recvmsg(_HEAD, _SPACE, _FLAGS | flags)
-    except BlockingIOError:
-        return None
+def _among(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     descriptors = array.array("i")
     for _, _, rights in ancillary:
         descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
-    return _Read(head, list(descriptors), bool(told & socket.MSG_CTRUNC))
+    return descriptors.tolist()
