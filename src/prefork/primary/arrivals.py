@@ -4,7 +4,9 @@ import errno
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from prefork.policy.dealing import Client
 from prefork.primary.listeners import Listener
@@ -13,7 +15,7 @@ EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class Connection(NamedTuple):
+class Connection(msgspec.Struct, frozen=True):
     """One that the kernel has accepted."""
 
     address: int  # number of the address that it came to
