@@ -38,7 +38,7 @@ def take(
     """Accept what waits at a listener, or *most* of it; and what else kept us from more."""
     accepted: list[Connection] = []
     try:
-        while len(accepted) < most:
+        for _ in range(listener.at_hand(most)):
             # accept() would wrap each descriptor in an object that we only unwrap again
             descriptor, name = listener.sock._accept()  # type: ignore[attr-defined]
             accepted.append(Connection(listener.address, descriptor, identify(descriptor, name)))
