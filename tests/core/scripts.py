@@ -7,7 +7,7 @@ from tests.core.fleets import plan
 from tests.core.world import MOST, NEVER, START, Being, World
 
 from prefork.core.facts import DisconnectRequested, Fact, ForkRequested, Leaving, ScaleRequested
-from prefork.core.orders import GiveUp, ReleaseListeners, ReloadState
+from prefork.core.orders import GiveUp, ReleaseListeners, ReloadState, ReloadStatus
 from prefork.core.plan import Plan
 
 
@@ -17,6 +17,8 @@ class ScriptWorld(World):
     def __init__(self, seed: int) -> None:
         self.asked: dict[int, int] = {}  # slots by id of those that are to come
         self.silent: set[int] = set()  # ids of those that never listen
+        self.heirs: set[int] = set()  # ids of those that came to take over
+        self.lost: int | None = None  # id of the last that has exited
         self.away: set[int] = set()  # ids of those that were told to go, or asked to
         self.going: set[int] | None = None  # ids that a disconnect waits for
         self.has_released = False  # in this batch of orders
@@ -106,6 +108,7 @@ class ScriptWorld(World):
             assert self.asked.pop(id) == slot
             return
         self.patience = START
+        self.heirs.add(id)
         elders = [b for b in self.beings.values() if b.slot == slot and self.serves(b)]
         assert elders, "respawned unasked"
         assert self.is_reloading or elders[0].is_worn, "replaced unasked"
@@ -118,6 +121,18 @@ class ScriptWorld(World):
         if is_time:
             self.going, self.has_released, self.is_over = None, False, True
             self.releases += 1
+
+    def exit(self, being: Being, status: int) -> None:
+        self.lost = being.id
+        super().exit(being, status)
+
+    def check_reload(self, status: ReloadStatus) -> None:
+        """Those alone speak against new code who came to take over."""
+        super().check_reload(status)
+        if status.state is ReloadState.FAILED:
+            assert self.lost in self.heirs, "failed for one that the script had forked"
+            keep = [b for b in self.beings.values() if self.runs(b, status.generation)]
+            assert status.moved <= len(keep), "counts those that never listened"
 
     def check_closing(self) -> None:
         assert self.is_stopped or self.is_over, "ended unasked"

@@ -248,6 +248,33 @@ def test_a_reload_leaves_those_alone_that_never_listened() -> None:
     assert [(p.id, p.slot) for p in fleet.roster.processes.values()] == [(2, 1), (3, 0)]
 
 
+def test_who_is_forked_during_a_reload_may_end_as_it_likes_and_says_nothing_of_the_code() -> None:
+    for status in (0, 1, -15):
+        fleet = serving(1)
+        tell(fleet, ReloadRequested(), Forked(2, 102))
+        assert fork(fleet) == [Spawn(3, 1, 2, None)]
+        assert tell(fleet, Forked(3, 103), Exited(3, status), now=4.0) == []
+        tell(fleet, Ready(2), Proven(2), LeftRotation(1), Exited(1, 0), now=5.0)
+        assert fleet.reload is not None
+        assert fleet.reload.state is ReloadState.SUCCEEDED
+
+
+def test_a_reload_that_has_failed_counts_those_alone_that_it_has_moved() -> None:
+    fleet = serving(1)
+    tell(fleet, ReloadRequested(), Forked(2, 102))
+    fork(fleet)
+    tell(fleet, Forked(3, 103), Exited(2, 1))
+    assert fleet.reload is not None
+    assert (fleet.reload.state, fleet.reload.moved) == (ReloadState.FAILED, 0)
+
+
+def test_who_took_over_and_dies_while_others_are_to_be_moved_speaks_against_the_code() -> None:
+    fleet = serving(2)
+    tell(fleet, ReloadRequested(), Forked(3, 103), Ready(3), Proven(3), Exited(3, 1))
+    assert fleet.reload is not None
+    assert fleet.reload.state is ReloadState.FAILED
+
+
 def test_a_successor_has_to_listen_in_time_as_its_elder_did() -> None:
     fleet = serving(1)
     tell(fleet, ReloadRequested(), Forked(2, 102))

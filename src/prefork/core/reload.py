@@ -56,8 +56,12 @@ class Reload:
         return self._plan.waits_for_code and self.status is not None and self.status.moved == 0
 
     def is_refuted_by(self, process: Process) -> bool:
-        """Whether a death speaks against the new code: any that nobody asked for does."""
-        return self._coming is not None and process.generation == self._coming.number
+        """Whether a death speaks against the new code: any that nobody asked for does.
+
+        But whom a script forks meanwhile runs it too, and may end whenever it likes.
+        """
+        is_ours = process.is_heir or not self._plan.scripted
+        return is_ours and self._coming is not None and process.generation == self._coming.number
 
     def fail(self, culprit: Process, exited: Exited, now: float) -> Iterator[Order]:
         """Put the slots back. Where the old code can't be had again, those that moved stay.
@@ -70,7 +74,8 @@ class Reload:
         detail = culprit.failure.detail if culprit.failure else ""
         self._supply.is_held = not self._roster.has_served
         orders = list(self._put_back(coming, now))
-        moved = len(self._of(coming)) if self._roster.has_served else 0
+        keep = [slot for slot in self._taking_part() if slot.generation is coming]
+        moved = len(keep) if self._roster.has_served else 0
         self.status = replace(self.status, moved=moved)
         yield from self._end(ReloadState.FAILED, now, _cause(culprit, exited, now), detail)
         if self._supply.is_held:

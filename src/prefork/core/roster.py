@@ -136,7 +136,7 @@ class Roster:
         id = self.next_id() if slot.ticket is None else slot.ticket
         slot.ticket = None
         worker = self._add(id, Role.WORKER, slot.generation, now, deadline)
-        worker.slot = slot.index
+        worker.slot, worker.is_heir = slot.index, slot.current is not None
         worker.parent = slot.generation.template.id if slot.generation.template else None
         self._crowds[slot.index] += 1
         slot.coming = worker
