@@ -43,16 +43,12 @@ class FakeHost:
         self._clock += 1.0
         yield from next(self._script)
 
-    def start_template(self, order: StartTemplate) -> Iterable[Fact]:
-        self.diary.append(f"template {order.id}")
+    def start(self, order: StartTemplate | StartHub) -> Iterable[Fact]:
+        self.diary.append(f"{'hub' if isinstance(order, StartHub) else 'template'} {order.id}")
         return [Forked(order.id, 100 + order.id)]
 
     def spawn(self, order: Spawn) -> Iterable[Fact]:
         self.diary.append(f"spawn {order.id} in {order.slot}")
-        return [Forked(order.id, 100 + order.id)]
-
-    def start_hub(self, order: StartHub) -> Iterable[Fact]:
-        self.diary.append(f"hub {order.id}")
         return [Forked(order.id, 100 + order.id)]
 
     def appoint(self, id: int) -> Iterable[Fact]:

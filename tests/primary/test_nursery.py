@@ -64,7 +64,7 @@ def test_what_cannot_be_forked_is_as_if_it_had_died_and_leaves_nothing(
     gc.collect()  # boards of tests before, whose descriptors would be closed meanwhile
     before = os.listdir("/proc/self/fd")
     for id in range(3):
-        facts = list(host.start_template(StartTemplate(id, 1, True)))
+        facts = list(host.start(StartTemplate(id, 1, True)))
         assert facts == [Exited(id, 1, os.strerror(number))]
         facts = list(host.spawn(Spawn(10 + id, 0, 1, None)))
         assert facts == [Exited(10 + id, 1, os.strerror(number))]
@@ -85,17 +85,21 @@ class Recording:
         return 2**22 + len(self.born)  # beyond the kernel's highest pid
 
 
-def test_a_scripts_worker_is_launched_as_was_said_for_it_or_for_all(host: PosixHost) -> None:
+def test_a_scripts_worker_is_launched_as_was_said_for_its_slot_and_so_is_who_follows(
+    host: PosixHost,
+) -> None:
     fork = Recording()
     host._nursery = Nursery(host.estate, host.children, fork)
     host.launch = Launch(("all",))
-    host.launches[11] = Launch(("one",))
-    for id in (11, 12):
-        list(host.spawn(Spawn(id, id - 11, 1, None)))
-    assert [entry for entry, _ in fork.born] == ["prefork.worker.launch:main"] * 2
+    jobs = {"ROLE": "jobs"}
+    host.envs[0] = jobs
+    for id, slot in ((11, 0), (12, 1)):
+        list(host.spawn(Spawn(id, slot, 1, None)))
+    host.launch = Launch(("newer",))
+    list(host.spawn(Spawn(14, 0, 2, None)))  # a reload
+    assert [entry for entry, _ in fork.born] == ["prefork.worker.launch:main"] * 3
     launches = [birth.launch for _, birth in fork.born if isinstance(birth, WorkerBirth)]
-    assert launches == [Launch(("one",)), Launch(("all",))]
-    assert host.launches == {}
+    assert launches == [Launch(("all",), jobs), Launch(("all",)), Launch(("newer",), jobs)]
     board = host.estate.board.fileno()
     assert all(board in inherited(birth) for _, birth in fork.born)
     host.launch = None

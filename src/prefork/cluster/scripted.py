@@ -85,7 +85,7 @@ class Script(Supervisor):
         self._is_idle = False
         seat = instance.fleet.reserve()
         worker = self._narrator.meet(seat.id, seat.slot, instance.fleet.generation.number)
-        instance.host.launches[seat.id] = launch
+        instance.host.envs[seat.slot] = launch.env
         instance.primary.tell(ForkRequested(seat.id, seat.slot))
         return worker
 

@@ -3,7 +3,8 @@
 import selectors
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 from prefork import log
@@ -64,8 +65,8 @@ class PosixHost:
         inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
         self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
         self._oom = OutOfMemory()
-        self.launch: Launch | None = None  # of a script's workers, where nothing else is said
-        self.launches: dict[int, Launch] = {}  # by id of those that are to come
+        self.launch: Launch | None = None  # of a script's workers
+        self.envs: dict[int, Mapping[str, str]] = {}  # by slot: what is added for whoever is there
         self._talk = talk = Conversation(self.children, selector, self._bury)
         posts = Posts(self.children, selector, talk.say)
         introductions = Introductions(talk.say, estate.member)
@@ -103,33 +104,21 @@ class PosixHost:
 
     # -- orders --------------------------------------------------------------
 
-    def start_template(self, order: StartTemplate) -> Iterable[Fact]:
-        """Fork a template. Where the system refuses, it is as if it had died at once."""
+    def start(self, order: StartTemplate | StartHub) -> Iterable[Fact]:
+        """Fork a template, or a hub. Where the system refuses, it is as if it had died at once."""
         try:
-            child = self._nursery.template(order)
+            if isinstance(order, StartHub):
+                return self._begin(self._nursery.hub(order))
+            return self._begin(self._nursery.template(order))
         except OSError as error:
             return self._miscarry(order.id, error)
-        self._talk.begin(child)
-        return self._introduce(child)
-
-    def start_hub(self, order: StartHub) -> Iterable[Fact]:
-        """Fork a hub. Where the system refuses, it is as if it had died at once."""
-        try:
-            child = self._nursery.hub(order)
-        except OSError as error:
-            return self._miscarry(order.id, error)
-        self._talk.begin(child)
-        return self._introduce(child)
 
     def spawn(self, order: Spawn) -> Iterable[Fact]:
         """Ask the template for a worker; its pid comes later. Without a template, fork it now."""
         try:
             listeners = self._acceptor.listeners_of(order.slot, self.now())
             if order.template is None:
-                launch = self.launches.pop(order.id, self.launch)
-                child = self._nursery.worker(order, listeners, launch)
-                self._talk.begin(child)
-                return self._introduce(child)
+                return self._begin(self._nursery.worker(order, listeners, self._launch(order.slot)))
             child, message, descriptors = self._nursery.request(order, listeners)
             self._talk.begin(child)
             template = self.children.get(order.template)
@@ -138,8 +127,13 @@ class PosixHost:
         except OSError as error:
             return self._miscarry(order.id, error)
 
-    def _introduce(self, child: Child) -> Iterable[Fact]:
+    def _launch(self, slot: int) -> Launch | None:
+        """Give it to who comes as to who was there: a reload replaces like by like."""
+        return self.launch and replace(self.launch, env=self.envs.get(slot, {}))
+
+    def _begin(self, child: Child) -> Iterable[Fact]:
         assert child.pid is not None, "it was forked by us"
+        self._talk.begin(child)
         return [Forked(child.id, child.pid)]
 
     def _miscarry(self, id: int, error: OSError) -> Iterable[Fact]:

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from tests.process.cluster.conftest import RunCluster
+from tests.process.cluster.conftest import SERVING, RunCluster
 from tests.support import processes
 from tests.support.asking import ask
 
@@ -281,6 +281,26 @@ def test_a_reload_forks_one_waits_until_it_listens_and_disconnects_its_elder(
         ["exit", 2],
     ] or len(made.told("fork")) == 4
     assert {line[4] for line in made.told("exit")} == {True}
+    made.signal(signal.SIGTERM)
+    assert made.wait() == 0
+
+
+def test_a_reload_brings_a_worker_with_the_environment_of_its_elder(
+    run_cluster: RunCluster,
+) -> None:
+    made = run_cluster(
+        WATCH + "cluster.fork(env={'ROLE': 'jobs'})\ncluster.fork()\ncluster.run()",
+        "tell('role', cluster.worker.slot, os.environ.get('ROLE'))" + SERVING,
+    )
+    made.wait_told("listening", count=2)
+    made.signal(signal.SIGHUP)
+    made.wait_told("exit", count=2)
+    assert sorted(made.told("role"), key=str) == [
+        ["role", 0, "jobs"],
+        ["role", 0, "jobs"],
+        ["role", 1, None],
+        ["role", 1, None],
+    ]
     made.signal(signal.SIGTERM)
     assert made.wait() == 0
 
