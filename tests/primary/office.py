@@ -37,7 +37,15 @@ class Office:
     def hire(self, role: Role = Role.WORKER) -> Child:
         id = len(self.channels) + 1
         ours, theirs = channel.pair()
-        child = Child(id, role, 1, self.children.take_line(), Channel(ours), id - 1, pid=1000 + id)
+        child = Child(
+            id,
+            role,
+            1,
+            self.children.take_line(),
+            Channel(ours, is_trusted=False),
+            id - 1,
+            pid=1000 + id,
+        )
         self.children.add(child)
         self.channels[id] = Channel(theirs)
         self._talk.begin(child)

@@ -38,7 +38,9 @@ class Party:
     def add(self, role: Role) -> Child:
         id = len(self._ends) + 1
         ours, theirs = channel.pair()
-        child = Child(id, role, 1, self._children.take_line(), Channel(ours), pid=1000 + id)
+        child = Child(
+            id, role, 1, self._children.take_line(), Channel(ours, is_trusted=False), pid=1000 + id
+        )
         self._children.add(child)
         self._ends[id] = Channel(theirs)
         self._talk.begin(child)

@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import selectors
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,7 +14,7 @@ import pytest
 from tests.primary.desk import LOOPBACK
 
 from prefork import log
-from prefork.core.facts import Exited
+from prefork.core.facts import Exited, Misbehaved
 from prefork.core.orders import Spawn, StartTemplate
 from prefork.policy.schemes import SCHEMES
 from prefork.primary.acceptor import Acceptor
@@ -24,6 +25,7 @@ from prefork.primary.nursery import Nursery
 from prefork.primary.rules import Rules
 from prefork.primary.signals import Signals
 from prefork.settings.schema import Settings
+from prefork.wire import descriptors, frames, messages
 from prefork.wire.board import Board
 from prefork.wire.estate import Birth, Entries, Estate, Launch, WorkerBirth, inherited
 
@@ -109,3 +111,25 @@ def test_a_scripts_worker_is_launched_as_was_said_for_its_slot_and_so_is_who_fol
     assert board not in inherited(birth)
     for child in host.children:
         child.close()
+
+
+class Smuggling(Recording):
+    """A fork(2) whose child sends what the primary would have to keep open for it."""
+
+    def __call__(self, entry: str, birth: Birth) -> int:
+        assert isinstance(birth, WorkerBirth)
+        said = frames.encode(messages.encode(messages.Nudge()))
+        socket.send_fds(birth.channel, [said], [0] * 200)
+        return super().__call__(entry, birth)
+
+
+def test_a_child_that_sends_descriptors_to_the_primary_is_blamed_and_costs_none(
+    host: PosixHost,
+) -> None:
+    host._nursery = Nursery(host.estate, host.children, Smuggling())
+    list(host.spawn(Spawn(11, 0, 1, None)))
+    [child] = host.children
+    before = descriptors.count_open()
+    assert list(host._talk.read(child, 0.0)) == [Misbehaved(11)]
+    assert descriptors.count_open() == before
+    child.close()

@@ -11,7 +11,7 @@ import pytest
 from tests.support.scarcity import used_up
 
 from prefork.errors import RemoteError
-from prefork.wire import channel
+from prefork.wire import channel, descriptors, frames, messages
 from prefork.wire.channel import Channel
 from prefork.wire.messages import Failed, Leaving, Ready, SpawnWorker, Stop
 
@@ -121,6 +121,37 @@ def test_garbage_from_the_peer_raises() -> None:
     with pytest.raises(RemoteError):
         it.receive()
     it.close()
+    theirs.close()
+
+
+def test_one_that_is_not_trusted_can_not_fill_us_with_descriptors() -> None:
+    ours, theirs = channel.pair()
+    one, other = Channel(ours, is_trusted=False), Channel(theirs)
+    try:
+        other.send(Leaving())
+        assert one.receive() == [Leaving()]
+        before = descriptors.count_open()
+        other.send(Leaving(), [os.dup(0) for _ in range(MOST)])
+        with pytest.raises(RemoteError, match="descriptors"):
+            one.receive()
+        assert descriptors.count_open() == before
+    finally:
+        one.close()
+        other.close()
+
+
+class Flooding(socket.socket):
+    """One whose peer writes as fast as we read, for ever."""
+
+    def recvmsg(self, *_: Any) -> Any:
+        return frames.encode(messages.encode(Leaving())) * 1000, [], 0, None
+
+
+def test_one_that_is_not_trusted_has_a_portion_of_our_time_and_not_all() -> None:
+    ours, theirs = channel.pair()
+    one = Channel(Flooding(fileno=ours.detach()), is_trusted=False)
+    assert len(one.receive()) == 4000
+    one.close()
     theirs.close()
 
 

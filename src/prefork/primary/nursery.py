@@ -130,7 +130,8 @@ class Nursery:
             ours.close()
             raise
         self._estate.board.clear(line)
-        child = Child(order.id, role, order.generation, line, channel.Channel(ours))
+        said = channel.Channel(ours, is_trusted=False)
+        child = Child(order.id, role, order.generation, line, said)
         self._children.add(child)
         return child
 

@@ -6,6 +6,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Sequence
+from itertools import count
 from typing import TypeAlias
 
 from prefork.errors import RemoteError
@@ -14,6 +15,7 @@ from prefork.wire.descriptors import close_all
 
 MAX_OUTBOX = 256 * 1024  # bytes; a peer that doesn't read for that long is broken
 _READ = 64 * 1024
+_PORTION = 4  # reads: as much as MAX_OUTBOX, and more than the kernel keeps of one peer's
 _BACK_PRESSURE = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _MAX_FDS = 253  # with one read: the kernel's SCM_MAX_FD, and it never joins two messages'
@@ -30,8 +32,10 @@ def pair() -> tuple[socket.socket, socket.socket]:
 class Channel:
     """One end. It owns its socket, the descriptors given to `send`, and those not yet claimed."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, is_trusted: bool = True) -> None:
+        """*is_trusted*: else the peer may send no descriptors, and is read a portion at a time."""
         sock.setblocking(False)
+        self._is_trusted = is_trusted
         self._sock = sock
         self._decoder = frames.Decoder()
         self._outbox: deque[tuple[bytes, list[int]]] = deque()
@@ -89,13 +93,20 @@ class Channel:
         return True
 
     def receive(self) -> list[messages.ToPrimary | messages.FromPrimary]:
-        """Read all that is there. Raises RemoteError on what is no message of ours."""
+        """Read all that is there, or a portion. Raises RemoteError on what is no message of ours.
+
+        Whoever writes as fast as we read would have a thread that many others wait for.
+        """
         said: list[messages.ToPrimary | messages.FromPrimary] = []
-        while not self.is_ended:
+        for _ in count() if self._is_trusted else range(_PORTION):
+            if self.is_ended:
+                break
             try:
-                data, descriptors, is_cut = read(self._sock, _READ)
+                data, descriptors, is_cut = read(self._sock, _READ, _SPACE * self._is_trusted)
             except BlockingIOError:
                 break
+            if is_cut and not self._is_trusted:  # the kernel has dropped them
+                raise RemoteError("sent descriptors, which nobody takes from it")
             if is_cut:  # what no number was free for is lost; the message is not
                 close_all(descriptors)
                 self._descriptors.append(None)
@@ -138,14 +149,16 @@ def write(sock: socket.socket, data: Sequence[Buffer], descriptors: list[int]) -
     return sock.sendmsg(data, [rights] if descriptors else [])
 
 
-def read(sock: socket.socket, size: int) -> tuple[bytes, list[int], bool]:
+def read(sock: socket.socket, size: int, space: int = _SPACE) -> tuple[bytes, list[int], bool]:
     """Read once: (bytes, the descriptors with them, whether there were more); no bytes: the end.
+
+    *space*: bytes for what tells of the descriptors; 0: none is received.
 
     Not `socket.recv_fds`, which forgets the flags: what it receives is inherited by every program
     that is started here. Raises BlockingIOError where there is nothing now.
     """
     try:
-        data, ancillary, flags, _ = sock.recvmsg(size, _SPACE, _FLAGS)
+        data, ancillary, flags, _ = sock.recvmsg(size, space, _FLAGS)
     except BlockingIOError:
         raise
     except OSError:  # ECONNRESET: closed with our words unread
