@@ -26,7 +26,7 @@ class Office:
         self.now = 100.0
         self.posts = Posts(self.children, self.selector, talk.say, lambda: self.now)
         self.posts.received = self._receive
-        self.posts.drained = lambda child: self.drained.append(child.id)
+        self.posts.mailboxes.drained = lambda child: self.drained.append(child.id)
         self._talk = talk
         self.heard: list[tuple[int, Said]] = []  # by whom
         self.drained: list[int] = []  # who
@@ -61,7 +61,7 @@ class Office:
 
     def lay(self, child: Child) -> Post:
         """Have the worker want a line; return its end."""
-        assert list(self.posts.want(child, self.now)) == []
+        assert list(self.posts.mailboxes.want(child, self.now)) == []
         return self.line_of(child)
 
     def turn(self) -> list[Fact]:

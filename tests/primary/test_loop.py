@@ -59,6 +59,9 @@ class FakeHost:
         self.diary.append(f"admit {id}")
         return []
 
+    def give_up(self, id: int) -> None:
+        self.diary.append(f"give up {id}")
+
     def suspend(self, id: int) -> None:
         self.diary.append(f"suspend {id}")
 

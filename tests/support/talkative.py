@@ -36,7 +36,7 @@ class Talkative:
         if isinstance(value, dict):
             self._obey(child, value)
         if said.number:
-            self._host.reception.posts.reply(child, said.number, self._answer(said.value))
+            self._host.reception.posts.reply(child.id, said.number, self._answer(said.value))
 
     def _obey(self, child: Child, order: dict[str, Any]) -> None:
         match order:
@@ -59,7 +59,7 @@ class Talkative:
         child = self._worker(slot)
         given = [0] * int(order.get("descriptors", 0))
         sent = [
-            self._host.reception.posts.send(child, order | {"number": number}, given)
+            self._host.reception.posts.send(child.id, order | {"number": number}, given)
             for number in range(times)
         ]
         log.info("relayed", times=times, pressed=sent.count(False))
@@ -68,7 +68,7 @@ class Talkative:
         def then(answer: Answer) -> None:
             log.info("answered", value=json.dumps(answer.value), failure=answer.failure)
 
-        self._host.reception.posts.request(self._worker(slot), order, 5.0, then)
+        self._host.reception.posts.request(self._worker(slot).id, order, 5.0, then)
 
     def _worker(self, slot: int) -> Child:
         return next(child for child in self._host.children if child.slot == slot)

@@ -262,6 +262,19 @@ def test_a_letter_that_its_sender_did_not_finish_is_no_misbehaviour_and_keeps_no
             assert other.receive() == []
 
 
+def test_it_is_dry_when_there_was_nothing_to_read_and_not_after_a_piece_of_a_letter() -> None:
+    with ends() as (one, other):
+        one.send(MESSAGE, 0, bytes(LARGE))
+        assert other.receive() == []
+        assert not other.is_dry
+        while not other.is_dry:
+            other.receive()
+        one.close()
+        while not other.is_ended:
+            other.receive()
+        assert other.is_dry
+
+
 @pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 100])
 def test_garbage_from_the_peer_raises(garbage: bytes) -> None:
     mine, theirs = channel.pair()

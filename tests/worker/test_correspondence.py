@@ -8,6 +8,7 @@ import pytest
 from tests.worker.conftest import Run
 from tests.worker.posted import Heard, Primary, primary_of, within
 
+from prefork.errors import RequestError
 from prefork.wire import descriptors
 from prefork.wire.letters import Kind
 from prefork.wire.post import LONGEST_REASON, decode, encode
@@ -322,8 +323,8 @@ def test_a_member_that_said_nothing_ends_at_once(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [os.urandom(100), b"\x01\x09\0\0\0\1\0\0\0\0\0", b"\x01\3\0\0\0\1\0\0\0\0\1\xc1"],
-    ids=["no letter", "no kind", "no value"],
+    [os.urandom(100), b"\x01\x09\0\0\0\1\0\0\0\0\0"],
+    ids=["no letter", "no kind"],
 )
 def test_garbage_ends_the_line_and_not_the_worker(
     run: Run, garbage: bytes, capfd: pytest.CaptureFixture[str]
@@ -344,7 +345,27 @@ def test_garbage_ends_the_line_and_not_the_worker(
     assert "primary_misbehaved" in capfd.readouterr().err
 
 
-def test_a_message_of_no_value_is_logged_and_dropped(
+def test_what_can_not_be_read_is_no_reason_to_hear_nothing_more(run: Run) -> None:
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            primary.member.on_request(lambda value: value)
+            primary.lay()
+            primary.say(Kind.REQUEST, 3, b"\xc1")
+            [(kind, number, reason)] = await answers(primary, 1)
+            assert (kind, number) == (Kind.FAILURE, 3)
+            assert "can't be read" in reason
+            asked = asyncio.create_task(primary.member.request("?", 5))
+            [letter] = await primary.letters(1)
+            primary.say(Kind.REPLY, letter.number, b"\xc1")
+            with pytest.raises(RequestError, match="can't be read"):
+                await asked
+            primary.ask(4, "still here")
+            assert await answers(primary, 1) == [(Kind.REPLY, 4, "still here")]
+
+    run(scenario())
+
+
+def test_messages_of_no_value_are_dropped_and_that_is_told_once_a_minute(
     run: Run, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async def scenario() -> None:
@@ -352,9 +373,10 @@ def test_a_message_of_no_value_is_logged_and_dropped(
         async with primary_of() as primary:
             primary.member.on_message(heard)
             primary.lay()
-            primary.say(Kind.MESSAGE, 0, b"\xc1")
+            for _ in range(2):
+                primary.say(Kind.MESSAGE, 0, b"\xc1")
             primary.tell("good")
             assert await heard.count(1) == ["good"]
 
     run(scenario())
-    assert "message_unreadable" in capfd.readouterr().err
+    assert capfd.readouterr().err.count("message_unreadable") == 1

@@ -86,6 +86,7 @@ class Script(Supervisor):
         seat = instance.fleet.reserve()
         worker = self._narrator.meet(seat.id, seat.slot, instance.fleet.generation.number)
         instance.host.envs[seat.slot] = launch.env
+        instance.host.reception.posts.mailboxes.expect(seat.id, f"worker {seat.slot}")
         instance.primary.tell(ForkRequested(seat.id, seat.slot))
         return worker
 

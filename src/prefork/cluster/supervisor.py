@@ -25,7 +25,6 @@ from prefork.primary.questions import Answer
 from prefork.settings.schema import Settings
 from prefork.wire.descriptors import close_all
 from prefork.wire.estate import Launch
-from prefork.wire.post import encode
 
 _primaries: set[int] = set()  # pids; a child that is forked has its parent's here
 
@@ -98,22 +97,16 @@ class Supervisor:
     # -- what a Worker can be told (see `handle.Reins`) -----------------------
 
     def send(self, id: int, message: Any, fds: Sequence[int]) -> bool:
-        host = self._instance.host
-        child = host.children.get(id)
-        if child is None:
-            encode(message)  # what can't be sent is said all the same
-            return False
-        return host.reception.posts.send(child, message, fds)
+        return self._instance.host.reception.posts.send(id, message, fds)
 
     def request(self, id: int, message: Any, timeout: float, then: Then) -> None:
         require_plain(then)
-        host = self._instance.host
-        child = host.children.get(id)
-        if child is None:  # told in another turn: else whoever asks again would never let it end
+        posts = self._instance.host.reception.posts
+        if id in posts.mailboxes:
+            posts.request(id, message, timeout, partial(self._answer, then))
+        else:  # told in another turn: else whoever asks again would never let it end
             gone = partial(self._answer, then, Answer(failure="it has gone"))
             self._timers.add(time.monotonic(), gone)
-        else:
-            host.reception.posts.request(child, message, timeout, partial(self._answer, then))
 
     def _answer(self, then: Then, answer: Answer) -> None:
         error = RequestError(answer.failure) if answer.failure else None
@@ -144,7 +137,8 @@ class Supervisor:
         if said.number:
             close_all(said.descriptors)
             answer = Reply(
-                partial(posts.reply, child, said.number), partial(posts.fail, child, said.number)
+                partial(posts.reply, child.id, said.number),
+                partial(posts.fail, child.id, said.number),
             )
             self._narrator.asked(child.id, said.value, answer)
         else:

@@ -134,6 +134,7 @@ class PosixHost:
     def _begin(self, child: Child) -> Iterable[Fact]:
         assert child.pid is not None, "it was forked by us"
         self._talk.begin(child)
+        self.reception.posts.mailboxes.meet(child)
         return [Forked(child.id, child.pid)]
 
     def _miscarry(self, id: int, error: OSError) -> Iterable[Fact]:
@@ -141,7 +142,12 @@ class PosixHost:
         self._trouble.tell(self.now(), reason=reason)
         if child := self.children.get(id):
             return list(self._bury(child, 1, self.now(), reason))
+        self.give_up(id)
         return [Exited(id, 1, reason)]
+
+    def give_up(self, id: int) -> None:
+        """Tell nobody any more what was said to a worker that never comes."""
+        self.reception.posts.drop(id)
 
     def admit(self, id: int) -> Iterable[Fact]:
         """Put a worker into rotation, and tell it, for it may accept connections itself."""

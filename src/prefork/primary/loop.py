@@ -33,8 +33,8 @@ _LOGGERS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error
 
 
 # Of these the host has nothing to tell.
-Act = Suspend | Resume | Abort | CloseListeners | ReleaseListeners
-Quiet = Act | AnnounceReady | TellReload | Note | GiveUp | Finish
+Act = Suspend | Resume | Abort | GiveUp | CloseListeners | ReleaseListeners
+Quiet = Act | AnnounceReady | TellReload | Note | Finish
 
 
 class Host(Protocol):
@@ -46,6 +46,7 @@ class Host(Protocol):
     def spawn(self, order: Spawn) -> Iterable[Fact]: ...
     def admit(self, id: int) -> Iterable[Fact]: ...
     def appoint(self, id: int) -> Iterable[Fact]: ...
+    def give_up(self, id: int) -> None: ...
     def suspend(self, id: int) -> None: ...
     def resume(self, id: int) -> None: ...
     def close_listeners(self) -> None: ...
@@ -202,18 +203,16 @@ class Primary:
 
     def _do(self, order: Quiet) -> None:
         match order:
-            case Suspend() | Resume() | Abort() | CloseListeners() | ReleaseListeners():
-                self._act(order)
             case AnnounceReady():
                 self._announce()
             case TellReload(status):
                 self._tell_reload(status)
-            case GiveUp():
-                pass  # of interest to the observer alone
             case Note(level, event, fields):
                 _LOGGERS[level](event, **dict(fields))
             case Finish(code):
                 self._exit_code = code
+            case _:
+                self._act(order)
 
     def _act(self, order: Act) -> None:
         match order:
@@ -223,6 +222,8 @@ class Primary:
                 self._host.resume(id)
             case Abort(id, reason):
                 self._host.abort(id, reason)
+            case GiveUp(id):
+                self._host.give_up(id)
             case CloseListeners():
                 self._host.close_listeners()
             case ReleaseListeners():

@@ -45,7 +45,7 @@ class Reception:
             case Online():
                 self.observer.online(child.id)
             case Want("post"):
-                return self.posts.want(child, now)
+                return self.posts.mailboxes.want(child, now)
             case Want("hub"):
                 return self.introductions.want(child, now)
             case Listen() | Unlisten() if self.openings and child.role is Role.WORKER:

@@ -100,6 +100,7 @@ class Post:
         self.is_shut = False  # what is sent arrives nowhere
         self.is_closed = False  # by us
         self.is_ended = False  # the other end is closed, and all it said was read
+        self.is_dry = False  # nothing was there when it was read last
         if sock is not None:
             self.connect(sock)
 
@@ -187,12 +188,14 @@ class Post:
 
     def receive(self) -> list[Letter]:
         """Read once, at most READ bytes. Raises RemoteError on what is no letter."""
+        self.is_dry = True
         if self._sock is None or self.is_ended or self.is_closed:
             return []
         try:
             data, descriptors, is_cut = channel.read(self._sock, READ)
         except BlockingIOError:
             return []
+        self.is_dry = not data
         if not data:
             self.is_ended = True
             self._shut()

@@ -23,7 +23,7 @@ class Correspondence:
     def __init__(self) -> None:
         self.mailbox = Mailbox(self)
         self._messages = Tray(self._handled, self._relieve)
-        self._requests = Tray(self._answer, self._relieve)
+        self._requests = Tray(self._answer, self._relieve, self._refuse)
         self._asked: dict[int, asyncio.Future[Any]] = {}  # by number
         self._last = 0  # number
 
@@ -96,10 +96,14 @@ class Correspondence:
 
     def _resolve(self, letter: Letter) -> None:
         close_all(letter.descriptors)
-        value = decode(letter.payload)
         future = self._asked.get(letter.number)
         if future is None or future.done():
             return  # it came too late
+        try:
+            value = decode(letter.payload)
+        except RemoteError as error:
+            future.set_exception(RequestError(f"the answer can't be read: {error}"))
+            return
         if letter.kind == Kind.REPLY:
             future.set_result(value)
         else:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from prefork import log
 from prefork.errors import RemoteError
 from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import close_all
@@ -60,16 +59,23 @@ class Tray:
     """Letters wait in it for their first handler, and for those to end that run.
 
     Handlers are called in the order in which letters came; what is `async` starts in that order.
-    *relieve*: called when it is `is_jammed` no more.
+    *relieve*: called when it is `is_jammed` no more. *refuse*: called with one that can't be read.
     """
 
-    def __init__(self, done: Done, relieve: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        done: Done,
+        relieve: Callable[[], None],
+        refuse: Callable[[Letter, str], None] = lambda *_: None,
+    ) -> None:
         self._done = done
         self._relieve = relieve
+        self._refuse = refuse
         self._handlers: list[Handler] = []
         self._waiting: deque[Letter] = deque()
         self._weight = 0  # bytes that wait
         self._trouble = Complaint("messages_dropped")
+        self._unreadable = Complaint("message_unreadable")
         self.running: set[asyncio.Task[Any]] = set()
 
     def __bool__(self) -> bool:
@@ -120,7 +126,8 @@ class Tray:
             value = decode(letter.payload)
         except RemoteError as error:
             close_all(letter.descriptors)
-            log.error("message_unreadable", reason=str(error))
+            self._unreadable.tell(time.monotonic(), reason=str(error))
+            self._refuse(letter, f"the request can't be read: {error}")
             return
         if not any(each.takes_descriptors for each in self._handlers):
             close_all(letter.descriptors)

@@ -204,6 +204,39 @@ def test_a_child_that_exits_with_handles_queued_doesnt_hurt_the_parent(
     assert max(left) <= 1, left
 
 
+def test_what_is_sent_right_after_a_fork_that_has_to_wait_arrives(run_cluster: RunCluster) -> None:
+    made = run_cluster(
+        """
+        cluster.fork()
+        forked = []
+        @cluster.on("exit")
+        def again(worker, code, signal):
+            if len(forked) < 3:
+                forked.append(cluster.fork())
+                sent = forked[-1].send(worker.id)
+                tell("sent", sent, forked[-1].pid is None, forked[-1].is_connected())
+                forked[-1].request("?", 30, lambda reply, error: tell("reply", reply, repr(error)))
+        cluster.run()
+        """,
+        """
+        async def main():
+            if cluster.worker.id < 4:
+                sys.exit(1)
+            heard = asyncio.Event()
+            cluster.worker.on_message(lambda message: (tell("heard", message), heard.set()))
+            cluster.worker.on_request(lambda message: cluster.worker.id)
+            await heard.wait()
+            await cluster.disconnect()
+        cluster.run(main)
+        """,
+    )
+    assert made.wait() == 0
+    assert made.told("sent")[-1] == ["sent", True, True, True]  # it was not there yet
+    assert made.told("heard") == [["heard", 3]]
+    gone = "RequestError('it has gone')"
+    assert made.told("reply") == [["reply", None, gone]] * 2 + [["reply", 4, "None"]]
+
+
 def test_send_returns_false_under_backlog_and_true_after(run_cluster: RunCluster) -> None:
     made = run_cluster(
         """
