@@ -1,6 +1,7 @@
-"""Every script that docs/howto/from-node-cluster.md shows runs, and ends when told to."""
+"""The scripts that the pages about the cluster show run, and end when told to."""
 
 import signal
+import stat
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,16 @@ def test_a_script_of_the_page_runs(script: RunScript, number: int, tmp_path: Pat
     assert made.wait() == 0
     assert "Traceback" not in made.journal.text
     assert "handler_failed" not in made.journal.text
+
+
+def test_a_proxy_of_another_user_can_connect_to_the_sticky_pages_sockets(
+    script: RunScript, tmp_path: Path
+) -> None:
+    [source] = [each for each in blocks(HOWTO / "sticky-sessions.md", "python") if "fork" in each]
+    assert "/run/shop/" in source
+    made = script(source.replace("/run/shop", str(tmp_path)))
+    made.journal.wait_for("worker_ready", count=3)
+    for slot in range(3):
+        assert stat.S_IMODE((tmp_path / f"{slot}.sock").stat().st_mode) == 0o666
+    made.signal(signal.SIGTERM)
+    assert made.wait() == 0
