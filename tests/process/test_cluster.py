@@ -86,7 +86,7 @@ def test_wrong_settings_are_all_named_before_anything_runs(script: RunScript) ->
         """
     from prefork import Cluster
     from prefork.errors import SettingsError
-    for wrong in ({"workers": 0, "policy": "best"}, {"wrokers": 2}):
+    for wrong in ({"workers": 0, "policy": "best"}, {"wrokers": 2}, {"port": 8000}):
         try:
             Cluster("app", **wrong)
         except SettingsError as error:
@@ -98,6 +98,7 @@ def test_wrong_settings_are_all_named_before_anything_runs(script: RunScript) ->
     assert "workers must be from 1 to 1024" in told[0]
     assert "policy must be" in told[0]
     assert told[1] == "no such setting: wrokers (did you mean 'workers'?)"
+    assert told[2] == 'no such setting: port (write bind="HOST:PORT")'
 
 
 def test_a_script_that_is_the_application_too_says_what_guard_it_lacks(script: RunScript) -> None:

@@ -6,12 +6,13 @@ python -m tests.support.talkative serve tests.support.talker_app:app …
 import json
 import os
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from prefork import boot, log
 from prefork.boot.instance import Instance
 from prefork.cli.main import main
+from prefork.errors import ExitCode
 from prefork.primary.children import Child
 from prefork.primary.host import PosixHost
 from prefork.primary.posts import Said
@@ -75,9 +76,9 @@ class Talkative:
 
 
 def serve(settings: Settings) -> int:
-    with Instance(settings) as instance:
+    with closing(Instance(settings)) as instance:
         Talkative(instance.host)
-        return instance.run()
+        return instance.run() if instance.begin() else ExitCode.OK
 
 
 if __name__ == "__main__":

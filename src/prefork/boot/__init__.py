@@ -1,6 +1,9 @@
 """The composition root: makes the parts of a primary from the settings, and runs it."""
 
+from contextlib import closing
+
 from prefork.boot.instance import Instance
+from prefork.errors import ExitCode
 from prefork.settings.schema import Settings
 
 
@@ -10,5 +13,5 @@ def serve(settings: Settings) -> int:
     Raises AddressError where an address or the name is taken, before anything is forked, and
     AppError or SettingsError where nothing ever served.
     """
-    with Instance(settings) as instance:
-        return instance.run()
+    with closing(Instance(settings)) as instance:
+        return instance.run() if instance.begin() else ExitCode.OK

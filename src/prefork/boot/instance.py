@@ -6,14 +6,12 @@ import signal
 import time
 from contextlib import ExitStack
 from functools import partial
-from types import TracebackType
 
 from prefork import log
 from prefork.boot import parts, telling
 from prefork.control.server import ControlServer
 from prefork.control.verbs import Verbs
 from prefork.core.fleet import Fleet
-from prefork.errors import ExitCode
 from prefork.primary import priority, reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
@@ -30,7 +28,7 @@ from prefork.wire.named import NamedSocket
 
 
 class Instance:
-    """Made, it listens and is known by its name; nothing is forked before `run`.
+    """Made, it listens and is known by its name; nothing is forked before `begin`.
 
     Raises AddressError where an address or the name is taken.
     """
@@ -102,22 +100,17 @@ class Instance:
         self.host.clocks.append(server)
         return server
 
-    def __enter__(self) -> "Instance":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Let go of addresses, the name, and the aides."""
-        if self._is_copy():
-            return
-        self._opened.__exit__(kind, error, traceback)
+        if not self._is_copy():
+            self._opened.close()
 
     def forget(self) -> None:
-        """Let go of the rest too, where the process lives on: signals, the board."""
+        """Let go of signals and the board too, where the process lives on.
+
+        Its title, its priority and that orphans come to it stay; so does what prefork's log writes
+        to where output is captured.
+        """
         self._signals.close()
         self.host.selector.close()
         self.host.estate.board.close()
@@ -134,15 +127,20 @@ class Instance:
         """Whether this is a process that a handler has forked, and nothing is its to end."""
         return os.getpid() != self.host.estate.primary
 
-    def run(self) -> int:
-        """Run the fleet until it has ended. Returns the exit code.
+    def begin(self) -> bool:
+        """Start what runs beside the fleet, and wait for `on_starting`; False: it is to stop.
 
-        Raises AppError or SettingsError where nothing ever served.
+        Raises AppError where that failed: nothing is to be started then.
         """
         telling.say_started(self.host.estate)
         self._aides.start(time.monotonic())
-        if not self._aides.run_first("on_starting", self._signals):
-            return ExitCode.OK
+        return self._aides.run_first("on_starting", self._signals)
+
+    def run(self) -> int:
+        """Run the fleet, after `begin`, until it has ended. Returns the exit code.
+
+        Raises AppError or SettingsError where nothing ever served.
+        """
         code = self.primary.run()
         self._server.finish(code)
         log.info("stopped", exit_code=int(code))

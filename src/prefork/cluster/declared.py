@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from prefork.cluster.supervisor import Supervisor, leave
+from prefork.cluster.supervisor import Supervisor
 from prefork.core.facts import ScaleRequested
-from prefork.errors import PreforkError
 from prefork.settings import environment
 from prefork.settings.resolution import resolve
 from prefork.settings.sources import from_call
@@ -37,11 +36,8 @@ class Cluster(Supervisor):
         docs/reference/exit-codes.md, after one line on standard error that says why.
         """
         self._resolution.take_effect()
-        try:
-            self._made = self._make(self.settings)
-        except PreforkError as error:
-            leave(error)
-        self._run(self._made)
+        if self._begin(self.settings):
+            self._run(self._instance)
 
     def scale(self, by: int) -> None:
         """Start so many workers more, or let as many go where *by* is negative."""

@@ -1,17 +1,17 @@
 """The imperative idiom: a script that forks itself, as every tutorial of Node's cluster has it."""
 
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from prefork.boot.instance import Instance
+from prefork.cluster import command
+from prefork.cluster.command import OF_LAUNCH
 from prefork.cluster.events import require_plain
 from prefork.cluster.handle import Worker
-from prefork.cluster.supervisor import Supervisor, require_main_thread
+from prefork.cluster.supervisor import Supervisor, leave, require_main_thread
 from prefork.core.facts import DisconnectRequested, ForkRequested
 from prefork.errors import SettingsError
 from prefork.settings import environment
@@ -19,11 +19,23 @@ from prefork.settings.schema import Settings
 from prefork.settings.sources import from_call, from_environment, merge
 from prefork.wire.estate import Launch
 
-# Flags, the last of which has an argument: by itself, where nothing follows in the word.
-_NAMES_CODE = re.compile(r"-[A-VY-Zabd-ln-z]*[mc]")
-_TAKES_NEXT = re.compile(r"-[A-VY-Za-z]*[WX]|--check-hash-based-pycs")
-LONGEST_NAME = 32  # characters of it; with "script_" and the pid it is still an instance's
-OF_LAUNCH = ("exec", "args", "exec_argv", "cwd")
+_BY_WORKER = "serve() and listen() say it in a worker"
+_BY_SCRIPT = "do it in the script itself"
+IDLE = {  # what a script does itself, by the name that it might be given: what to do instead
+    "host": _BY_WORKER,
+    "port": _BY_WORKER,
+    "app": _BY_WORKER,
+    "bind": _BY_WORKER,
+    "backlog": _BY_WORKER,
+    "socket_mode": _BY_WORKER,
+    "preload": "each worker runs the script",
+    "env_file": _BY_SCRIPT,
+    "log_config": _BY_SCRIPT,
+    "app_log_level": _BY_SCRIPT,
+    "post_fork": _BY_SCRIPT,
+    "pre_stop": _BY_SCRIPT,
+    "worker_exit": _BY_SCRIPT,
+}
 
 
 class Script(Supervisor):
@@ -41,15 +53,15 @@ class Script(Supervisor):
     def policy(self) -> str:
         """By which connections reach workers: rr, least, hash, shared or reuseport.
 
-        It may be assigned until the first `setup_primary` or `fork`; PREFORK_POLICY is its default.
+        It may be assigned until the first `fork`; PREFORK_POLICY is its default.
         Raises SettingsError for one that doesn't exist, or that comes too late.
         """
         return str(self._checked(self.settings).policy)
 
     @policy.setter
     def policy(self, name: str) -> None:
-        if self.settings.keys() - {"policy"} or self._made is not None:
-            raise SettingsError("policy is fixed since the first setup_primary() or fork()")
+        if self._made is not None:
+            raise SettingsError("policy must be set before the first fork()")
         self._checked({"policy": name})
         self.settings["policy"] = name
 
@@ -59,7 +71,8 @@ class Script(Supervisor):
         *exec*: the script, by default this one; *args*: its arguments; *exec_argv*: the
         interpreter's, both lists; *cwd*: its directory. All others are settings by their names in
         docs/reference/settings.md, must be said before the first `fork`, and win over PREFORK_*
-        variables; a script reads no prefork.toml. Raises SettingsError.
+        variables; a script reads no prefork.toml. *workers* is how many you mean to fork: what they
+        share, as max_connections, is divided by that. Raises SettingsError, and TypeError.
         """
         late = [name for name in settings if name not in OF_LAUNCH]
         if late and self._made is not None:
@@ -76,8 +89,8 @@ class Script(Supervisor):
         Returns at once. In the handler of an exit after which a reload has brought another worker,
         give that one: so a handler that forks for each that goes needs not know of reloads. After
         deaths in a row in its slot it is started after a while: nothing spins. Raises TypeError or
-        ValueError for what is no environment, SettingsError or AddressError where no primary can be
-        made of what was said, RuntimeError once `run` has returned.
+        ValueError for what is no environment, RuntimeError once `run` has returned, and SystemExit,
+        after one line on standard error, where no primary can be made of what was said.
         """
         instance, launch = self._ensure(), self._launch(env or {})
         if (heir := self._narrator.take_heir()) is not None:
@@ -117,20 +130,32 @@ class Script(Supervisor):
         if self._has_ended:
             raise RuntimeError("this cluster has ended: its run() has returned")
         if self._made is None:
-            settings = self._checked(self.settings)
-            self._made = self._make(settings, self._launch({}))
-        return self._made
+            try:
+                settings, launch = self._checked(self.settings), self._launch({})
+            except SettingsError as error:
+                leave(error)
+            if not self._begin(settings, launch):
+                sys.exit()
+        return self._instance
 
     def _checked(self, wanted: Mapping[str, Any]) -> Settings:
-        """Make settings of them. Raises SettingsError."""
+        """Make settings of them. Raises SettingsError, and TypeError."""
         own = {name: value for name, value in wanted.items() if name not in OF_LAUNCH}
-        name = _name(self.settings.get("exec") or sys.argv[0])
-        given = {"app": f"{name}:__main__", "name": f"{name}-{os.getpid()}"} | own
-        return merge(from_environment(environment.variables()), from_call(given)).settings()
+        if useless := [
+            f"{name} does nothing in a script: {IDLE[name]}" for name in own.keys() & IDLE
+        ]:
+            raise SettingsError("; ".join(sorted(useless)))
+        command.check(wanted)
+        name = command.name_of(self.settings.get("exec") or sys.argv[0])
+        usual = from_call({"name": f"{name}-{os.getpid()}"})
+        said = from_environment(environment.variables())
+        return merge(usual, said, from_call({"app": f"{name}:__main__"} | own)).settings()
 
     def _launch(self, env: Mapping[str, str]) -> Launch:
         cwd = self.settings.get("cwd")
-        return Launch(_command(self.settings), dict(env), None if cwd is None else os.fspath(cwd))
+        return Launch(
+            command.command(self.settings), dict(env), None if cwd is None else os.fspath(cwd)
+        )
 
     def _note_released(self) -> None:
         disconnected, self._disconnected = self._disconnected, []
@@ -147,49 +172,3 @@ class Script(Supervisor):
         if not self._timers and not instance.is_listening:
             self._is_idle = True
             instance.primary.tell(DisconnectRequested(None))
-
-
-def _command(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is executed: the interpreter as it was called, for the same script, unless told else.
-
-    Raises SettingsError where there is no script that could be read again.
-    """
-    flags, what = _split(sys.orig_argv[1:])
-    if (wanted := settings.get("exec")) is not None:
-        what = [os.fspath(wanted)]
-    elif what in ([], ["-"]):
-        raise SettingsError("what was read from standard input can't be run again: set exec=")
-    elif not what[0].startswith("-"):
-        what = [_absolute(what[0])]
-    flags = list(settings.get("exec_argv", flags))
-    arguments: Sequence[str] = settings.get("args", sys.argv[1:])
-    return (sys.executable, *flags, *what, *map(str, arguments))
-
-
-def _split(given: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Tell the interpreter's flags, and then SCRIPT, -m MODULE or -c CODE, from what follows.
-
-    Not by the length of `sys.argv`: many a script takes from that, or adds to it.
-    """
-    at = 0
-    while at < len(given) and given[at].startswith("-") and given[at] != "-":
-        if _NAMES_CODE.match(given[at]):
-            end = at + (2 if _NAMES_CODE.fullmatch(given[at]) else 1)
-            return given[:at], given[at:end]
-        at += 2 if _TAKES_NEXT.fullmatch(given[at]) else 1
-    return given[:at], given[at : at + 1]
-
-
-def _absolute(script: str) -> str:
-    """Where it is, though it may have changed the directory, and its workers may begin in another.
-
-    The interpreter knows it of a file, not of an archive.
-    """
-    file = str(getattr(sys.modules["__main__"], "__file__", ""))
-    return file if Path(file).name == Path(script).name else os.path.abspath(script)
-
-
-def _name(script: str) -> str:
-    """A name that can stand for an application's module, and begin that of an instance."""
-    stem = re.sub(r"\W", "_", Path(script).stem, flags=re.ASCII).strip("_")[:LONGEST_NAME]
-    return stem if stem.isidentifier() else f"script_{stem}".strip("_")

@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NoReturn, overload
+from typing import Any, NoReturn, TypeVar, overload
 
 from prefork import log
 from prefork.boot.instance import Instance
@@ -26,6 +27,7 @@ from prefork.settings.schema import Settings
 from prefork.wire.descriptors import close_all
 from prefork.wire.estate import Launch
 
+Result = TypeVar("Result")
 _primaries: set[int] = set()  # pids; a child that is forked has its parent's here
 
 
@@ -153,7 +155,21 @@ class Supervisor:
             raise RuntimeError("there is no primary yet: nothing was forked, and run() not called")
         return self._made
 
-    def _make(self, settings: Settings, launch: Launch | None = None) -> Instance:
+    def _begin(self, settings: Settings, launch: Launch | None = None) -> bool:
+        """Make the primary, and have done what comes before its fleet; False: it was told to stop.
+
+        Raises SystemExit where it can't be.
+        """
+        try:
+            self._made = self._make(settings, launch)
+        except PreforkError as error:
+            leave(error)
+        if self._attempt(self._made, self._made.begin):
+            return True
+        self._end(self._made)
+        return False
+
+    def _make(self, settings: Settings, launch: Launch | None) -> Instance:
         if _primaries and os.getpid() not in _primaries:
             raise RuntimeError(
                 "a worker can't be a primary: put what starts the cluster under "
@@ -168,21 +184,35 @@ class Supervisor:
 
     def _run(self, instance: Instance) -> None:
         """Raises SystemExit with what the process is to exit with, where that isn't 0."""
+        code = self._attempt(instance, self._live)
+        self._end(instance)
+        if code != ExitCode.OK:
+            sys.exit(code)
+
+    def _live(self) -> int:
+        self._narrator.speak()  # else the fleet might be over before it is told more
+        return self._instance.run()
+
+    def _attempt(self, instance: Instance, what: Callable[[], Result]) -> Result:
+        """Do it, or end."""
+        with ExitStack() as failed:
+            failed.callback(self._end, instance)
+            try:
+                result = what()
+            except PreforkError as error:
+                leave(error)
+            except BaseException:  # also a handler's sys.exit(): the kernel ends who is left
+                instance.abandon()
+                raise
+            failed.pop_all()
+        return result
+
+    def _end(self, instance: Instance) -> None:
         try:
-            with instance:
-                try:
-                    self._narrator.speak()  # else the fleet might be over before it is told more
-                    code = instance.run()
-                except PreforkError as error:
-                    leave(error)
-                except BaseException:  # also a handler's sys.exit(): the kernel ends who is left
-                    instance.abandon()
-                    raise
+            instance.close()
         finally:
             instance.forget()
             self._has_ended = True
-        if code != ExitCode.OK:
-            sys.exit(code)
 
     def _addresses(self) -> Sequence[str]:
         return self._instance.host.estate.bind

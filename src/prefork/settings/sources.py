@@ -68,6 +68,8 @@ def from_call(arguments: Mapping[str, object]) -> Source:
 
 
 def _unknown(name: str, known: list[str]) -> str:
+    if name in ("host", "port"):  # as uvicorn's run() has them, and close to nothing here
+        return f'no such setting: {name} (write bind="HOST:PORT")'
     close = difflib.get_close_matches(name, known, n=1)
     return f"no such setting: {name}" + (f" (did you mean {close[0]!r}?)" if close else "")
 

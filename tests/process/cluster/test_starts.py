@@ -71,5 +71,5 @@ def test_workers_run_what_was_started_in_the_same_way(
 @pytest.mark.parametrize("start", [["-"], []], ids=["dash", "nothing"])
 def test_what_came_from_standard_input_is_refused(tmp_path: Path, start: list[str]) -> None:
     done = run(tmp_path, *start)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "what was read from standard input can't be run again: set exec=" in done.stderr
