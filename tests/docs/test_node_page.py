@@ -10,6 +10,7 @@ import pytest
 from tests.docs.pages import HOWTO, code
 
 from prefork import Worker, cluster
+from prefork.cluster.scripted import IDLE
 from prefork.worker.member import Member
 from prefork.worker.script import Whereabouts
 
@@ -45,6 +46,13 @@ def test_every_attribute_that_it_gives_for_one_exists() -> None:
     given = set(re.findall(r"(?:^|worker| )\.(\w+)", OURS))
     assert len(given) > 12
     assert given <= attributes
+
+
+def test_its_table_of_settings_has_those_that_a_script_refuses() -> None:
+    _, _, rest = PAGE.read_text().partition("| setting | in a script |\n|---|---|\n")
+    rows = rest.partition("\n\n")[0].splitlines()
+    told = {name for row in rows for name in code(row.split("|")[1])}
+    assert told == IDLE.keys() - {"host", "port"}  # which are no settings
 
 
 def test_what_a_server_is_told_it_takes() -> None:

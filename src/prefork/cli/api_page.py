@@ -54,7 +54,7 @@ EVENTS = {  # by name: what a worker's handler is given, and when
     "online": ((), "its process runs"),
     "listening": (("address",), "it serves there: once for each [`Address`](#address)"),
     "message": (("message", "fds"), "it has sent one; *fds*, a list, are the handler's to close"),
-    "request": (("message",), "it asks; what the handler returns is the answer"),
+    "request": (("message",), "it asks; what the one handler returns is the answer"),
     "leader": ((), "it leads from now on"),
     "disconnect": ((), "nothing can come from it any more"),
     "exit": (("code", "signal"), "it has ended, by one of the two; the other is None"),
@@ -66,7 +66,6 @@ EVENTS = {  # by name: what a worker's handler is given, and when
 ERRORS = (
     errors.PreforkError,
     errors.SettingsError,
-    errors.AddressError,
     errors.AppError,
     errors.RequestError,
     errors.BusError,

@@ -102,7 +102,7 @@ class Worker:
         return self.events.on(event, handler, is_once=True)
 
     def off(self, event: str, handler: Handler) -> None:
-        """Call *handler* no more, where it was to be called."""
+        """Call *handler* no more, where it was to be called. Raises ValueError as `on`."""
         self.events.off(event, handler)
 
     def send(self, message: Any, fds: Sequence[int] = ()) -> bool:

@@ -51,8 +51,8 @@ class Supervisor:
         """Call *handler* at each such event; also as a decorator: `@cluster.on("exit")`.
 
         Where a handler takes fewer arguments than there are, it gets the first of them. Raises
-        ValueError for an event that doesn't exist, and TypeError for a coroutine function, or one
-        that takes more arguments than there are.
+        ValueError for an event that doesn't exist, and a second handler of "request"; TypeError
+        for a coroutine function, and one that takes more arguments than there are.
         """
         return self._narrator.events.on(event, handler)
 
@@ -65,14 +65,14 @@ class Supervisor:
         return self._narrator.events.on(event, handler, is_once=True)
 
     def off(self, event: str, handler: Handler) -> None:
-        """Call *handler* no more, where it was to be called."""
+        """Call *handler* no more, where it was to be called. Raises ValueError as `on`."""
         self._narrator.events.off(event, handler)
 
     def call_later(self, seconds: float, callback: Callback) -> Timer:
         """Call *callback*, without arguments, in the primary's loop after so many seconds.
 
-        The timer that it returns may be cancelled. Raises ValueError for what is no number of
-        seconds.
+        The timer that it returns may be cancelled. Raises ValueError for what is no finite
+        number of seconds, and TypeError for a coroutine function.
         """
         require_main_thread()
         require_plain(callback)
