@@ -3,6 +3,7 @@
 from tests.process.cluster.conftest import RunCluster
 from tests.process.conftest import RunScript
 from tests.support.asking import ask
+from tests.support.script import Script
 
 
 def test_message_seen_by_both_worker_and_cluster_handlers_with_the_sender(
@@ -207,6 +208,7 @@ def test_a_child_that_exits_with_handles_queued_doesnt_hurt_the_parent(
 def test_what_is_sent_right_after_a_fork_that_has_to_wait_arrives(run_cluster: RunCluster) -> None:
     made = run_cluster(
         """
+        cluster.setup_primary(min_uptime=60)  # or one that starts slowly has not died young
         cluster.fork()
         forked = []
         @cluster.on("exit")
@@ -288,7 +290,7 @@ def ask():
 """
 
 
-def served(script: RunScript, source: str) -> list[list[object]]:
+def served(script: RunScript, source: str) -> Script:
     made = script(
         f"""
         if __name__ == "__main__":
@@ -303,14 +305,14 @@ def served(script: RunScript, source: str) -> list[list[object]]:
     )
     (_, port), _ = made.wait_told("port", count=2)
     assert b'"asked":"who"' in ask(port, "/").body.replace(b" ", b"")
-    return made.told("message")
+    return made
 
 
 def test_an_asgi_application_asks_the_primary(script: RunScript) -> None:
-    assert served(script, APP) == []
+    assert served(script, APP).told("message") == []
 
 
 def test_a_wsgi_application_does_so_from_its_threads(script: RunScript) -> None:
-    [[_, slot, said]] = served(script, FLASK)
+    [[_, slot, said]] = served(script, FLASK).wait_told("message")
     assert slot in (0, 1)
     assert said == "from a thread"
