@@ -57,7 +57,7 @@ EVENTS = {  # by name: what a worker's handler is given, and when
     "request": (("message",), "it asks; what the one handler returns is the answer"),
     "leader": ((), "it leads from now on"),
     "disconnect": ((), "nothing can come from it any more"),
-    "exit": (("code", "signal"), "it has ended, by one of the two; the other is None"),
+    "exit": (("code", "signal"), "it has ended, by one of these numbers; the other is None"),
     "error": (("error",), "a handler has raised this exception"),
     "setup": (("settings",), "`setup_primary` was called; all that it was told, as a dict"),
     "reload": ((), "SIGHUP, or `prefork reload`: the handler's to do, where there is one"),

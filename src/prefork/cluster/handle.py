@@ -56,7 +56,7 @@ class Reins(Protocol):
 class Worker:
     """One worker, as the primary sees it.
 
-    *id*, from 1, is never used again; *slot*, from 0, is, by its successor. *generation*: how many
+    *id* is never used again; *slot*, from 0, is, by its successor. *generation*: how many
     times the code had been loaded anew, from 1. *pid* is None until the worker is there.
 
     *state* goes from "none" over "online", "listening" and "disconnected" to "dead".

@@ -67,7 +67,7 @@ class Member:
 
     @property
     def id(self) -> int:
-        """The worker's number, from 1, and never used again."""
+        """The worker's number, which is never used again."""
         return self._self.id
 
     @property
