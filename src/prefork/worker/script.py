@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from prefork import log
@@ -29,7 +30,7 @@ class Whereabouts(TypedDict, total=False):
 
     host: str  # a name or a number; by default 127.0.0.1
     port: int  # 0, the default: any; the k-th such of every worker is the same
-    path: str  # of a Unix socket, instead
+    path: str | Path  # of a Unix socket, instead
     backlog: int
     ipv6_only: bool
     mode: int  # of the socket's file
@@ -48,8 +49,8 @@ class _Life:
     def presence(self) -> Presence:
         if self.here is None:
             raise RuntimeError(
-                "only workers that a script has forked can listen; with `prefork serve` and "
-                "Cluster(…) they serve the application that was named there"
+                "only workers that a script has forked can listen, serve or run; with "
+                "`prefork serve` and Cluster(…) they serve the application that was named there"
             )
         return self.here
 
@@ -120,8 +121,8 @@ async def listen(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> S
 
     In an event loop of yours the process ends when this worker was told to stop and has finished,
     unless you `wait`. Raises OSError where the address can't be had; ask again if you like. Raises
-    AppError where the handler is none, or doesn't start, and RuntimeError in a worker that no
-    script has forked.
+    AppError where the handler is none, or doesn't start, TypeError for a port that is a text and
+    the like, and RuntimeError in a worker that no script has forked.
     """
     tenure = _life.current()
     return await tenure.listen(_application(handler), Where(**where))

@@ -4,8 +4,9 @@ import asyncio
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Protocol
 
 from prefork.wire.messages import Listen, Listening
 from prefork.worker.door import Door
@@ -16,15 +17,25 @@ EVERY_ADDRESS = "0.0.0.0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What the user said of an address; *path* is a Unix socket's, and *mode* its file's."""
+    """What the user said of an address; *path* is a Unix socket's, and *mode* its file's.
+
+    Raises TypeError: the primary must not be the first to find that a port is a text.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
-    path: str | None = None
+    path: str | Path | None = None
     backlog: int = 2048
     ipv6_only: bool = False
     mode: int | None = None
     max_connections: int | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value, wanted = getattr(self, each.name), each.type
+            if not _is(value, wanted):
+                named = getattr(wanted, "__name__", wanted)
+                raise TypeError(f"{each.name} must be {named}, not {type(value).__name__}")
 
     async def resolved(self) -> "Where":
         """Look up a name: the primary must not wait for that. Raises OSError."""
@@ -44,6 +55,11 @@ class Where:
         path = "" if self.path is None else os.path.abspath(self.path)
         host, port = ("", 0) if path else (self.host, self.port)
         return Listen(ticket, host, port, path, index, self.backlog, self.ipv6_only, self.mode)
+
+
+def _is(value: object, wanted: Any) -> bool:
+    """Whether it is of that type; True is no number here."""
+    return isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
 
 
 class House(Protocol):
