@@ -33,6 +33,7 @@ async def _cut(servers: Sequence[Server], left: list["asyncio.Future[None]"]) ->
     log.warning("requests_cut", requests=lost)
     await asyncio.wait(left, timeout=FLUSH)
     for each in servers:
+        each.end_drain()
         each.publish()
     return ExitCode.CUT if lost else ExitCode.OK
 

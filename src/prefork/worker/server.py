@@ -181,3 +181,8 @@ class Server:
         for task in trailing:
             task.cancel()
         return len(trailing) + sum(member.cut() for member in list(service.members))
+
+    def end_drain(self) -> None:
+        """Wait no longer for what was cut: an application may take its time to end."""
+        if not self.drained.done():
+            self.drained.set_result(None)
