@@ -332,6 +332,27 @@ def test_the_leader_is_told_so_until_it_is_stopped(run: Run) -> None:
             primary.channel.send(Stop(5))
             await within(primary.link.until_told())
             assert not primary.member.is_leader
+            primary.channel.send(Lead())
+            late = asyncio.ensure_future(primary.member.leader())
+            primary.channel.send(Stop(4))
+            await within(primary.link.until_told())
+            assert not late.done()
+            late.cancel()
+
+    run(scenario())
+
+
+def test_who_was_to_lead_and_is_told_to_stop_in_one_breath_does_not(run: Run) -> None:
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            leading = asyncio.ensure_future(primary.member.leader())
+            await asyncio.sleep(0)
+            primary.channel.send(Lead())
+            primary.channel.send(Stop(5))
+            await within(primary.link.until_told())
+            await asyncio.sleep(0)
+            assert not leading.done()
+            leading.cancel()
 
     run(scenario())
 
@@ -378,6 +399,8 @@ def test_what_needs_an_event_loop_says_so_before_there_is_one() -> None:
         member.call(nothing(), 1)
     with pytest.raises(RuntimeError, match="does not run yet"):
         asyncio.run(member.leader())
+    with pytest.raises(RuntimeError, match="does not run yet"):
+        asyncio.run(member.request("x", 5))
 
 
 def said_by_a_copy(member: Member) -> bytes:

@@ -24,6 +24,8 @@ from prefork.wire.channel import Channel
 from prefork.wire.estate import Entries, Estate, WorkerBirth
 from prefork.wire.messages import (
     Admit,
+    Introduce,
+    Lead,
     Leaving,
     LeftRotation,
     Listen,
@@ -32,13 +34,16 @@ from prefork.wire.messages import (
     Ready,
     Stop,
     Unlisten,
+    Want,
 )
 from prefork.wire.messages import Message as Said
+from prefork.wire.post import Post, decode
 from prefork.worker.application import Application
-from prefork.worker.member import Member
+from prefork.worker.deadline import FLUSH
+from prefork.worker.member import Identity, Member
 from prefork.worker.presence import Presence
 from prefork.worker.serving import Serving, Where
-from prefork.worker.tenure import Tenure
+from prefork.worker.tenure import LAST_STEPS, Tenure
 from prefork.worker.witness import Witness
 
 
@@ -70,7 +75,7 @@ class Primary:
         self.line = estate.board.line(1)
         self.inquirer, self._respondent = inquiry.pair()
         birth = WorkerBirth(estate, 1, 0, 1, 1, theirs, receiving, (), self._respondent)
-        self.here = Presence(birth, self._theirs, Member(), Witness())
+        self.here = Presence(birth, self._theirs, Member(Identity(1, 0, 1)), Witness())
         self.loop = asyncio.get_running_loop()
         self.tenure = Tenure(self.here, self.loop, None)
         self.ready: list[Ready] = []
@@ -518,6 +523,107 @@ def test_a_main_that_goes_on_for_ever_is_cancelled_when_all_else_has_ended(run: 
     run(scenario())
 
 
+@pytest.mark.parametrize("grace", [0.5, 30])
+def test_a_main_that_waits_to_lead_is_cancelled_when_all_else_has_ended(
+    run: Run, grace: float
+) -> None:
+    seen: list[str] = []
+
+    async def scenario() -> None:
+        async with primary_of() as primary:
+
+            async def main() -> None:
+                try:
+                    await primary.here.member.leader()
+                    seen.append("leads")
+                    await primary.here.member.disconnect()
+                    await primary.here.member.leader()
+                    seen.append("leads again")
+                finally:
+                    seen.append("finally")
+
+            lived = Lived(primary, main)
+            primary.channel.send(Lead())
+            assert await primary.hear() == Leaving()
+            primary.channel.send(Stop(grace))
+            begun = primary.loop.time()
+            assert await lived.end() == ExitCode.OK
+            assert primary.loop.time() - begun < LAST_STEPS
+            assert seen == ["leads", "finally"]
+
+    run(scenario())
+
+
+def test_a_main_that_goes_on_is_cancelled_before_a_deadline_that_is_near(run: Run) -> None:
+    begun = asyncio.Event()
+
+    async def main() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            lived = Lived(primary, main)
+            await begun.wait()
+            primary.channel.send(Stop(30))
+            primary.channel.send(Stop(0.3))
+            assert await lived.end() == ExitCode.OK
+
+    run(scenario())
+
+
+def test_what_a_failing_main_has_said_arrives(run: Run) -> None:
+    async def scenario() -> None:
+        async with primary_of() as primary:
+
+            async def main() -> None:
+                assert primary.here.member.send("last words")
+                raise LookupError("here")
+
+            lived = Lived(primary, main)
+            assert await primary.hear() == Want("post")
+            ours, theirs = channel.pair()
+            primary.channel.send(Introduce("post"), [theirs.detach()])
+            with pytest.raises(LookupError, match="here"):
+                await lived.end()
+            post = Post(ours)
+            assert [decode(each.payload) for each in post.receive()] == ["last words"]
+            post.close()
+            primary.here.member._letters.mailbox.close()
+
+    run(scenario())
+
+
+def test_a_shutdown_is_run_though_what_was_cut_takes_its_time(run: Run) -> None:
+    ends: list[str] = []
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(FLUSH * 5)
+        for _ in range(2):
+            kind = (await receive())["type"]
+            ends.append(kind)
+            await send({"type": f"{kind}.complete"})
+
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            lived = Lived(primary)
+            await primary.open(0, Application("tests:app", "asgi", app))
+            client = primary.connect(0)
+            await client.send(GET)
+            await primary.turn(lambda: primary.line[Field.CONNECTIONS] == 1)
+            primary.channel.send(Stop(0.1))
+            assert await lived.end() == ExitCode.CUT
+            assert ends == ["lifespan.startup", "lifespan.shutdown"]
+            await primary.turn(lambda: primary.line[Field.CONNECTIONS] == 0)
+            client.close()
+
+    run(scenario())
+
+
 def test_a_main_takes_its_last_steps_after_the_worker_was_told_to_stop(run: Run) -> None:
     seen: list[str] = []
 
@@ -540,7 +646,10 @@ def test_a_main_takes_its_last_steps_after_the_worker_was_told_to_stop(run: Run)
 
 
 def test_a_main_that_ignores_its_cancellation_is_cut_at_the_deadline(run: Run) -> None:
+    begun = asyncio.Event()
+
     async def main() -> None:
+        begun.set()
         while True:
             try:
                 await asyncio.Event().wait()
@@ -550,6 +659,7 @@ def test_a_main_that_ignores_its_cancellation_is_cut_at_the_deadline(run: Run) -
     async def scenario() -> None:
         async with primary_of() as primary:
             lived = Lived(primary, main)
+            await begun.wait()
             primary.channel.send(Stop(0.1))
             assert await lived.end() == ExitCode.CUT
             for task in asyncio.all_tasks() - {asyncio.current_task()}:

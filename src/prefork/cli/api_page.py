@@ -100,7 +100,11 @@ CLASSES = (
     Shown(prefork.Worker, "worker", frozenset({"advance"})),
     Shown(prefork.Address, "address"),
     Shown(Timer, "timer"),
-    Shown(Member, "cluster.worker", frozenset({"be", "attach", "finish"})),
+    Shown(
+        Member,
+        "cluster.worker",
+        frozenset({"be", "attach", "detach", "finish", "is_unheard"}),
+    ),
     Shown(Serving, "serving", frozenset({"open", "ended", "is_over"})),
     Shown(Subscription, "subscription", frozenset({"put", "call"})),
     Shown(Replies, "replies"),

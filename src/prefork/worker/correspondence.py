@@ -65,9 +65,13 @@ class Correspondence:
         running = self._messages.running | self._requests.running
         if running:
             await asyncio.wait(running, timeout=by - loop.time())
+        await self.flush(by)
+        self.mailbox.close()
+
+    async def flush(self, by: float) -> None:
+        """Let what was sent arrive, at most until the loop's time *by*."""
         if not await self.mailbox.flush(by):
             log.warning("messages_cut", reason="the primary did not take them by the deadline")
-        self.mailbox.close()
 
     # -- letters -------------------------------------------------------------
 

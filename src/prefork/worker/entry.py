@@ -25,7 +25,7 @@ from prefork.worker.lifespan import Lifespan
 from prefork.worker.link import Link
 from prefork.worker.loop import new_event_loop
 from prefork.worker.premises import Premises
-from prefork.worker.presence import Presence
+from prefork.worker.presence import LAST_WORDS, Presence
 from prefork.worker.report import report
 
 
@@ -75,8 +75,7 @@ class Worker:
             premises = Premises(self._here, loop, self._tls)
             door = premises.door(self._code.application, lifespan.state, self._here.line)
         except AppError as error:
-            report(self._here.channel, "startup", error)
-            return ExitCode.APP_START
+            return await self._fail(error)
         intake = self._open(link, premises, door)
         link.ready(Ready(os.getpid(), self._code.application.kind))
         trial = loop.call_later(self._birth.estate.settings.min_uptime, link.say, Proven())
@@ -93,6 +92,12 @@ class Worker:
         premises.finish(link.stop_by)
         link.deafen()
         return code
+
+    async def _fail(self, error: AppError) -> int:
+        """Say why, and let arrive what the application has sent."""
+        report(self._here.channel, "startup", error)
+        await self._here.take_leave(asyncio.get_running_loop().time() + LAST_WORDS)
+        return ExitCode.APP_START
 
     async def _leave(self, door: Door, intake: Intake, link: Link) -> int:
         """Take nothing more, and finish what there is."""

@@ -39,7 +39,9 @@ class Link:
         self.stop_by: float | None = None  # the loop's time; None: not told to stop
         self.hands_back = False  # others take over what we have nothing to finish on
         self.told: asyncio.Future[None] = loop.create_future()  # done at each order, then made anew
-        self.leads = asyncio.Event()  # set once this worker is the leader
+        # Done once this worker leads, which one that was told to stop never does; cancelled where
+        # nobody need wait for that any more.
+        self.leading: asyncio.Future[None] = loop.create_future()
         self.lines: dict[str, Callable[[socket.socket], None]] = {}  # by kind: who takes its end
         self.count_in: Callable[[], None] = lambda: None  # called by one that wants to lead
         self.stopped: Callable[[], None] = lambda: None  # called when we are first told to stop
@@ -69,7 +71,7 @@ class Link:
         for message in self._channel.receive():
             match message:
                 case Lead():
-                    self.leads.set()
+                    self._lead()
                 case Introduce(kind):
                     self._introduce(kind)
                 case Admit() | Stop():
@@ -87,11 +89,25 @@ class Link:
             is_first, self.stop_by = self.stop_by is None, self._loop.time() + order.grace
             self.hands_back = order.hands_back
             if is_first:
+                self._abdicate()
                 self.stopped()
         else:
             self.is_admitted = True
         if not self.told.done():  # of an admission, being told is all
             self.told.set_result(None)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker is the leader; from any thread."""
+        return self.stop_by is None and self.leading.done()
+
+    def _lead(self) -> None:
+        if self.stop_by is None and not self.leading.done():
+            self.leading.set_result(None)
+
+    def _abdicate(self) -> None:
+        if self.leading.done():
+            self.leading = self._loop.create_future()
 
     def _introduce(self, kind: str) -> None:
         try:
@@ -118,6 +134,11 @@ class Link:
         with signalling.masked():
             self._loop.remove_signal_handler(signal.SIGTERM)
             signalling.disregard(signal.SIGTERM)
+
+    def let_go(self) -> None:
+        """The loop ends unasked: from now on a signal ends the process, as before it."""
+        self._loop.remove_signal_handler(signal.SIGTERM)
+        signalling.exit_on(signal.SIGTERM)
 
     def _leave(self) -> None:
         """A signal: the primary's, whose order is then waiting in the channel, or a stranger's."""

@@ -56,15 +56,31 @@ class Mailbox:
         """Whether nothing more is taken, since the primary does not read."""
         return self._post.is_full
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something waits for the line, or for the loop."""
+        return self._post.has_unsent or bool(self._others)
+
     # -- its life ------------------------------------------------------------
 
     def attach(self, loop: asyncio.AbstractEventLoop, say: Callable[[Message], None]) -> None:
         """Begin to work in *loop*, which runs on this thread. *say*: on the channel."""
         self.thread = threading.get_ident()
         self._loop, self._say = loop, say
-        if self._is_wanted:
+        if self._is_open:  # another loop, which has ended, had it before
+            self.resume()
+            self._watch()
+        elif self._is_wanted:
             say(Want(LINE))
         loop.call_soon(self._do_others)
+
+    def detach(self) -> None:
+        """Work in that loop no more: it ends, and another may come."""
+        self.pause()
+        if self._loop is not None and self._is_writing:
+            self._loop.remove_writer(self._post)
+        self._is_writing = False
+        self._loop = None
 
     def open(self, sock: socket) -> None:
         """Take our end of the line."""
@@ -82,10 +98,8 @@ class Mailbox:
         return not self._post.has_unsent
 
     def close(self) -> None:
-        self.pause()
-        if self._loop is not None and self._is_writing:
-            self._loop.remove_writer(self._post)
-        self._is_open = self._is_writing = False
+        self.detach()
+        self._is_open = False
         self._post.close()
         self._wake()
         self._reader.end()

@@ -63,6 +63,11 @@ class Member:
         """Let handlers end, and what was sent arrive, at most until the loop's time *by*."""
         await self._letters.finish(by)
 
+    async def detach(self, by: float) -> None:
+        """Leave a loop that ends unasked; what was sent arrives, until its time *by*."""
+        await self._letters.flush(by)
+        self._letters.mailbox.detach()
+
     # -- who it is -----------------------------------------------------------
 
     @property
@@ -88,8 +93,7 @@ class Member:
     @property
     def is_leader(self) -> bool:
         """Whether this worker is the one of all that leads; from any thread."""
-        link = self._link
-        if link is None or not link.leads.is_set() or link.stop_by is not None:
+        if self._link is None or not self._link.leads:
             return False
         return os.getpid() == self._pid  # else it is a copy that the leader has forked
 
@@ -125,13 +129,11 @@ class Member:
 
         False: it was not taken, for the line is over or 16 MiB are unsent; or it was taken, and
         over 1 MiB is unsent: `await drain()` before you send more. From another thread than the
-        loop's True says that it is queued. Raises TypeError and ValueError for what can't be sent,
+        loop's True says that it is queued. What is sent before the worker's event loop runs arrives
+        when it does, or at the exit. Raises TypeError and ValueError for what can't be sent,
         and OSError for descriptors that are not open.
         """
-        if self._identity is None:
-            raise RuntimeError(UNBORN)
-        if os.getpid() != self._pid:
-            raise RuntimeError("what a worker has forked has no line of its own to the primary")
+        self._require_own()
         return self._letters.send(message, fds)
 
     async def request(
@@ -142,9 +144,11 @@ class Member:
     ) -> Any:
         """Ask the primary; return its answer. *timeout*: seconds.
 
-        Raises TimeoutError, RequestError where the primary's handler raised or there is none, and
-        as `send` does.
+        Raises TimeoutError, RequestError where the primary's handler raised or there is none,
+        RuntimeError where the worker's event loop does not run, and as `send` does.
         """
+        self._require_own()
+        _ = self._linked
         try:
             async with asyncio.timeout(timeout):
                 return await self._letters.request(message, fds)
@@ -154,6 +158,19 @@ class Member:
     async def drain(self) -> None:
         """Wait until there is room for more messages."""
         await self._letters.mailbox.drain()
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether what was sent waits for an event loop."""
+        mailbox = self._letters.mailbox
+        return os.getpid() == self._pid and mailbox.has_unsent and not mailbox.is_shut
+
+    def _require_own(self) -> None:
+        """Raises RuntimeError in a process that is not this worker's."""
+        if self._identity is None:
+            raise RuntimeError(UNBORN)
+        if os.getpid() != self._pid:
+            raise RuntimeError("what a worker has forked has no line of its own to the primary")
 
     # -- life ----------------------------------------------------------------
 
@@ -188,11 +205,14 @@ class Member:
     async def leader(self) -> None:
         """Wait until this worker leads.
 
-        It leads until it is told to go. A script's worker that waits for this counts as ready,
-        whether it listens or not.
+        It leads until it is told to go, and from then on this never returns: it is cancelled when
+        all else has ended. A script's worker that waits for this counts as ready, whether it
+        listens or not.
         """
-        self._linked.count_in()
-        await self._linked.leads.wait()
+        link = self._linked
+        link.count_in()
+        while not link.leads:  # what was done may be undone before we turn
+            await asyncio.shield(link.leading)
 
     def call(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
         """Run a coroutine in the worker's event loop, from another thread; return its result.
@@ -212,7 +232,10 @@ class Member:
     @property
     def _linked(self) -> Link:
         if self._link is None:
-            raise RuntimeError("this worker's event loop does not run yet")
+            raise RuntimeError(
+                "this worker's event loop does not run yet: in a script it is that of "
+                "cluster.run(main), or one of your own after listen() or while wait()"
+            )
         return self._link
 
 

@@ -18,6 +18,8 @@ from prefork.worker.link import Link
 from prefork.worker.member import Identity, Member
 from prefork.worker.witness import Witness
 
+LAST_WORDS = 1.0  # seconds that messages get to arrive where the worker ends unasked
+
 
 @dataclass(slots=True)
 class Presence:
@@ -57,6 +59,12 @@ class Presence:
         """Let messages arrive and their handlers end, at most until the loop's time *by*."""
         await self.member.finish(by)
         await broadcast.leave(by)
+
+    async def say_last(self) -> None:
+        """Send what was said while no event loop ran."""
+        loop = asyncio.get_running_loop()
+        self.member.attach(loop, Link(self.channel, loop))
+        await self.member.detach(loop.time() + LAST_WORDS)
 
     @property
     def line(self) -> Line:

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack
 from prefork import log
 from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.settings import environment
-from prefork.wire import lineage
+from prefork.wire import lineage, signalling
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.outlet import Outlet
 from prefork.worker import credentials
@@ -44,7 +44,7 @@ class _Life:
         self.here: Presence | None = None  # None: it isn't one
         self.tenure: Tenure | None = None
         self.course: asyncio.Task[int] | None = None  # in an event loop of the user's
-        self.is_awaited = False
+        self.waiting = 0  # for the end of that
 
     def presence(self) -> Presence:
         if self.here is None:
@@ -59,8 +59,8 @@ class _Life:
         here, loop = self.presence(), asyncio.get_running_loop()
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("a worker serves in the event loop of its main thread")
-        if self.tenure is not None and not self.tenure.loop.is_closed():
-            raise RuntimeError("this worker lives in another event loop already")
+        if self.tenure is not None and (here.is_ready or not self.tenure.loop.is_closed()):
+            raise RuntimeError("this worker lives, or lived, in another event loop: it has but one")
         tls = credentials.context(here.birth.estate.settings)
         self.tenure = Tenure(here, loop, tls)
         return self.tenure
@@ -82,11 +82,17 @@ class _Life:
 
     def _end(self, course: asyncio.Task[int]) -> None:
         """End the process with its tenure, unless somebody waits for that."""
-        if self.is_awaited or course.cancelled():
+        if self.waiting or course.cancelled():
             return
         if error := course.exception():
             sys.excepthook(type(error), error, error.__traceback__)
         raise SystemExit(1 if error else course.result())
+
+    def say_last(self) -> None:
+        """At the exit: let arrive what was sent, where no event loop came to do that."""
+        here = self.presence()
+        if here.member.is_unheard:
+            asyncio.run(here.say_last())
 
 
 _life = _Life()
@@ -105,7 +111,9 @@ def be_born(birth: WorkerBirth) -> None:
     )
     outlet = Outlet(desk, f"w{birth.slot}")
     outlet.open()  # again: before it was another program, which can't mend it any more
+    signalling.exit_on(signal.SIGTERM)  # until an event loop hears it: nothing is promised yet
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # else a late one's default
+    atexit.register(_life.say_last)
     _life.here = Presence.of(birth)
     _life.here.watch(outlet)
 
@@ -158,13 +166,17 @@ async def wait() -> None:
     """Wait until this worker was told to stop and has finished, in an event loop of yours.
 
     It is for `asyncio.run(main())`; `run(main)` waits by itself. Raises SystemExit where something
-    was cut.
+    was cut, and RuntimeError in `run(main)`, which would wait for itself.
     """
     _life.current()
-    assert _life.course is not None, "there is none in an event loop of ours"
-    _life.is_awaited = True
-    if code := await asyncio.shield(_life.course):
-        raise SystemExit(code)
+    if _life.course is None:
+        raise RuntimeError("run() waits by itself: return from main, or wait for what you need")
+    _life.waiting += 1
+    try:
+        if code := await asyncio.shield(_life.course):
+            raise SystemExit(code)
+    finally:
+        _life.waiting -= 1
 
 
 def _application(handler: Callable[..., Any]) -> Application:

@@ -19,7 +19,7 @@ from prefork.worker.intake import Intake, Place
 from prefork.worker.lifespan import Lifespan
 from prefork.worker.petitions import Petitions, StoppedError
 from prefork.worker.premises import Premises
-from prefork.worker.presence import Presence
+from prefork.worker.presence import LAST_WORDS, Presence
 from prefork.worker.serving import Serving, Where
 
 LAST_STEPS = 1.0  # seconds that the user's coroutine has to return, once all else has ended
@@ -114,7 +114,7 @@ class Tenure:
         try:
             await self._until_told_to_stop(task)
         except BaseException:  # also where an event loop of the user's ends
-            self._abandon()
+            await self._abandon()
             raise
         return await self._leave(task)
 
@@ -129,12 +129,15 @@ class Tenure:
                 self._accept()
         late.cancel()
 
-    def _abandon(self) -> None:
+    async def _abandon(self) -> None:
         """Leave the addresses to others, as nobody serves here any more; what follows may block."""
         for each in self._servings:
             if each.is_open:
                 self.forsake(each)
-        self._here.stop_beating()
+        by = self.loop.time() + LAST_WORDS
+        await self._here.member.detach(by)
+        self._premises.finish(by)
+        self._link.let_go()
 
     def be_ready(self, interface: str = "") -> None:
         """Say that we serve, the first time."""
@@ -167,13 +170,27 @@ class Tenure:
         for each in servings:
             each.door.server.leave(FLUSH)
             code = await deadline.shut_down(each.ended(), link, code)
-        if task is not None and not await deadline.within(link, _end(task)):
-            log.error("main_cut", reason="the script's main did not end by the deadline")
-            code = ExitCode.CUT
         assert link.stop_by is not None
-        await self._here.take_leave(link.stop_by)
-        self._premises.finish(link.stop_by)
-        link.deafen()
+        try:
+            return code if task is None else await self._end(task, code)
+        finally:
+            await self._here.take_leave(link.stop_by)
+            self._premises.finish(link.stop_by)
+            link.deafen()
+
+    async def _end(self, task: "asyncio.Future[object]", code: int) -> int:
+        """Let main take its last steps; one that goes on for ever is told by a cancellation."""
+        link, last = self._link, self.loop.time() + LAST_STEPS
+        link.leading.cancel()
+        while not task.done() and link.stop_by is not None:
+            by = min(last, link.stop_by - FLUSH)
+            if self.loop.time() >= by:
+                task.cancel()
+                break
+            await link.until_told(task, by=by)
+        if not await deadline.within(link, _ended(task)):
+            log.error("main_cut", reason="the script's main did not end by the deadline")
+            return ExitCode.CUT
         return code
 
 
@@ -187,10 +204,6 @@ def _look_at(task: "asyncio.Future[object]") -> None:
         task.result()
 
 
-async def _end(task: "asyncio.Future[object]") -> None:
-    """Let it take its last steps; one that goes on for ever is told by a cancellation."""
-    done, _ = await asyncio.wait([task], timeout=LAST_STEPS)
-    if not done:
-        task.cancel()
-        await asyncio.wait([task])
+async def _ended(task: "asyncio.Future[object]") -> None:
+    await asyncio.wait([task])
     _look_at(task)

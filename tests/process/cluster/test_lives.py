@@ -40,10 +40,11 @@ def test_worker_id_variable_removed_at_start(run_cluster: RunCluster) -> None:
         ("sys.exit(0)", 0, None),
         ("sys.exit(42)", 42, None),
         ("raise RuntimeError('crash')", 1, None),
-        ("os.kill(os.getpid(), signal.SIGTERM)", None, 15),
+        ("os.kill(os.getpid(), signal.SIGTERM)", 0, None),
+        ("os.kill(os.getpid(), signal.SIGUSR1)", None, 10),
         ("os.abort()", None, 6),
     ],
-    ids=["0", "42", "exception", "SIGTERM", "SIGABRT"],
+    ids=["0", "42", "exception", "SIGTERM", "SIGUSR1", "SIGABRT"],
 )
 def test_exit_code_and_signal_reported_exactly_each_event_once(
     run_cluster: RunCluster, end: str, code: int | None, number: int | None

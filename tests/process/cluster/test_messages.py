@@ -1,5 +1,6 @@
 """Messages between a script's primary and its workers, through the API that users have."""
 
+import pytest
 from tests.process.cluster.conftest import RunCluster
 from tests.process.conftest import RunScript
 from tests.support.asking import ask
@@ -316,3 +317,49 @@ def test_a_wsgi_application_does_so_from_its_threads(script: RunScript) -> None:
     [[_, slot, said]] = served(script, FLASK).wait_told("message")
     assert slot in (0, 1)
     assert said == "from a thread"
+
+
+def test_what_is_sent_before_any_event_loop_or_in_another_arrives_at_the_exit(
+    run_cluster: RunCluster,
+) -> None:
+    made = run_cluster(
+        """
+        cluster.on("message", lambda worker, message: tell("heard", message))
+        cluster.fork()
+        cluster.run()
+        """,
+        """
+        tell("sent", cluster.worker.send("before"))
+        async def main():
+            tell("sent", cluster.worker.send("within"))
+            try:
+                await cluster.worker.request("x", 5)
+            except RuntimeError as error:
+                tell("refused", "cluster.run(main)" in str(error))
+        asyncio.run(main())
+        """,
+    )
+    assert made.wait() == 0
+    assert made.told("heard") == [["heard", "before"], ["heard", "within"]]
+    assert made.told("sent") == 2 * [["sent", True]]
+    assert made.told("refused") == [["refused", True]]
+
+
+@pytest.mark.parametrize("run", ["cluster.run(main)", "asyncio.run(main())"])
+def test_the_last_words_of_one_that_fails_arrive(run_cluster: RunCluster, run: str) -> None:
+    made = run_cluster(
+        """
+        cluster.on("message", lambda worker, message: tell("heard", message))
+        cluster.on("exit", lambda worker, code: tell("exit", code))
+        cluster.fork()
+        cluster.run()
+        """,
+        f"""
+        async def main():
+            cluster.worker.send("I can't go on")
+            raise LookupError("here")
+        {run}
+        """,
+    )
+    assert made.wait() == 0
+    assert made.told() == [["heard", "I can't go on"], ["exit", 1]]
