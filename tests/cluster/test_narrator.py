@@ -11,7 +11,7 @@ from prefork.cluster.handle import Address
 from prefork.cluster.narrator import Narrator
 from prefork.cluster.timers import Timers
 from prefork.core.facts import Exited, Forked, ReloadRequested, StopRequested
-from prefork.core.orders import Admit, AskToStop, Spawn
+from prefork.core.orders import Admit, AskToStop, GiveUp, Spawn
 
 ADDRESS = Address(socket.AF_INET, "127.0.0.1", 8000)
 LIFE = ("fork", "online", "listening", "message", "leader", "disconnect", "exit")
@@ -185,3 +185,14 @@ def test_a_timer_that_is_cancelled_in_its_own_turn_is_not_called() -> None:
     timers.check(1.0)
     narrator.speak()
     assert called == ["first", "third"]
+
+
+def test_one_that_is_given_up_before_it_was_there_is_dead_and_nothing_was_told_of_it(
+    diary: Diary,
+) -> None:
+    worker = diary.narrator.meet(1, 0, 1)
+    diary.narrator.obeyed(GiveUp(1))
+    assert (worker.is_connected(), worker.is_dead()) == (False, True)
+    assert worker.exited_after_disconnect is True
+    assert diary.narrator.workers == {}
+    assert diary.read() == []

@@ -61,7 +61,8 @@ class Worker:
 
     *state* goes from "none" over "online", "listening" and "disconnected" to "dead".
     *exited_after_disconnect* is None while it lives and nothing told it to go, then whether it was
-    told: True after `disconnect`, a reload or a stop, False after a crash.
+    told: True after `disconnect`, a reload or a stop, False after a crash. One that had to wait
+    before it was started, and is told to go meanwhile, is dead at once, and no event tells of it.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Worker:
         self.slot = slot
         self.generation = generation
         self.pid: int | None = None  # not known yet
+        self.doom: int | None = None  # a signal that waits until it is
         self.state = "none"
         self.exited_after_disconnect: bool | None = None
         self._given = reins
@@ -135,11 +137,10 @@ class Worker:
 
         Raises ValueError for one that doesn't exist.
         """
-        if isinstance(signal, str):
-            if signal not in signals.Signals.__members__:
-                raise ValueError(f"no such signal {signal!r}")
-            signal = signals.Signals[signal]
-        self._reins.kill_worker(self.id, signal)
+        number = signals.Signals.__members__.get(signal) if isinstance(signal, str) else signal
+        if number is None or number not in signals.valid_signals():
+            raise ValueError(f"no such signal {signal!r}")
+        self._reins.kill_worker(self.id, number)
 
     def is_connected(self) -> bool:
         """Whether messages can reach the worker."""

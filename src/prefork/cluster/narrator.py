@@ -87,6 +87,8 @@ class Narrator:
         match fact:
             case Forked(id, pid) if worker := self.workers.get(id):
                 worker.pid = pid
+                if worker.doom is not None:
+                    self.later(partial(worker.kill, worker.doom))
             case Exited(id, status) if worker := self.workers.get(id):
                 self.later(partial(self._tell_exit, worker, status))
 
@@ -101,8 +103,9 @@ class Narrator:
                 worker.exited_after_disconnect = True
             case Appoint(id):
                 self._note(id, "leader", "")
-            case GiveUp(id):
-                self.workers.pop(id, None)
+            case GiveUp(id) if worker := self.workers.pop(id, None):
+                worker.exited_after_disconnect = True
+                worker.advance("dead")  # without an event: none told of its fork
             case ReleaseListeners() | Finish():  # of a stop that came in between there is no other
                 self.later(self.released)
             case _:

@@ -128,7 +128,9 @@ class Supervisor:
         child = self._instance.host.children.get(id)
         if child is None:
             self.disconnect_worker(id)  # it waits for its time, where it is to come at all
-        if child is not None and child.pid is not None:
+        elif child.pid is None:
+            self.workers[id].doom = signal
+        else:
             if signal == signals.SIGKILL:  # of others it may not die, or may and say why itself
                 child.reason = child.reason or "SIGKILL by its primary's code"
             reaper.kill(child.pid, signal)

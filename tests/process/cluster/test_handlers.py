@@ -118,3 +118,21 @@ def test_what_would_have_to_be_awaited_is_refused_wherever_it_is_to_be_called(
     assert made.wait() == 0
     said = "__main__.later is async: the primary has no event loop; write a plain `def`"
     assert made.told() == 3 * [["refused", said]]
+
+
+def test_one_that_is_killed_before_its_pid_is_known_dies_as_soon_as_that_is(
+    script: RunScript,
+) -> None:
+    made = script("""
+        from prefork import Cluster
+        fleet = Cluster("tests.support.apps:app", bind="127.0.0.1:0")
+        @fleet.on("fork")
+        def kill(worker):
+            tell("fork", worker.id, worker.pid)
+            if worker.id == 2:
+                worker.kill()
+        fleet.on("exit", lambda worker, code, signal: tell("exit", worker.id, code, signal))
+        fleet.run()
+    """)
+    assert made.wait_told("exit") == [["exit", 2, None, 9]]
+    assert made.told("fork")[0] == ["fork", 2, None]
