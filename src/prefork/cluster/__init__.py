@@ -10,9 +10,8 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, overload
 
-from prefork.settings import environment
+from prefork.cluster import beginning
 from prefork.settings.cpus import available_parallelism as available_parallelism
-from prefork.wire import birth
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 def _require_worker(what: str) -> None:
     if _member() is None:
-        raise RuntimeError(f"this is the primary: {what} is for workers, and it says cluster.run()")
+        raise RuntimeError(f"this is the primary: {what} is for workers")
 
 
 def _member() -> "Member | None":
@@ -166,6 +165,8 @@ def disconnect(then: Callable[[], object] | None = None) -> Awaitable[None] | No
     else `run` returns. A worker leaves alone, as `worker.disconnect` says.
     """
     if (member := _member()) is not None:
+        if then is not None:
+            raise TypeError("a worker calls nothing then: await disconnect()")
         return member.disconnect()
     _script().disconnect(then)
     return None
@@ -194,6 +195,7 @@ def listen(
 
 async def wait() -> None:
     """Wait until this worker was told to stop and has finished, in an event loop of yours."""
+    _require_worker("wait()")
     from prefork.worker import script
 
     await script.wait()
@@ -234,14 +236,4 @@ def respond(topic: str, function: Callable[..., Any]) -> "Coroutine[Any, Any, No
     return client.of_this_worker().respond(topic, function)
 
 
-def _be_born() -> None:
-    """Be the worker that the environment says we are. What we start is none again."""
-    found = birth.read(environment.variables())
-    environment.forget(birth.VARIABLES)
-    if found is not None:
-        from prefork.worker import script
-
-        script.be_born(found)
-
-
-_be_born()
+beginning.begin()

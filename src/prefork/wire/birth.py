@@ -74,12 +74,12 @@ def read(variables: Mapping[str, str]) -> WorkerBirth | None:
 
     Programs that it starts don't inherit the descriptors. Raises RemoteError for what is none.
     """
-    if BIRTH not in variables:
+    if not variables.get(BIRTH):
         return None
     try:
         certificate = msgspec.json.decode(variables[BIRTH], type=_Certificate)
     except msgspec.MsgspecError as error:
-        raise RemoteError(f"{BIRTH} is not ours: {error}") from None
+        raise RemoteError(f"{BIRTH} is not ours, so unset it: {error}") from None
     if certificate.pid != os.getpid():
         return None
     for each in _descriptors(certificate):

@@ -417,11 +417,37 @@ def test_a_mistake_is_one_line_and_its_exit_code(run_cluster: RunCluster) -> Non
     for source, code, said in (
         ("cluster.serve(print)", 1, "this is the primary: serve() is for workers"),
         ("cluster.publish('a', 1)", 1, "this is the primary: publish() is for workers"),
+        ("asyncio.run(cluster.wait())", 1, "this is the primary: wait() is for workers"),
         ("cluster.fork().kill('SIGNONE')", 1, "no such signal 'SIGNONE'"),
     ):
         made = run_cluster(source)
         assert made.wait() == code
         assert said in made.journal.text
+
+
+def test_a_birth_that_somebody_has_made_up_is_one_line(run_cluster: RunCluster) -> None:
+    made = run_cluster("tell('primary')", env={"PREFORK_BIRTH": "{}", "PREFORK_WORKER_ID": "1"})
+    assert made.wait() == 1
+    [line] = made.journal.text.splitlines()
+    assert line.startswith("prefork: error: PREFORK_BIRTH is not ours, so unset it: ")
+    assert made.told() == []
+
+
+def test_a_worker_is_told_that_it_calls_nothing_when_it_has_left(run_cluster: RunCluster) -> None:
+    made = run_cluster(
+        "cluster.fork()\ncluster.run()",
+        """
+        async def main():
+            try:
+                await cluster.disconnect(print)
+            except TypeError as error:
+                tell("refused", str(error))
+            await cluster.disconnect()
+        cluster.run(main)
+        """,
+    )
+    assert made.wait() == 0
+    assert made.told() == [["refused", "a worker calls nothing then: await disconnect()"]]
 
 
 def test_a_worker_that_waits_to_lead_does_so_whether_it_listens_or_not(
