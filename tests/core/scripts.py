@@ -9,6 +9,7 @@ from tests.core.world import MOST, NEVER, START, Being, World
 from prefork.core.facts import DisconnectRequested, Fact, ForkRequested, Leaving, ScaleRequested
 from prefork.core.orders import GiveUp, ReleaseListeners, ReloadState, ReloadStatus
 from prefork.core.plan import Plan
+from prefork.errors import ExitCode
 
 
 class ScriptWorld(World):
@@ -23,6 +24,7 @@ class ScriptWorld(World):
         self.going: set[int] | None = None  # ids that a disconnect waits for
         self.has_released = False  # in this batch of orders
         self.is_over = False  # released, and nobody was asked for since
+        self.is_clean = True  # of those that a disconnect waited for since, each went well
         self.is_stopped = False
         self.is_recovering = False
         self.releases = 0
@@ -65,7 +67,7 @@ class ScriptWorld(World):
         assert seat.slot == next(slot for slot in count() if slot not in taken), "not the lowest"
         assert seat.id not in self.seen | self.asked.keys(), "an id was used twice"
         self.asked[seat.id] = seat.slot
-        self.is_over = False
+        self.is_over, self.is_clean = False, True
         self.tell(ForkRequested(seat.id, seat.slot))
 
     def disconnect(self, id: int | None) -> None:
@@ -124,6 +126,9 @@ class ScriptWorld(World):
 
     def exit(self, being: Being, status: int) -> None:
         self.lost = being.id
+        was_let_finish = being.has_left and not being.is_doomed and status == 0
+        if being.id in (self.going or ()) and not was_let_finish:
+            self.is_clean = False
         super().exit(being, status)
 
     def check_reload(self, status: ReloadStatus) -> None:
@@ -149,6 +154,8 @@ class ScriptWorld(World):
 
     def pass_time(self) -> None:
         super().pass_time()
+        if self.finished and not self.is_stopped and self.is_clean:
+            assert self.finished == [ExitCode.OK], "cut, though all were let finish"
         if self.is_over and not self.workers() and not self.asked:
             assert self.is_closed, "goes on with nobody there, and nobody to come"
 

@@ -345,3 +345,29 @@ def test_one_that_is_dying_already_is_not_asked_to_go() -> None:
     tell(fleet, Misbehaved(1))
     assert tell(fleet, DisconnectRequested(None)) == [AskToStop(2, 30.0)]
     assert tell(fleet, DisconnectRequested(1)) == []
+
+
+def test_work_that_a_disconnect_has_cut_is_what_the_program_exits_with() -> None:
+    fleet = serving(2)
+    tell(fleet, DisconnectRequested(None), LeftRotation(1), Exited(1, ExitCode.CUT))
+    tell(fleet, LeftRotation(2), Exited(2, 0))
+    assert fleet.tick(1.0) == [CloseListeners(), Finish(ExitCode.CUT)]
+
+
+def test_so_is_it_where_a_stop_comes_in_between() -> None:
+    fleet = serving(2)
+    tell(fleet, DisconnectRequested(None), LeftRotation(1), Exited(1, ExitCode.CUT))
+    tell(fleet, StopRequested(), LeftRotation(2))
+    assert tell(fleet, Exited(2, 0)) == [Finish(ExitCode.CUT)]
+
+
+def test_what_was_cut_before_is_forgotten_where_the_script_has_gone_on() -> None:
+    fleet = serving(1)
+    tell(fleet, DisconnectRequested(1), LeftRotation(1), Exited(1, ExitCode.CUT))
+    fork(fleet)
+    tell(fleet, Forked(2, 102), Ready(2))
+    tell(fleet, DisconnectRequested(None), LeftRotation(2), Exited(2, ExitCode.CUT))
+    fork(fleet)
+    tell(fleet, Forked(3, 103), Ready(3))
+    tell(fleet, DisconnectRequested(None), LeftRotation(3), Exited(3, 0))
+    assert fleet.tick(1.0) == [CloseListeners(), Finish(ExitCode.OK)]

@@ -37,10 +37,7 @@ class Ending:
 
     def note_exit(self, process: Process, status: int) -> None:
         """Remember work that was cut: the exit code is to tell of it."""
-        has_served = process.ready_at is not None
-        is_unclean = status != ExitCode.OK or process.is_in_rotation  # it left in the middle
-        was_cut = process.phase is Phase.KILLED or (has_served and is_unclean)
-        if was_cut and process.role is Role.WORKER and self._code is ExitCode.OK:
+        if self._code is ExitCode.OK and process.has_cut(status):
             self._code = ExitCode.CUT
 
     def proceed(self, now: float) -> Iterator[Order]:

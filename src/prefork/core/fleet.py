@@ -121,7 +121,7 @@ class Fleet:
         late = self.roster.late(now)
         limit = self._plan.start_timeout
         expired = (order for p in late for order in removal.expire(p, self.roster, limit))
-        ended = self._ending.stop(0.0, now) if self._script.is_done() else ()
+        ended = self._ending.stop(0.0, now, self._script.code) if self._script.is_done() else ()
         return [*expired, *ended, *self._settle(now)]
 
     def next_deadline(self) -> float | None:
@@ -170,7 +170,7 @@ class Fleet:
     def _stop(self, grace: float, now: float) -> Iterator[Order]:
         if self._plan.scripted:
             yield from self._script.give_up()
-        yield from self._ending.stop(grace, now)
+        yield from self._ending.stop(grace, now, self._script.code)
 
     def _request_reload(self) -> Iterator[Order]:
         """A script's workers may never listen, and the next is to wait until one does."""
@@ -182,6 +182,7 @@ class Fleet:
     def _note(self, fact: ProcessFact, now: float) -> Iterator[Order]:
         process = self.roster.get(fact.id)
         if process is not None and isinstance(fact, Exited):
+            self._script.note_exit(process, fact.status)
             yield from self._losses.heed(process, fact, now)
         elif process is not None and not isinstance(fact, Exited):
             yield from self._hearing.hear(process, fact, now)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from prefork.core.facts import Failed
-from prefork.errors import TransitionError
+from prefork.errors import ExitCode, TransitionError
 
 
 class Role(Enum):
@@ -121,6 +121,13 @@ class Process:
             raise TransitionError(self.id, step.name, self.phase.name)
         self.phase = TRANSITIONS[self.phase, step]
         self.deadline = deadline
+
+    def has_cut(self, status: int) -> bool:
+        """Whether it has gone before all that it had was finished. *status*: of its exit."""
+        if self.role is not Role.WORKER:
+            return False
+        is_unclean = status != ExitCode.OK or self.is_in_rotation  # it left in the middle
+        return self.phase is Phase.KILLED or (self.ready_at is not None and is_unclean)
 
     def uptime(self, now: float) -> float | None:
         """Seconds since it was ready; None if it never was."""

@@ -9,6 +9,7 @@ from prefork.core.orders import GiveUp, Note, Order, ReleaseListeners
 from prefork.core.plan import Plan
 from prefork.core.process import Process, Role, Step
 from prefork.core.roster import Roster
+from prefork.errors import ExitCode
 
 
 class Seat(NamedTuple):
@@ -26,6 +27,7 @@ class Script:
         self._roster = roster
         self._going: set[int] | None = None  # ids that a disconnect waits for; None: there is none
         self.is_over = False  # all have gone, and nobody was asked for since
+        self.code = ExitCode.OK  # what the program exits with, if it ends by that
 
     def reserve(self) -> Seat:
         """Name the next worker."""
@@ -45,7 +47,7 @@ class Script:
 
     def _fork(self, fact: ForkRequested, now: float) -> Iterator[Order]:
         """Have it come when its slot is due: after deaths in a row that is a while."""
-        self.is_over = False
+        self.is_over, self.code = False, ExitCode.OK
         slot = self._roster.occupy(fact.slot, fact.id)
         if slot.retry_at > now:
             wait = slot.retry_at - now
@@ -92,6 +94,11 @@ class Script:
         slot.current = None if slot.current is worker else slot.current
         slot.coming = None if slot.coming is worker else slot.coming
         self._roster.vacate()
+
+    def note_exit(self, process: Process, status: int) -> None:
+        """Remember work that was cut by a disconnect of all: it may be how the program ends."""
+        if self._going is not None and process.id in self._going and process.has_cut(status):
+            self.code = ExitCode.CUT
 
     def proceed(self) -> Iterator[Order]:
         """Let the listeners go when all have gone that were told to."""

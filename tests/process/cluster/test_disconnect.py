@@ -325,3 +325,26 @@ def test_a_wedged_worker_goes_with_its_primary(run_cluster: RunCluster) -> None:
     poll.register(handle, select.POLLIN)
     assert poll.poll(0)
     os.close(handle)
+
+
+def test_a_program_that_ends_by_disconnect_tells_that_requests_were_cut(
+    run_cluster: RunCluster,
+) -> None:
+    made = run_cluster(
+        """
+        cluster.setup_primary(graceful_timeout=0.2)
+        cluster.on("listening", lambda worker, address: tell("port", address.port))
+        cluster.on("message", lambda worker, message: cluster.disconnect())
+        cluster.fork()
+        cluster.run()
+        """,
+        """
+        async def handler(request):
+            cluster.worker.send("asked")
+            await asyncio.sleep(60)
+        cluster.serve(handler, port=0)
+        """,
+    )
+    [[_, port]] = made.wait_told("port")
+    ask(port, "/")
+    assert made.wait() == 6
