@@ -54,6 +54,14 @@ class Counter(Desk):
     def unlisten(self, child: Child, number: int) -> None:
         assert list(self.openings.heed(child, Unlisten(number), self.now)) == []
 
+    def pass_time(self, seconds: float) -> None:
+        """Let the loop's time pass, with a turn whenever something is to be tried again."""
+        until = self.now + seconds
+        while (due := self.openings.next_check()) is not None and due <= until:
+            self.now = due
+            assert list(self.openings.check(due)) == []
+        self.now = until
+
     def accept_own(self, child: Child) -> int:
         """Accept all that waits where the worker does so itself, and answer each."""
         numbers = range(len(self.listeners.bound))

@@ -1,10 +1,13 @@
 """Workers ask for listeners: what is opened for them, what is refused, and who is given what."""
 
 import errno
+import fcntl
+import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -16,10 +19,10 @@ from tests.support.scarcity import used_up
 from prefork.core.facts import Misbehaved
 from prefork.primary.dispatch import LOOK_AGAIN
 from prefork.primary.listeners import MOST
-from prefork.primary.openings import Openings
+from prefork.primary.openings import MOST_OPENED, PATIENCE, TRY_AGAIN, Openings
 from prefork.settings.address import UnixAddress
 from prefork.wire.board import Field
-from prefork.wire.messages import Listen, Listening, Unlisten
+from prefork.wire.messages import Listen, ListenFailed, Listening, Unlisten
 
 POLICIES = ["rr", "least", "hash", "shared", "reuseport"]
 
@@ -259,6 +262,41 @@ def test_where_no_descriptor_is_free_nothing_is_opened_and_it_may_ask_again(
 
 
 @pytest.mark.parametrize("policy", ["shared", "reuseport"])
+def test_an_address_that_was_opened_for_one_that_cannot_have_it_is_closed_again(
+    policy: str,
+) -> None:
+    """Or clients would connect, and wait for nobody."""
+    with counter_of(policy) as counter:
+        worker = counter.hire()
+        first = counter.listen(worker, index=0)
+        with socket.create_server(("127.0.0.1", 0)) as passing:
+            port = passing.getsockname()[1]
+        asked = Listen(1, "127.0.0.1", port)
+        with used_up(but=1):  # for the listener, and not for what the worker is to be given
+            assert counter.refused(worker, asked) == errno.EMFILE
+        assert counter.listeners.numbers == {first}
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        answer = counter.ask(worker, asked)
+        assert isinstance(answer, Listening)
+        assert answer.address == first + 1, "a number was lost"
+
+
+def test_what_others_have_closed_for_a_while_is_not_closed_with_it(counter: Counter) -> None:
+    worker, unfit = counter.hire(), counter.hire()
+    number = counter.listen(worker)
+    counter.unlisten(worker, number)
+    openings = Openings(counter.listeners, counter.acceptor, lambda *_: [Misbehaved(unfit.id)])
+    openings.heed(unfit, Listen(1, "127.0.0.1", index=1), counter.now)
+    openings.heed(unfit, Listen(1, "127.0.0.1"), counter.now)
+    assert counter.listeners.numbers == {number}
+    counter.come(number, 2)
+    assert counter.listen(worker) == number
+    counter.turn()
+    assert counter.serve(worker) == 2
+
+
+@pytest.mark.parametrize("policy", ["shared", "reuseport"])
 def test_where_its_own_socket_cannot_be_given_the_worker_does_not_serve_there(policy: str) -> None:
     with counter_of(policy) as counter:
         worker = counter.hire()
@@ -273,14 +311,77 @@ def test_where_its_own_socket_cannot_be_given_the_worker_does_not_serve_there(po
 def test_there_are_as_many_addresses_as_a_byte_can_tell(
     counter: Counter, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    worker = counter.hire()
+    workers = [counter.hire() for _ in range(MOST // MOST_OPENED)]
     for number in range(MOST):
+        worker = workers[number // MOST_OPENED]
         assert counter.listen_at(worker, tmp_path / str(number)) == number
-    counter.unlisten(worker, 0)
+    worker = counter.hire()
+    counter.unlisten(workers[0], 0)
     counter.acceptor.release(counter.now)
     asked = Listen(1, path=str(tmp_path / "more"))
     assert counter.refused(worker, asked) == errno.EMFILE, "a number is used once"
     assert "256 addresses are the most" in capfd.readouterr().err
+
+
+def test_one_worker_cannot_use_up_the_addresses_of_all(counter: Counter, tmp_path: Path) -> None:
+    greedy, other = counter.hire(), counter.hire()
+    for number in range(MOST_OPENED):
+        counter.listen_at(greedy, tmp_path / str(number))
+        counter.unlisten(greedy, number)
+    asked = Listen(1, path=str(tmp_path / "more"))
+    answer = counter.ask(greedy, asked)
+    assert answer == ListenFailed(1, errno.EMFILE, "a worker may have 64 addresses opened")
+    counter.listen_at(greedy, tmp_path / "7")  # it is open
+    shared = counter.listen_at(other, tmp_path / "more")
+    assert counter.listen_at(greedy, tmp_path / "more") == shared
+    counter.openings.bury(greedy)  # as if it were another
+    counter.listen_at(greedy, tmp_path / "as another")
+
+
+def test_a_directory_that_another_process_has_locked_keeps_nobody_waiting_but_who_asks(
+    counter: Counter, tmp_path: Path
+) -> None:
+    worker, other = counter.hire(), counter.hire()
+    asked = Listen(7, path=str(tmp_path / "web.sock"))
+    with locked(tmp_path):
+        began = time.monotonic()
+        assert list(counter.openings.heed(worker, asked, counter.now)) == []
+        assert time.monotonic() - began < PATIENCE / 2
+        assert counter.answers == []
+        counter.listen(other)
+        counter.pass_time(PATIENCE / 2)
+        assert len(counter.answers) == 1
+    counter.pass_time(TRY_AGAIN)
+    assert isinstance(counter.answers[-1], Listening)
+    assert counter.answers[-1].ticket == 7
+    assert counter.openings.next_check() is None
+
+
+def test_one_that_stays_locked_is_an_error_after_a_second_and_who_dies_is_forgotten(
+    counter: Counter, tmp_path: Path
+) -> None:
+    worker, dying = counter.hire(), counter.hire()
+    asked = Listen(7, path=str(tmp_path / "web.sock"))
+    with locked(tmp_path):
+        for each in (worker, dying):
+            counter.openings.heed(each, asked, counter.now)
+        counter.openings.bury(dying)
+        counter.pass_time(PATIENCE + TRY_AGAIN)
+    [answer] = counter.answers
+    assert isinstance(answer, ListenFailed)
+    assert (answer.ticket, answer.errno) == (7, errno.EBUSY)
+    assert "is locked by another process" in answer.reason
+    assert counter.openings.next_check() is None
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def test_a_worker_that_closes_what_it_does_not_have_misbehaves(counter: Counter) -> None:

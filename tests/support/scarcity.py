@@ -6,7 +6,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support import pacing
@@ -18,19 +18,23 @@ NONE = 3  # the limit of open files that leaves nothing: what is open stays so
 
 
 @contextmanager
-def used_up() -> Iterator[None]:
-    """Leave this process no descriptor meanwhile, of those below its highest."""
+def used_up(but: int = 0) -> Iterator[None]:
+    """Leave this process *but* so many descriptors meanwhile, of those below its highest."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(name) for name in os.listdir("/dev/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
-    with ExitStack() as opened:
-        try:
+    opened: list[int] = []
+    try:
+        with _up_to(errno.EMFILE):
             while True:
-                opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
-        except OSError:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+                opened.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(but):
+            os.close(opened.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for each in opened:
+            os.close(each)
 
 
 def free_numbers(pid: int, count: int) -> int:

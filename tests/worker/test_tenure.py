@@ -241,13 +241,40 @@ def test_a_connection_that_comes_before_the_answer_is_read_is_served(run: Run) -
 def test_ports_that_were_left_open_are_told_apart_by_their_order(run: Run) -> None:
     async def scenario() -> None:
         async with primary_of() as primary:
-            asked = [
-                await primary.asked(Where(**where))
-                for where in ({}, {"port": 80}, {"path": "x"}, {"host": "::1"}, {"path": "y"}, {})
+            wheres: list[dict[str, Any]] = [
+                {},
+                {"port": 80},
+                {"path": "x"},
+                {"host": "::1"},
+                {"path": "y"},
+                {},
             ]
-            numbers = [each.index for each in asked if not (each.port or each.path)]
-            assert numbers == [0, 1, 2]
+            servings = [await primary.open(number, **where) for number, where in enumerate(wheres)]
+            asked = [each.asked for each in servings if each.asked is not None]
+            assert [each.index for each in asked] == [0, 0, 0, 1, 0, 2]
             assert [each.ticket for each in asked] == [1, 2, 3, 4, 5, 6]
+
+    run(scenario())
+
+
+def test_one_that_is_closed_or_was_refused_is_not_counted_any_more(run: Run) -> None:
+    """Or a server that comes and goes would use up the numbers that addresses have."""
+
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            await primary.open(0)
+            second = await primary.open(1)
+            await primary.open(2)
+            await second.close()
+            assert await primary.hear() == Unlisten(1)
+            task = asyncio.create_task(primary.tenure.listen(GREETING, Where()))
+            asked = await primary.hear()
+            assert isinstance(asked, Listen)
+            assert asked.index == 1
+            primary.channel.send(ListenFailed(asked.ticket, errno.EMFILE, "too many are open"))
+            with pytest.raises(OSError, match="too many are open"):
+                await task
+            assert (await primary.asked(Where())).index == 1
 
     run(scenario())
 

@@ -84,6 +84,7 @@ class Instance:
         if launch is not None:
             desk = self.host.reception
             desk.openings = Openings(listeners, self._acceptor, desk.say, desk.observer.listening)
+            self.host.clocks.append(desk.openings)
 
     def _make_host(self, estate: Estate, listeners: Listeners) -> PosixHost:
         selector = selectors.DefaultSelector()

@@ -142,9 +142,9 @@ class Acceptor:
         self.dispatch.resume(now)
         self.dispatch.watch_over(now)
 
-    def release(self, now: float) -> None:
-        """Close those addresses that were asked for and that no worker serves any more."""
-        self.dispatch.release(now)
+    def release(self, now: float, kept: Collection[int] = ()) -> None:
+        """Close those addresses that were asked for and that no worker serves, but *kept*."""
+        self.dispatch.release(now, kept)
 
     def close(self, now: float) -> None:
         """Give out all that the kernel has accepted, then refuse new connections for good."""

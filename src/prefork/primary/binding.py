@@ -26,7 +26,7 @@ class Opening:
     """What is to be opened, and how.
 
     *index*: of those that ask for port 0, so that two are two. *mode*: of a Unix socket's file;
-    None: what the umask leaves.
+    None: what the umask leaves. *waits*: for a directory that is locked, for a second.
     """
 
     address: Bind
@@ -34,6 +34,7 @@ class Opening:
     ipv6_only: bool = True
     mode: int | None = None
     index: int = 0
+    waits: bool = True
 
     @property
     def key(self) -> tuple[Bind, int]:
@@ -53,7 +54,7 @@ def listen(opening: Opening, accepts: Accepts) -> socket.socket:
             return inherited.adopt(descriptor)
         case UnixAddress(path):
             umask = None if opening.mode is None else ALL_BITS & ~opening.mode
-            return named.listen(Path(path), opening.backlog, umask=umask)
+            return named.listen(Path(path), opening.backlog, umask=umask, waits=opening.waits)
         case TcpAddress(host, port):
             return _listen_tcp(_resolve(host, port), opening, accepts)
 

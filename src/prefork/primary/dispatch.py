@@ -1,7 +1,7 @@
 """Connections that are in no worker's hands: where they are taken from, and to whom they go."""
 
 import selectors
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from prefork.core.facts import Misbehaved
 from prefork.policy.ledger import STUCK_AFTER
@@ -94,9 +94,9 @@ class Dispatch:
         self.is_closed = True
         self.resume(now)
 
-    def release(self, now: float) -> None:
-        """Close those addresses that no worker serves, nor would."""
-        unwanted = {each.address for each in self._listeners} - self._crew.wanted()
+    def release(self, now: float, kept: Collection[int]) -> None:
+        """Close those addresses that no worker serves, nor would, but *kept*."""
+        unwanted = self._listeners.numbers - self._crew.wanted() - set(kept)
         dropped = [each for number in unwanted for each in self._listeners.drop(number)]
         self._queues.ignore()
         self._shut(dropped)

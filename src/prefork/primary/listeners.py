@@ -130,18 +130,33 @@ class Listeners:
         """The addresses by number, with ports for port 0; also those that are closed."""
         return [address for _, (_, address) in sorted(self._known.items())]
 
-    def open(self, opening: Opening) -> int:
-        """Listen there, unless that is done already. Returns the address's number.
+    @property
+    def numbers(self) -> set[int]:
+        """Of the addresses that are listened on."""
+        return set(self._openings)
 
-        A port that port 0 has become is known by its number too. Raises OSError; with EMFILE where
-        there is no number left.
+    def find(self, opening: Opening) -> int | None:
+        """Give the number of the address, where it is listened on.
+
+        A port that port 0 has become is known by its number too.
         """
         for number, known in self._openings.items():
             if known.key == opening.key or self._known[number][1] == opening.address:
                 return number
+        return None
+
+    def open(self, opening: Opening) -> int:
+        """Listen there. Returns the address's number.
+
+        Raises OSError; with EMFILE where there is no number left.
+        """
         number = self._number(opening)
         self._enter(opening, number)
         return number
+
+    def unlearn(self, number: int) -> None:
+        """Have the number given to another address, where it has one: nobody was told of it."""
+        self._known.pop(number, None)
 
     def _number(self, opening: Opening) -> int:
         """Give the one that the address had before, or a new one: a script may close all and open

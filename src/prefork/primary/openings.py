@@ -2,7 +2,9 @@
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from prefork.core.facts import Fact
 from prefork.primary import binding, mail
@@ -16,9 +18,20 @@ from prefork.wire.descriptors import duplicates
 from prefork.wire.messages import FromPrimary, Listen, ListenFailed, Listening, Unlisten
 
 LAST_PORT = 65535
+MOST_OPENED = 64  # for one worker: all together may have four times as many, ever
+PATIENCE = 1.0  # seconds for which a locked directory is tried, as at the start
+TRY_AGAIN = 0.01  # seconds; the primary's one thread does not wait meanwhile
 MOST_BACKLOG = 2**31 - 1  # an int; the kernel takes less, net.core.somaxconn
 
 Say = Callable[[Child, FromPrimary, list[int] | None], list[Fact]]
+
+
+class _Waiting(NamedTuple):
+    """One that asks for a socket in a directory where another process makes or removes one."""
+
+    child: Child
+    asked: Listen
+    by: float
 
 
 class Openings:
@@ -41,37 +54,80 @@ class Openings:
         self._acceptor = acceptor
         self._say = say
         self._trouble = Complaint("listen_refused")
+        self._opened: Counter[int] = Counter()  # by worker's id: addresses that it has had opened
+        self._waiting: list[_Waiting] = []
+        self._try_at = 0.0
+
+    def bury(self, child: Child) -> None:
+        """Forget one that has died. What it had opened stays, for others."""
+        del self._opened[child.id]
+        self._waiting = [each for each in self._waiting if each.child is not child]
+
+    def next_check(self) -> float | None:
+        return self._try_at if self._waiting else None
+
+    def check(self, now: float) -> Iterable[Fact]:
+        """Try what had to wait once more."""
+        if not self._waiting or now < self._try_at:
+            return []
+        waiting, self._waiting = self._waiting, []
+        return [fact for each in waiting for fact in self._listen(*each, now)]
 
     def heed(self, child: Child, message: Listen | Unlisten, now: float) -> Iterable[Fact]:
         match message:
             case Listen():
-                return self._listen(child, message, now)
+                return self._listen(child, message, now + PATIENCE, now)
             case Unlisten(address) if self._acceptor.serves(child, address):
                 self._acceptor.unlisten(child, address, now)
                 return []
             case Unlisten(address):
                 return [mail.blame(child, f"closed an address that it does not have: {address}")]
 
-    def _listen(self, child: Child, asked: Listen, now: float) -> list[Fact]:
+    def _listen(self, child: Child, asked: Listen, by: float, now: float) -> list[Fact]:
+        """*by*: when it is told that the directory of its socket is locked."""
+        before, known = self._listeners.numbers, len(self._listeners.bound)
         try:
             number = self._open(child, asked)
             own = self._acceptor.own(child, number, now)
             facts = self._tell(child, asked.ticket, number, own)
         except OSError as error:
-            reason = error.strerror or str(error)
-            self._trouble.tell(now, **child.who, address=str(_address(asked)), reason=reason)
-            return self._say(child, ListenFailed(asked.ticket, error.errno or errno.EINVAL), None)
-        if not facts:  # else it is not fit to have it
-            self._acceptor.listen(child, number, now)
-            if not asked.is_again:
-                self._listened(child.id, str(self._listeners.bound[number]))
-        return facts
+            self._take_back(before, known, now)
+            if error.errno == errno.EBUSY and now < by:
+                self._waiting.append(_Waiting(child, asked, by))
+                self._try_at = now + TRY_AGAIN
+                return []
+            return self._refuse(child, asked, error, now)
+        if facts:  # it is not fit to have it
+            self._take_back(before, known, now)
+            return facts
+        self._opened[child.id] += number not in before
+        self._acceptor.listen(child, number, now)
+        if not asked.is_again:
+            self._listened(child.id, str(self._listeners.bound[number]))
+        return []
+
+    def _refuse(self, child: Child, asked: Listen, error: OSError, now: float) -> list[Fact]:
+        reason = error.strerror or str(error)
+        self._trouble.tell(now, **child.who, address=str(_address(asked)), reason=reason)
+        number = error.errno or errno.EINVAL
+        return self._say(child, ListenFailed(asked.ticket, number, reason), None)
+
+    def _take_back(self, before: set[int], known: int, now: float) -> None:
+        """Close what was opened for one that can't have it: who connects would wait for nobody."""
+        if self._listeners.numbers != before:
+            self._acceptor.release(now, before)
+            self._listeners.unlearn(known)
 
     def _open(self, child: Child, asked: Listen) -> int:
         """Give the number of an address that the worker doesn't serve yet. Raises OSError."""
         if self._acceptor.is_closed:
             raise _error(errno.ECANCELED)  # we are stopping
-        number = self._listeners.open(_opening(asked))
+        opening = _opening(asked)
+        number = self._listeners.find(opening)
+        if number is None:
+            if self._opened[child.id] >= MOST_OPENED:
+                raise OSError(errno.EMFILE, f"a worker may have {MOST_OPENED} addresses opened")
+            return self._listeners.open(opening)
         if self._acceptor.serves(child, number):
             raise _error(errno.EADDRINUSE)
         return number
@@ -94,7 +150,7 @@ def _opening(asked: Listen) -> Opening:
         raise _error(errno.EINVAL)  # to what it is relative the worker knows, if anybody
     if isinstance(address, TcpAddress):
         address = TcpAddress(binding.require_number(address.host), address.port)
-    return Opening(address, asked.backlog, asked.ipv6_only, asked.mode, asked.index)
+    return Opening(address, asked.backlog, asked.ipv6_only, asked.mode, asked.index, waits=False)
 
 
 def _address(asked: Listen) -> Address:

@@ -37,6 +37,8 @@ class Reception:
         """Hear the last of one that has died."""
         self.posts.bury(child)
         self.introductions.bury(child)
+        if self.openings:
+            self.openings.bury(child)
 
     def _heed(self, child: Child, message: ForHost, now: float) -> Iterable[Fact]:
         match message:

@@ -73,8 +73,8 @@ class Listen(Message, frozen=True):
 
     *ticket*: by which the answer names this request. *path*: of a Unix socket, absolute; without
     one it is *port* and *host*: a number, for names are asked for by who wants them, or localhost.
-    *index*: how many listeners of this worker asked for port 0 before: those of all workers with
-    the same number share a port. *mode*: of the socket's file. *is_again*: it is the server that
+    *index*: which of this worker's listeners on port 0 it is, from 0: those of all workers with the
+    same number share a port. *mode*: of the socket's file. *is_again*: it is the server that
     listened there before, and was full; nobody need be told.
     """
 
@@ -155,10 +155,12 @@ class Listening(Message, frozen=True):
 
 
 class ListenFailed(Message, frozen=True):
-    """The answer to `Listen`: the system refused, with this error number."""
+    """The answer to `Listen`: the system refused, with this error number; or we did. *reason*: in
+    words."""
 
     ticket: int
     errno: int
+    reason: str = ""
 
 
 LINES = ("post", "hub")

@@ -29,13 +29,16 @@ class NamedSocket(socket.socket):
                 self.path.unlink()
 
 
-def listen(path: Path, backlog: int, *, umask: int | None = None) -> NamedSocket:
+def listen(
+    path: Path, backlog: int, *, umask: int | None = None, waits: bool = True
+) -> NamedSocket:
     """Listen on *path*, without blocking; a dead process's socket is replaced.
 
-    *umask*: under which the file is made, so that it has its mode from its first moment. Raises
-    OSError: EADDRINUSE where the path is served, or a file lies there; ENAMETOOLONG.
+    *umask*: under which the file is made, so that it has its mode from its first moment. *waits*:
+    for a second, while another process does so in its directory. Raises OSError: EADDRINUSE where
+    the path is served, or a file lies there; ENAMETOOLONG; EBUSY where the directory is locked.
     """
-    with _locked(path.parent) as directory:
+    with _locked(path.parent, LOCK_TRIES if waits else 1) as directory:
         way = _way(path, directory)
         if is_dead(way):
             way.unlink(missing_ok=True)
@@ -88,23 +91,23 @@ def _way(path: Path, directory: int) -> Path:
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[int]:
+def _locked(directory: Path, tries: int = LOCK_TRIES) -> Iterator[int]:
     """One process at a time replaces or removes sockets; the kernel unlocks for a dead one."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _lock(descriptor, directory)
+        _lock(descriptor, directory, tries)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, directory: Path) -> None:
+def _lock(descriptor: int, directory: Path, tries: int) -> None:
     """Wait for others of ours, who hold it for microseconds; in /tmp a stranger may hold it."""
-    for _ in range(LOCK_TRIES):
+    for left in reversed(range(tries)):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            select.select([], [], [], LOCK_PAUSE)  # flock(2) has no timeout
+            select.select([], [], [], LOCK_PAUSE if left else 0)  # flock(2) has no timeout
         else:
             return
     raise OSError(errno.EBUSY, f"the directory {directory} is locked by another process")

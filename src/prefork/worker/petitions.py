@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import msgspec
 
@@ -36,19 +37,26 @@ class Petitions:
         self._opened = opened
         self._open: dict[int, tuple[Serving, asyncio.Future[None]]] = {}  # by ticket
         self._tickets = 0
-        self._ports = 0  # how many times any free port was asked for
+        self._ports: dict[int, Serving] = {}  # by their index: those on any free port
         link.answered = self._hear
 
     async def ask(self, serving: Serving, where: Where) -> None:
         """Have an address opened for it. Raises OSError where that can't be."""
         self._tickets += 1
         ticket = self._tickets
-        serving.asked = where.asked(ticket, self._ports)
-        self._ports += where.path is None and where.port == 0
+        is_any = where.path is None and where.port == 0
+        serving.asked = where.asked(ticket, self._index(serving) if is_any else 0)
         try:
             await self._put(serving, ticket)
         finally:
             self._open.pop(ticket, None)
+
+    def _index(self, serving: Serving) -> int:
+        """Give the lowest that no other has; that of one which is closed is free again."""
+        self._ports = {n: each for n, each in self._ports.items() if not each.is_closing}
+        index = next(n for n in count() if n not in self._ports)
+        self._ports[index] = serving
+        return index
 
     def ask_again(self, serving: Serving) -> None:
         """Have it opened once more, unless that was asked for."""
@@ -85,7 +93,7 @@ class Petitions:
     def _hear(self, answer: Listening | ListenFailed, channel: Channel) -> None:
         serving, answered = self._open.pop(answer.ticket, (None, None))
         if isinstance(answer, ListenFailed):
-            _fail(answered, _error(answer.errno, serving))
+            _fail(answered, _error(answer, serving))
             return
         try:
             listeners = _listeners(answer, channel)
@@ -113,9 +121,9 @@ def _fail(answered: "asyncio.Future[None] | None", error: OSError) -> None:
         answered.set_exception(error)
 
 
-def _error(number: int, serving: Serving | None) -> OSError:
-    if number == errno.ECANCELED:
+def _error(answer: ListenFailed, serving: Serving | None) -> OSError:
+    if answer.errno == errno.ECANCELED:
         return StoppedError()
     asked = None if serving is None else serving.asked
     where = "" if asked is None else asked.path or f"{asked.host}:{asked.port}"
-    return OSError(number, os.strerror(number), where)
+    return OSError(answer.errno, answer.reason or os.strerror(answer.errno), where)
