@@ -36,6 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--versio"], "Did you mean '--version'?"),
         (["list", "--jsn"], "Did you mean '--json'?"),
         (["stop", "a", "b"], "prefork: error: Got unexpected extra argument (b)\n"),
+        (["stop", ""], "prefork: error: not a name of an instance: ''\n"),  # as of an unset $NAME
         (["stats", ".."], "prefork: error: not a name of an instance: '..'\n"),
     ],
 )

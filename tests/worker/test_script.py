@@ -53,13 +53,14 @@ async def listen() -> None:
         ({"backlog": "10"}, "backlog must be int, not str"),
         ({"ipv6_only": 1}, "ipv6_only must be bool, not int"),
         ({"max_connections": "5"}, "max_connections must be int | None, not str"),
+        ({"prt": 1}, "listen has no argument 'prt': there are host, port, path, "),
     ],
     ids=lambda value: "".join(value) if isinstance(value, dict) else "",
 )
 def test_what_is_of_another_type_is_said_at_once(where: dict[str, Any], said: str) -> None:
     """The primary would take it for garbage, and kill the worker."""
     with pytest.raises(TypeError, match=re.escape(said)):
-        Where(**where)
+        Where.of(where)
 
 
 def test_a_path_may_be_one_of_pathlib() -> None:

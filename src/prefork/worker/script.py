@@ -133,7 +133,7 @@ async def listen(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> S
     the like, and RuntimeError in a worker that no script has forked.
     """
     tenure = _life.current()
-    return await tenure.listen(_application(handler), Where(**where))
+    return await tenure.listen(_application(handler), Where.of(where))
 
 
 def serve(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> None:

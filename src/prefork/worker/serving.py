@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +36,14 @@ class Where:
             if not _is(value, wanted):
                 named = getattr(wanted, "__name__", wanted)
                 raise TypeError(f"{each.name} must be {named}, not {type(value).__name__}")
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "Where":
+        """Take the arguments of `listen`. Raises TypeError for one that it doesn't have, too."""
+        known = [each.name for each in fields(cls)]
+        if unknown := [name for name in said if name not in known]:
+            raise TypeError(f"listen has no argument {unknown[0]!r}: there are {', '.join(known)}")
+        return cls(**said)
 
     async def resolved(self) -> "Where":
         """Look up a name: the primary must not wait for that. Raises OSError."""
