@@ -22,6 +22,9 @@ class Recorder:
         self.identity = identity
         self.receiver = receiver
         self.refuses = False
+        self.most = 1000  # bytes of a message
+        self.asking = asyncio.Event()  # it is known who was asked
+        self.asking.set()
         self.said: list[tuple[str, bytes]] = []
 
     async def subscribe(self, channel: bytes) -> None:
@@ -34,9 +37,12 @@ class Recorder:
         self._take("unsubscribe", channel)
 
     async def publish(self, channel: bytes, payload: bytes) -> None:
+        if len(payload) > self.most:
+            raise ValueError(f"at most {self.most} bytes")
         self._take(f"publish {payload!r}", channel)
 
     async def ask(self, channel: bytes, payload: bytes) -> list[str]:
+        await self.asking.wait()
         self._take(f"ask {payload!r}", channel)
         return []
 
@@ -81,11 +87,28 @@ def test_what_is_said_twice_is_heard_once() -> None:
 
 def test_only_so_many_senders_are_remembered() -> None:
     async def scenario(bus: Bus, _: Recorder) -> None:
-        for sender in range(1, client.MOST_SEEN + 10):
+        for sender in range(1, 3 * client.MOST_SEEN):
             bus.deliver(frame(sender, 1))
-        assert len(bus._seen) == client.MOST_SEEN
+        assert len(bus._seen) + len(bus._seen_before) < 2 * client.MOST_SEEN
 
     alone(scenario)
+
+
+def test_the_quiet_are_forgotten_before_who_was_first_and_speaks_still() -> None:
+    async def scenario(bus: Bus, _: Recorder) -> None:
+        async with bus.subscribe("a") as subscription:
+            busy, others = 1, range(2, 10)
+            for other in others:
+                bus.deliver(frame(busy, other))
+                bus.deliver(frame(other, 1, topic=b"b"))
+            bus.deliver(frame(busy, max(others)))
+            await subscription.end()
+            assert len([message async for message in subscription]) == len(others)
+
+    patched = pytest.MonkeyPatch()
+    with patched.context() as patch:
+        patch.setattr(client, "MOST_SEEN", 4)
+        alone(scenario)
 
 
 def test_the_first_subscriber_of_a_topic_subscribes_and_the_last_unsubscribes() -> None:
@@ -147,21 +170,6 @@ def test_garbage_is_told_and_what_follows_arrives(capfd: pytest.CaptureFixture[s
     assert "not a value" in told[0]["reason"]
 
 
-def test_only_so_many_requests_are_answered_at_a_time(capfd: pytest.CaptureFixture[str]) -> None:
-    async def scenario(bus: Bus, _: Recorder) -> None:
-        never = asyncio.get_running_loop().create_future()
-        await bus.respond("a", lambda _: never)
-        question = inquiry.question(1, post.encode("?"))
-        for number in range(client.MOST_ANSWERING + 1):
-            bus.deliver(Frame(Kind.ASK, 7, number + 1, engine.REQUESTS + b"a", question))
-        assert len(bus._answering) == client.MOST_ANSWERING
-        await bus.close()
-
-    log.configure("info", "text")
-    alone(scenario)
-    assert "bus_requests_dropped" in capfd.readouterr().err
-
-
 def test_an_answer_that_comes_too_late_is_nobodys() -> None:
     async def scenario(bus: Bus, it: Recorder) -> None:
         await bus.request_all("a", "?", 1)
@@ -172,6 +180,41 @@ def test_an_answer_that_comes_too_late_is_nobodys() -> None:
     alone(scenario)
 
 
-def test_outside_of_a_worker_there_is_no_bus() -> None:
-    with pytest.raises(BusError, match="only in a worker"):
-        client.of_this_worker()
+def test_where_nobody_was_asked_in_time_that_is_an_error_and_no_empty_reply() -> None:
+    async def scenario(bus: Bus, it: Recorder) -> None:
+        it.asking.clear()
+        with pytest.raises(BusError, match=r"nobody could be asked within 0\.01 s"):
+            await bus.request_all("a", "?", 0.01)
+        assert bus._inquiries == {}
+
+    alone(scenario)
+
+
+def test_answers_are_subscribed_to_once() -> None:
+    async def scenario(bus: Bus, it: Recorder) -> None:
+        for _ in range(3):
+            await bus.request_all("a", "?", 1)
+        assert [verb for verb, _ in it.said if verb == "subscribe"] == ["subscribe"]
+
+    alone(scenario)
+
+
+def test_gaps_that_come_one_after_another_are_told_once(capfd: pytest.CaptureFixture[str]) -> None:
+    async def scenario(bus: Bus, _: Recorder) -> None:
+        for number in range(100):
+            bus.gap(f"{number} messages were dropped")
+
+    log.configure("info", "json")
+    alone(scenario)
+    [told] = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert (told["event"], told["name"]) == ("bus_gap", "shop/1")
+
+
+def test_a_bus_that_is_closed_takes_nothing_back_from_the_engine() -> None:
+    async def scenario(bus: Bus, it: Recorder) -> None:
+        subscription = await bus.subscribe("a")
+        await bus.close()
+        await subscription.end()
+        assert it.said == [("subscribe", b"prefork:a"), ("close", b"")]
+
+    alone(scenario)

@@ -1,14 +1,12 @@
 """The bus as a worker has it: publish, subscribe, ask all."""
 
 import asyncio
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
-from prefork import log
 from prefork.bus import inquiry
+from prefork.bus.answering import Answering, Respond
 from prefork.bus.engine import ANSWERS, MESSAGES, REQUESTS, Engine, Identity, Receiver
 from prefork.bus.envelope import MAX_TOPIC, Frame
 from prefork.bus.inquiry import Inquiry, Replies
@@ -17,11 +15,10 @@ from prefork.errors import BusError, RemoteError
 from prefork.wire import post
 from prefork.wire.complaint import Complaint
 
-MOST_SEEN = 16384  # senders on channels, whose last number is kept there
-MOST_ANSWERING = 1000  # requests that one worker is answering at a time
+MOST_SEEN = 16384  # senders on channels, whose last number is kept there; twice as many at most
 
 MakeEngine = Callable[[Identity, Receiver], Engine]
-Respond = Callable[[Any], Any]  # plain, or a coroutine function; returns the reply
+Source = tuple[int, bytes]  # a sender, and a channel
 
 
 class Bus:
@@ -30,15 +27,16 @@ class Bus:
     def __init__(self, name: str, make: MakeEngine, report: Report) -> None:
         self._identity = Identity(name)
         self._report = report
-        self._subscriptions: dict[bytes, list[Subscription]] = {}  # by channel
-        self._responders: dict[bytes, Respond] = {}  # by channel
+        self._subscriptions: dict[bytes, dict[Subscription, None]] = {}  # by channel, in order
         self._inquiries: dict[int, Inquiry] = {}
         self._numbers = count(1)  # of inquiries
-        self._seen: dict[tuple[int, bytes], int] = {}  # the last number of a sender on a channel
-        self._answering: set[asyncio.Task[None]] = set()
+        self._seen: dict[Source, int] = {}  # the last number of a sender on a channel
+        self._seen_before: dict[Source, int] = {}  # the same, of those that are quiet
+        self._answering = Answering(self._identity, report)
         self._is_closed = False
+        self._hears_answers = False
         self._garbage = Complaint("bus_garbage")
-        self._refusals = Complaint("bus_requests_dropped")
+        self._gaps = Complaint("bus_gap")
         self._answers = ANSWERS + b"%016x" % self._identity.sender
         self._engine = make(self._identity, self)
 
@@ -48,7 +46,8 @@ class Bus:
         """Give *message* to everybody else who subscribes to *topic* at this moment.
 
         Returns when the hub, or the broker, has it for each of them. Raises BusError where it has
-        not taken it in 5 s, TypeError or ValueError where it can't be sent.
+        not taken it in 5 s (where 32 MiB wait before it, in 10 s), TypeError or ValueError where it
+        can't be sent.
         """
         await self._engine.publish(_channel(MESSAGES, topic), post.encode(message))
 
@@ -71,18 +70,21 @@ class Bus:
     ) -> Replies:
         """Ask everybody else who responds on *topic*, for at most *timeout* seconds.
 
-        Raises BusError where the request can't be sent.
+        Raises BusError where the request can't be sent, or not in this time.
         """
         channel, value = _channel(REQUESTS, topic), post.encode(message)
         number, asking = next(self._numbers), Inquiry()
-        await self._engine.subscribe(self._answers)
         self._inquiries[number] = asking
         try:
             async with asyncio.timeout(timeout):
+                if not self._hears_answers:
+                    await self._engine.subscribe(self._answers)
+                    self._hears_answers = True
                 asking.ask(await self._engine.ask(channel, inquiry.question(number, value)))
                 await asking.done
-        except TimeoutError:
-            pass  # the result says who is missing
+        except TimeoutError:  # else the result says who is missing
+            if not asking.is_asked:
+                raise BusError(f"nobody could be asked within {timeout:g} s") from None
         finally:
             del self._inquiries[number]
         return asking.result()
@@ -90,7 +92,7 @@ class Bus:
     async def respond(self, topic: str, respond: Respond) -> None:
         """Answer requests on *topic* by what *respond* returns; a later one takes its place."""
         channel = _channel(REQUESTS, topic)
-        self._responders[channel] = respond
+        self._answering.respond(channel, respond)
         await self._engine.respond(channel)
 
     async def close(self) -> None:
@@ -98,8 +100,7 @@ class Bus:
         if self._is_closed:
             return
         self._is_closed = True
-        for task in self._answering:
-            task.cancel()
+        self._answering.close()
         for each in [each for every in self._subscriptions.values() for each in every]:
             await each.end()
         await self._engine.close()
@@ -116,79 +117,59 @@ class Bus:
             return
         try:
             if frame.channel == self._answers:
-                self._heed(inquiry.read_answer(frame.payload))
-            elif respond := self._responders.get(frame.channel):
-                self._answer(frame, respond)
+                answer = inquiry.read_answer(frame.payload)
+                if asking := self._inquiries.get(answer.number):
+                    asking.reply(answer)
+            else:
+                self._answering.heed(frame, self._engine)
         except RemoteError as error:
-            now = asyncio.get_running_loop().time()
-            self._garbage.tell(now, channel=frame.channel.decode(errors="replace"), reason=error)
+            channel = frame.channel.decode(errors="replace")
+            self._garbage.tell(_now(), channel=channel, reason=error)
 
     def gone(self, name: str) -> None:
         for each in self._inquiries.values():
             each.gone(name)
 
     def gap(self, reason: str) -> None:
-        log.warning("bus_gap", name=self._identity.name, reason=reason)
+        self._gaps.tell(_now(), name=self._identity.name, reason=reason)
 
     def _is_new(self, frame: Frame) -> bool:
         """A sender's numbers only grow on a channel: what is said again has an older one."""
-        seen, where = self._seen, (frame.sender, frame.channel)
-        last = seen.get(where, 0)
+        where = (frame.sender, frame.channel)
+        last = self._seen.get(where) or self._recall(where)
         if frame.number <= last:
             return False
-        if last == 0 and len(seen) == MOST_SEEN:
-            del seen[next(iter(seen))]
-        seen[where] = frame.number
+        self._seen[where] = frame.number
         return True
+
+    def _recall(self, where: Source) -> int:
+        """What it said last before it was quiet, or 0; the quietest are forgotten."""
+        if len(self._seen) == MOST_SEEN:
+            self._seen, self._seen_before = {}, self._seen
+        return self._seen_before.get(where, 0)
 
     # -- subscribers
 
-    async def _begin(self, subscription: Subscription) -> None:
+    def _begin(self, subscription: Subscription) -> Coroutine[Any, Any, None]:
+        """Let it be given what comes; what is returned brings it about that something comes."""
         channel = _channel(MESSAGES, subscription.topic)
-        self._subscriptions.setdefault(channel, []).append(subscription)
-        await self._engine.subscribe(channel)
+        self._subscriptions.setdefault(channel, {})[subscription] = None
+        return self._engine.subscribe(channel)
 
     def _end(self, subscription: Subscription) -> None:
         channel = _channel(MESSAGES, subscription.topic)
-        others = self._subscriptions[channel]
-        others.remove(subscription)
-        if not others:
+        here = self._subscriptions.get(channel, {})
+        if subscription not in here:
+            return  # it never began
+        del here[subscription]
+        if not here:
             del self._subscriptions[channel]
-            self._engine.unsubscribe(channel)
+            if not self._is_closed:
+                self._engine.unsubscribe(channel)
 
-    # -- requests and answers
 
-    def _heed(self, answer: inquiry.Answer) -> None:
-        if asking := self._inquiries.get(answer.number):
-            asking.reply(answer)
-
-    def _answer(self, frame: Frame, respond: Respond) -> None:
-        loop = asyncio.get_running_loop()
-        if len(self._answering) == MOST_ANSWERING:
-            self._refusals.tell(loop.time(), reason=f"{MOST_ANSWERING} are being answered")
-            return
-        number, value = inquiry.read_question(frame.payload)
-        topic = frame.channel.removeprefix(REQUESTS).decode()
-        channel = ANSWERS + b"%016x" % frame.sender
-        task = loop.create_task(self._respond(topic, respond, value, channel, number))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
-
-    async def _respond(
-        self, topic: str, respond: Respond, value: bytes, channel: bytes, number: int
-    ) -> None:
-        """Answer by what the user's code returns, or say that it raised."""
-        encoded = None
-        try:
-            made = respond(post.decode(value))
-            encoded = post.encode(await made if inspect.isawaitable(made) else made)
-        except Exception as error:  # noqa: BLE001 - the user's code; whoever asked is told
-            self._report(topic, error)
-        try:
-            answer = inquiry.answer(number, self._identity.name, encoded)
-            await self._engine.publish(channel, answer)
-        except BusError as error:
-            log.warning("bus_answer_lost", topic=topic, reason=str(error))
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _channel(purpose: bytes, topic: str) -> bytes:
@@ -197,41 +178,3 @@ def _channel(purpose: bytes, topic: str) -> bytes:
     if not 0 < len(name) <= MAX_TOPIC:
         raise ValueError(f"a topic has 1 to {MAX_TOPIC} bytes of UTF-8, not {len(name)}")
     return purpose + name
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a worker gives to its bus: which engine, under which name, and who is told."""
-
-    make: MakeEngine
-    name: str
-    report: Report
-
-
-_surroundings: Surroundings | None = None
-_bus: Bus | None = None
-
-
-def settle(surroundings: Surroundings) -> None:
-    """Say what the bus of this worker is made of, once somebody wants it."""
-    global _surroundings  # noqa: PLW0603 - there is one worker in a process
-    _surroundings = surroundings
-
-
-def of_this_worker() -> Bus:
-    """Return this worker's bus, on the loop that runs: made now, if nobody wanted it before.
-
-    Raises BusError outside of a worker.
-    """
-    global _bus  # noqa: PLW0603 - as above
-    if _bus is None:
-        if _surroundings is None:
-            raise BusError("the bus is there only in a worker, once its event loop runs")
-        _bus = Bus(_surroundings.name, _surroundings.make, _surroundings.report)
-    return _bus
-
-
-async def leave() -> None:
-    """Close this worker's bus, where anybody wanted it."""
-    if _bus is not None:
-        await _bus.close()

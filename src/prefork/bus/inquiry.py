@@ -68,6 +68,11 @@ class Inquiry:
         self._silent: set[str] = set()  # of whom nothing will come
         self._replies: dict[str, Any] = {}
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is known who was asked."""
+        return self._asked is not None
+
     def ask(self, names: Iterable[str]) -> None:
         """Say who was asked."""
         self._asked = set(names)

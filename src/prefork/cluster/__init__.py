@@ -204,25 +204,25 @@ async def wait() -> None:
 def publish(topic: str, message: Any) -> "Coroutine[Any, Any, None]":
     """Send to every other worker that has subscribed to the topic."""
     _require_worker("publish()")
-    from prefork.bus import client
+    from prefork.bus import station
 
-    return client.of_this_worker().publish(topic, message)
+    return station.publish(topic, message)
 
 
 def subscribe(topic: str, callback: Callable[..., Any] | None = None) -> "Subscription":
     """Hear what others publish: by an `async for` over it, or by *callback*."""
     _require_worker("subscribe()")
-    from prefork.bus import client
+    from prefork.bus import station
 
-    return client.of_this_worker().subscribe(topic, callback)
+    return station.subscribe(topic, callback)
 
 
 def request_all(topic: str, message: Any, timeout: float) -> "Coroutine[Any, Any, Replies]":
     """Ask every other worker that responds to the topic; those that didn't are named."""
     _require_worker("request_all()")
-    from prefork.bus import client
+    from prefork.bus import station
 
-    return client.of_this_worker().request_all(topic, message, timeout)
+    return station.request_all(topic, message, timeout)
 
 
 def respond(topic: str, function: Callable[..., Any]) -> "Coroutine[Any, Any, None]":
@@ -231,9 +231,9 @@ def respond(topic: str, function: Callable[..., Any]) -> "Coroutine[Any, Any, No
     A later one for the same topic takes its place.
     """
     _require_worker("respond()")
-    from prefork.bus import client
+    from prefork.bus import station
 
-    return client.of_this_worker().respond(topic, function)
+    return station.respond(topic, function)
 
 
 beginning.begin()

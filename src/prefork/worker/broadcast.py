@@ -3,10 +3,10 @@
 import asyncio
 
 from prefork import log
-from prefork.bus import client
-from prefork.bus.client import Surroundings
+from prefork.bus import station
 from prefork.bus.engines import choice
 from prefork.bus.engines.local import Take
+from prefork.bus.station import Surroundings
 from prefork.wire.estate import Estate
 from prefork.wire.messages import Want
 from prefork.worker.link import Link
@@ -24,14 +24,14 @@ def join(estate: Estate, id: int, link: Link) -> None:
 
     bus = estate.settings.bus
     name = choice.named(bus, estate.member(id))
-    client.settle(Surroundings(choice.maker(bus, want), name, _report))
+    station.settle(Surroundings(choice.maker(bus, want), name, _report))
 
 
 async def leave(by: float) -> None:
     """Take leave of it, at most until the loop's time *by*."""
     try:
         async with asyncio.timeout_at(by):
-            await client.leave()
+            await station.leave()
     except TimeoutError:
         log.warning("bus_left_abruptly", reason="the broker did not answer by the deadline")
 
