@@ -1,7 +1,10 @@
-"""Brokers that are not there yet, that take less, and members that hang."""
+"""Brokers that are not there yet, that take less, or refuse."""
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,11 @@ from tests.bus.test_engines import Meeting, events, meet
 from tests.support import brokers
 from tests.support.brokers import Server
 
-from prefork.bus.attendance import Attendance
-from prefork.bus.engine import NOTICES, REQUESTS
-from prefork.bus.envelope import Frame, Kind
+from prefork import log
+from prefork.bus.client import Bus
+from prefork.bus.engine import REQUESTS, Identity
+from prefork.bus.engines.brokered import Brokered, Hear
+from prefork.bus.envelope import Frame
 from prefork.errors import BusError
 
 CHANNEL = REQUESTS + b"load"
@@ -46,9 +51,11 @@ def test_a_broker_that_comes_late_is_waited_for_and_its_password_is_never_told(
         one, two = meeting.join("one"), meeting.join("two")
         heard = asyncio.get_running_loop().create_future()
         subscription = two.subscribe("a", heard.set_result)
-        with pytest.raises(BusError, match="has not taken it within 5 s: ") as refused:
-            await one.publish("a", "nobody there")
-        assert SECRET not in str(refused.value)
+        tries = one.publish("a", "nobody there"), subscription.begin()
+        for refused in await asyncio.gather(*tries, return_exceptions=True):
+            assert isinstance(refused, BusError)
+            assert "has not taken it within 5 s: " in str(refused)
+            assert SECRET not in str(refused)
         server.start()
         await subscription
         await two.subscribe("b")
@@ -57,7 +64,7 @@ def test_a_broker_that_comes_late_is_waited_for_and_its_password_is_never_told(
 
     meet(BrokerNetwork(server), scenario)
     told = events(capfd)
-    assert {each["event"] for each in told} == {"bus_unreachable"}
+    assert {each["event"] for each in told} == {"bus_unreachable", "bus_reached"}
     assert SECRET not in json.dumps(told)
 
 
@@ -87,37 +94,165 @@ def test_what_is_larger_than_the_broker_takes_is_refused_at_once(tmp_path: Path)
         meet(BrokerNetwork(server), scenario)
 
 
-class Wire:
-    """Carries notices among attendances at once, but to those that hang."""
+class Scripted:
+    """A broker as the test has it; it counts what it is asked."""
+
+    shown = "scripted://"
+    most = 1 << 20
 
     def __init__(self) -> None:
-        self.present: list[Attendance] = []
-        self.hanging: list[Attendance] = []
+        self.connects: list[float] = []  # when
+        self.subscribed: list[int] = []  # channels at a time
+        self.fails: BaseException | None = None  # how connecting does, once
+        self.refuses = False  # to publish
+        self.is_lost = asyncio.Event()
+        self.is_up = asyncio.Event()  # again, once it was cleared
 
-    async def subscribe(self, channel: bytes) -> None:
-        assert channel == NOTICES + b"load"
+    async def connect(self, _: Hear) -> None:
+        self.connects.append(asyncio.get_running_loop().time())
+        self.is_lost = asyncio.Event()
+        if self.fails is not None:
+            error, self.fails = self.fails, None
+            raise error
 
-    async def publish(self, channel: bytes, payload: bytes) -> None:
-        for each in self.present:
-            if each not in self.hanging:
-                each.heed(Frame(Kind.PUBLISH, 1, 1, channel, payload))
+    async def publish(self, _: list[tuple[bytes, bytes]]) -> None:
+        if self.refuses:
+            raise BusError("no permission")
 
-    def join(self, name: str) -> Attendance:
-        self.present.append(Attendance(name, lambda _: None, self))
-        return self.present[-1]
+    async def subscribe(self, channels: Sequence[bytes]) -> None:
+        self.subscribed.append(len(channels))
+
+    async def unsubscribe(self, _: bytes) -> None:
+        self.subscribed.append(-1)
+
+    async def lost(self) -> None:
+        self.is_up.set()
+        await self.is_lost.wait()
+
+    async def close(self) -> None:
+        return
 
 
-def test_who_hangs_is_named_by_the_others_to_whoever_asks_later() -> None:
-    async def scenario() -> None:
-        wire = Wire()
-        one, two = wire.join("one"), wire.join("two")
-        await one.respond(CHANNEL)
-        await two.respond(CHANNEL)
-        wire.hanging.append(two)
-        late = wire.join("late")
-        await late.call(CHANNEL)
-        assert sorted(late.others(CHANNEL)) == ["one", "two"]
-        await one.leave()
-        assert late.others(CHANNEL) == ["two"]
+class Deaf:
+    def deliver(self, frame: Frame) -> None: ...
+    def gone(self, name: str) -> None: ...
+    def gap(self, reason: str) -> None: ...
 
-    asyncio.run(scenario())
+
+def carried(scenario: Callable[[Brokered, Scripted], Awaitable[None]]) -> None:
+    async def run() -> None:
+        scripted = Scripted()
+        engine = Brokered(Identity("one"), Deaf(), scripted)
+        async with asyncio.timeout(20):
+            await scenario(engine, scripted)
+        scripted.refuses = False
+        await engine.close()
+
+    log.configure("info", "json")
+    asyncio.run(run())
+
+
+def test_a_broker_that_refuses_what_we_publish_is_tried_ever_later() -> None:
+    async def scenario(engine: Brokered, it: Scripted) -> None:
+        it.refuses = True
+        with pytest.raises(BusError, match="not taken it within 5 s: no permission"):
+            await engine.publish(CHANNEL, b"x")
+        waits = [after - before for before, after in pairwise(it.connects)]
+        assert len(waits) < 7
+        assert all(wait >= 0.1 * 2**turn for turn, wait in enumerate(waits))
+
+    carried(scenario)
+
+
+def test_many_subscriptions_are_made_again_in_a_few_steps_and_only_what_is_wanted() -> None:
+    async def scenario(engine: Brokered, it: Scripted) -> None:
+        for number in range(2500):
+            await engine.subscribe(b"%d" % number)
+        await it.is_up.wait()
+        it.subscribed.clear()
+        it.is_up.clear()
+        it.is_lost.set()
+        await it.is_up.wait()
+        assert it.subscribed == [1000, 1000, 500]
+
+    carried(scenario)
+
+
+def test_whatever_a_library_raises_is_told_and_it_is_tried_again(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async def scenario(engine: Brokered, it: Scripted) -> None:
+        it.fails = TypeError("unexpected keyword")
+        await engine.publish(CHANNEL, b"x")
+        assert len(it.connects) == 2
+
+    carried(scenario)
+    told = [(each["event"], each.get("reason")) for each in events(capfd)]
+    assert told == [("bus_unreachable", "unexpected keyword"), ("bus_reached", None)]
+
+
+@brokers.needs_redis
+def test_the_database_of_a_redis_separates_who_uses_another() -> None:
+    async def scenario(meeting: Meeting) -> None:
+        one, same = meeting.join("one"), meeting.join("same")
+        meeting.network = other_database
+        other, another = meeting.join("other"), meeting.join("another")
+        async with same.subscribe("a") as mine, another.subscribe("a") as theirs:
+            await one.publish("a", "for mine")
+            await other.publish("a", "for theirs")
+            assert [await anext(mine), await anext(theirs)] == ["for mine", "for theirs"]
+
+    with brokers.redis() as server:
+        default = BrokerNetwork(server)
+        other_server = copy(server)
+        other_server.url += "/1"
+        other_database = BrokerNetwork(other_server)
+        meet(default, scenario)
+
+
+def test_many_subscriptions_are_there_again_after_the_broker_was(server: Server) -> None:
+    topics = [f"room {number}" for number in range(1500)]
+    told = (topics[0], topics[999], topics[1000], topics[-1])
+
+    async def scenario(meeting: Meeting) -> None:
+        one, two = meeting.join("one"), meeting.join("two")
+        async with asyncio.TaskGroup() as group:
+            subscriptions = {each: two.subscribe(each) for each in topics}
+            for each in subscriptions.values():
+                group.create_task(each.begin())
+        meeting.network.restart()
+        async with asyncio.TaskGroup() as group:
+            speaking = [group.create_task(speak(one, topic)) for topic in told]
+            for topic in told:
+                assert await anext(subscriptions[topic]) == topic
+            for speaker in speaking:
+                speaker.cancel()
+
+    async def speak(one: Bus, topic: str) -> None:
+        while True:
+            await one.publish(topic, topic)
+
+    server.start()
+    meet(BrokerNetwork(server), scenario)
+
+
+@brokers.needs_nats
+def test_a_mark_that_could_not_be_sent_is_not_the_first_of_the_next_connection(
+    tmp_path: Path,
+) -> None:
+    from prefork.bus.engines.nats import Nats  # noqa: PLC0415 - an extra that may be missing
+
+    async def scenario(url: str) -> None:
+        it = Nats(url)
+        await it.connect(print)
+        assert it._client is not None
+        await it._client.close()
+        with pytest.raises(BusError):
+            await it.publish([])
+        await it.connect(print)
+        async with asyncio.timeout(1):
+            await it.publish([(CHANNEL, b"x")])
+        await it.close()
+
+    with brokers.nats(tmp_path) as running:
+        asyncio.run(scenario(running.url))

@@ -1,8 +1,9 @@
 """Being present on a broker, and knowing who else is: by notices on a channel beside each."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol
 
 from prefork.bus import presence
 from prefork.bus.engine import NOTICES, REQUESTS
@@ -10,7 +11,7 @@ from prefork.bus.envelope import Frame
 from prefork.bus.presence import BEAT, Roster, Word
 from prefork.errors import BusError
 
-ROLL_CALL = 0.25  # seconds that we wait for names on a channel where we have asked nobody yet
+ROLL_CALL = 0.25  # seconds that we wait for names on a channel where we have called no roll yet
 
 
 class Carrier(Protocol):
@@ -18,6 +19,8 @@ class Carrier(Protocol):
 
     async def subscribe(self, channel: bytes) -> None: ...
     async def publish(self, channel: bytes, payload: bytes) -> None: ...
+    def own(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run it, until the connection is closed for good at most."""
 
 
 class Attendance:
@@ -30,7 +33,7 @@ class Attendance:
         self._loop = asyncio.get_running_loop()
         self._rosters: dict[bytes, Roster] = {}  # by the channel of the notices
         self._responds: set[bytes] = set()  # on which of these we are present
-        self._answering: set[asyncio.Task[None]] = set()
+        self._calls: dict[bytes, asyncio.Task[None]] = {}  # of the roll there, under way or done
 
     async def respond(self, channel: bytes) -> None:
         """Be present there."""
@@ -40,11 +43,17 @@ class Attendance:
         await self._say(notices, Word.HERE, {self._name: 0.0})
 
     async def call(self, channel: bytes) -> None:
-        """Find out who is present there, unless it is known."""
+        """Find out who is present there, unless it is known: to hear notices is not enough."""
         notices = _notices(channel)
-        if await self._attend(notices):
-            await self._say(notices, Word.CALL, {})
-            await asyncio.sleep(ROLL_CALL)
+        while True:
+            call = self._calls.get(notices) or self._start(notices)
+            await asyncio.shield(call)  # it is there for all who ask
+            if self._calls.get(notices) is call:
+                return
+
+    def forget(self) -> None:
+        """Know no longer who is present: notices were missed."""
+        self._calls.clear()
 
     def others(self, channel: bytes) -> list[str]:
         known = self._rosters[_notices(channel)].known(self._loop.time())
@@ -62,9 +71,7 @@ class Attendance:
             for name in notice.names:
                 self._gone(name)
         elif frame.channel in self._responds:
-            task = self._loop.create_task(self._answer(frame.channel, roster))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            self._carrier.own(self._answer(frame.channel, roster))
 
     async def beat(self) -> None:
         """Give a sign of life again and again."""
@@ -78,13 +85,26 @@ class Attendance:
         for notices in self._responds:
             await self._try(notices, Word.GONE, {self._name: 0.0})
 
-    async def _attend(self, notices: bytes) -> bool:
-        """Hear the notices there; whether we did not before."""
-        if notices in self._rosters:
-            return False
-        self._rosters[notices] = Roster()
+    async def _attend(self, notices: bytes) -> None:
+        """Hear the notices there."""
+        self._rosters.setdefault(notices, Roster())
         await self._carrier.subscribe(notices)
-        return True
+
+    def _start(self, notices: bytes) -> "asyncio.Task[None]":
+        call = self._calls[notices] = self._carrier.own(self._call(notices))
+        call.add_done_callback(partial(self._judge, notices))
+        return call
+
+    async def _call(self, notices: bytes) -> None:
+        await self._attend(notices)
+        await self._say(notices, Word.CALL, {})
+        await asyncio.sleep(ROLL_CALL)
+
+    def _judge(self, notices: bytes, call: "asyncio.Task[None]") -> None:
+        """Let the next who asks try again, where it failed."""
+        has_failed = call.cancelled() or call.exception() is not None
+        if has_failed and self._calls.get(notices) is call:
+            del self._calls[notices]
 
     async def _answer(self, notices: bytes, roster: Roster) -> None:
         """Tell all whom we know: who hangs can't say itself that it is there."""

@@ -14,11 +14,16 @@ def wrong(text: str) -> str | None:
         return None
     url = _read(text)
     if url is None:
-        return f"must be {FORMS}"  # without what was got: it may hold a password
+        return f"must be {FORMS}, and nothing after it"  # what was got may hold a password
     extra = EXTRAS[url.scheme]
     if importlib.util.find_spec(extra) is None:
         return f"needs {extra}: pip install 'prefork[{extra}]'"
     return None
+
+
+def database(text: str) -> int:
+    """The number of the database in the URL of a Redis; its default is 0."""
+    return int(urlsplit(text).path.removeprefix("/") or 0)
 
 
 def shown(text: str) -> str:
@@ -39,7 +44,8 @@ def _read(text: str) -> SplitResult | None:
     except ValueError:  # no port, or no address in brackets
         return None
     is_sound = is_sound and text.isprintable() and " " not in text and _has_database(url)
-    return url if is_sound else None
+    # What the libraries take as options there they refuse only when they connect.
+    return url if is_sound and not url.query and not url.fragment else None
 
 
 def _has_database(url: SplitResult) -> bool:

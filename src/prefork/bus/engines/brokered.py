@@ -1,10 +1,12 @@
 """A broker as an engine: messages in batches, and a connection that is made again."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
+from math import inf
 from typing import Any, Protocol
 
+from prefork import log
 from prefork.bus import envelope
 from prefork.bus.attendance import Attendance
 from prefork.bus.engine import NOTICES, Identity, Receiver
@@ -13,7 +15,7 @@ from prefork.bus.outbox import PATIENCE, Outbox, Sent
 from prefork.errors import BusError, RemoteError
 from prefork.wire.complaint import Complaint
 
-BATCH = 1000  # messages that a broker is given at a time
+BATCH = 1000  # messages, or subscriptions, that a broker is given at a time
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0  # seconds until a broker is tried again; they double
 
 Hear = Callable[[bytes], None]  # is given each frame that comes
@@ -34,8 +36,8 @@ class Broker(Protocol):
     async def publish(self, batch: list[tuple[bytes, bytes]]) -> None:
         """Publish frames, each with its channel. Returns when the broker has them all."""
 
-    async def subscribe(self, channel: bytes) -> None:
-        """Return when the broker has the subscription; a second one changes nothing."""
+    async def subscribe(self, channels: Sequence[bytes]) -> None:
+        """Return when the broker has the subscriptions; a second one changes nothing."""
 
     async def unsubscribe(self, channel: bytes) -> None:
         """Take it back."""
@@ -58,14 +60,16 @@ class Brokered:
         self._channels: set[bytes] = set()
         self._outbox = Outbox(self._reason)
         self._trouble = ""  # why there is no connection
+        self._was_up = False
         self._up = asyncio.Event()
         self._news = asyncio.Event()  # something is to be published
         self._unreachable = Complaint("bus_unreachable")
+        self._reached = Complaint("bus_reached", log.info)
         self._garbage = Complaint("bus_garbage")
         self._attendance = Attendance(identity.name, receiver.gone, self)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._own(self._live())
-        self._own(self._attendance.beat())
+        self.own(self._live())
+        self.own(self._attendance.beat())
 
     # -- verbs
 
@@ -80,7 +84,7 @@ class Brokered:
     def unsubscribe(self, channel: bytes) -> None:
         self._channels.discard(channel)
         if self._up.is_set():
-            self._own(self._unsubscribe(channel))
+            self.own(self._unsubscribe(channel))
 
     async def respond(self, channel: bytes) -> None:
         await self.subscribe(channel)
@@ -92,49 +96,69 @@ class Brokered:
 
     async def ask(self, channel: bytes, payload: bytes) -> list[str]:
         await self._attendance.call(channel)
+        await self._outbox.room()
         await self._put(Kind.ASK, channel, payload).done
         return self._attendance.others(channel)
 
     async def close(self) -> None:
         if self._up.is_set():
             await self._attendance.leave()
+        self._up.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
         await self._broker.close()
         self._outbox.close("the worker ends")
 
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+    def own(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run it as a task, until `close` at most."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # -- the connection
 
     async def _live(self) -> None:
-        """Connect, carry until the connection is lost, and again."""
-        was_up, delay = False, FIRST_DELAY
+        """Connect, carry until the connection is lost, and again after a while."""
+        delay = FIRST_DELAY
         while True:
+            since = inf
             try:
-                async with asyncio.timeout(PATIENCE):
-                    await self._broker.connect(self._hear)
-                    for channel in list(self._channels):
-                        await self._broker.subscribe(channel)
-            except (BusError, TimeoutError) as error:
-                self._tell(str(error) or f"it does not answer within {PATIENCE:g} s")
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, LONGEST_DELAY)
-                continue
-            if was_up:
-                self._receiver.gap(f"the connection to {self._broker.shown} was lost")
-            was_up, delay = True, FIRST_DELAY
-            self._up.set()
-            await self._carry()
+                await self._connect()
+                since = self._loop.time()
+                await self._carry()
+            except TimeoutError:
+                self._tell(f"it does not answer within {PATIENCE:g} s")
+            except Exception as error:  # noqa: BLE001 - a library's; nobody else tries again
+                self._tell(str(error) or type(error).__name__)
             self._up.clear()
+            # Not after each connection: a broker that refuses what we say were in a tight loop.
+            if self._loop.time() - since > LONGEST_DELAY:
+                delay = FIRST_DELAY
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LONGEST_DELAY)
+
+    async def _connect(self) -> None:
+        """Return when we are connected, and subscribed. Raises TimeoutError or BusError."""
+        async with asyncio.timeout(PATIENCE):
+            await self._broker.connect(self._hear)
+        channels = list(self._channels)
+        for start in range(0, len(channels), BATCH):
+            async with asyncio.timeout(PATIENCE):
+                await self._broker.subscribe(channels[start : start + BATCH])
+        for channel in set(channels) - self._channels:  # whoever wanted it has ended meanwhile
+            self.own(self._unsubscribe(channel))
+        if self._was_up:
+            self._receiver.gap(f"the connection to {self._broker.shown} was lost")
+            self._attendance.forget()
+        if self._trouble:
+            self._reached.tell(self._loop.time(), broker=self._broker.shown)
+        self._was_up, self._trouble = True, ""
+        self._up.set()
 
     async def _carry(self) -> None:
-        """Publish what there is, in its order, until the connection is lost."""
+        """Publish what there is, in its order. Raises BusError when the connection is lost."""
         lost = self._loop.create_task(self._broker.lost())
         try:
             while not lost.done():
@@ -142,11 +166,9 @@ class Brokered:
                     await self._publish()
                 else:
                     await self._until_news(lost)
-            self._tell("the connection was lost")
-        except BusError as error:
-            self._tell(str(error))
         finally:
             lost.cancel()
+        raise BusError("the connection was lost")
 
     async def _publish(self) -> None:
         batch = list(islice(self._outbox, BATCH))
@@ -183,7 +205,7 @@ class Brokered:
         while True:
             await self._up.wait()
             try:
-                return await self._broker.subscribe(channel)
+                return await self._broker.subscribe([channel])
             except BusError as error:
                 self._tell(str(error))
                 await asyncio.sleep(FIRST_DELAY)

@@ -5,6 +5,7 @@ A mark, since the library's own `flush` may write its ping before what is still 
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from nats.aio.client import Client
@@ -66,23 +67,25 @@ class Nats:
             raise BusError(self._reason(error)) from None
 
     async def publish(self, batch: list[tuple[bytes, bytes]]) -> None:
-        assert self._client is not None, "connect comes first"
+        client = self._client
+        assert client is not None, "connect comes first"
         try:
             for channel, frame in batch:
-                await self._client.publish(_subject(channel), frame)
+                await client.publish(_subject(channel), frame)
         except (Error, OSError) as error:
             raise BusError(self._reason(error)) from None
-        await self._until_taken(self._client)
+        await self._until_taken(client)
 
-    async def subscribe(self, channel: bytes) -> None:
-        assert self._client is not None, "connect comes first"
+    async def subscribe(self, channels: Sequence[bytes]) -> None:
+        client, known = self._client, self._subscriptions
+        assert client is not None, "connect comes first"
         try:
-            if channel not in self._subscriptions:
-                subject = _subject(channel)
-                self._subscriptions[channel] = await self._client.subscribe(subject, cb=self._take)
+            for each in channels:
+                if each not in known:
+                    known[each] = await client.subscribe(_subject(each), cb=self._take)
         except (Error, OSError) as error:
             raise BusError(self._reason(error)) from None
-        await self._until_taken(self._client)
+        await self._until_taken(client)
 
     async def unsubscribe(self, channel: bytes) -> None:
         subscription = self._subscriptions.pop(channel, None)
@@ -104,9 +107,14 @@ class Nats:
     async def _until_taken(self, client: Client) -> None:
         """Wait until the server has everything that was said before."""
         mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._marks.append(mark)
         try:
-            self._marks.append(mark)
             await client.publish(self._inbox)
+        except (Error, OSError) as error:
+            if mark in self._marks:  # it is not on its way: those after it would take its answer
+                self._marks.remove(mark)
+            raise BusError(self._reason(error)) from None
+        try:
             async with asyncio.timeout(PATIENCE):
                 await asyncio.shield(mark)
         except (Error, OSError) as error:  # of which TimeoutError is one

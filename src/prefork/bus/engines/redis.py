@@ -1,7 +1,12 @@
-"""Redis as a broker: PUBLISH on one connection, whose answer acknowledges, SUBSCRIBE on another."""
+"""Redis as a broker: PUBLISH on one connection, whose answer acknowledges, SUBSCRIBE on another.
+
+Its channels know nothing of its databases, so the number of ours stands before each: or who has
+another one for another instance would find out by what it hears.
+"""
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis as Client
@@ -31,6 +36,7 @@ class Redis:
     def __init__(self, url: str) -> None:
         self.shown = broker.shown(url)
         self._url = url
+        self._space = b"%d/" % broker.database(url)
         self._client: Client | None = None
         self._subscriber: AbstractConnection | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -60,16 +66,16 @@ class Redis:
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
                 for channel, frame in batch:
-                    pipeline.publish(channel, frame)
+                    pipeline.publish(self._space + channel, frame)
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             raise BusError(_reason(error)) from None
 
-    async def subscribe(self, channel: bytes) -> None:
-        await self._command(b"subscribe", channel)
+    async def subscribe(self, channels: Sequence[bytes]) -> None:
+        await self._command(b"subscribe", [self._space + each for each in channels])
 
     async def unsubscribe(self, channel: bytes) -> None:
-        await self._command(b"unsubscribe", channel)
+        await self._command(b"unsubscribe", [self._space + channel])
 
     async def lost(self) -> None:
         assert self._reading is not None, "connect comes first"
@@ -85,16 +91,17 @@ class Redis:
             await self._client.aclose()
         self._client = self._subscriber = self._reading = None
 
-    async def _command(self, verb: bytes, channel: bytes) -> None:
+    async def _command(self, verb: bytes, channels: Sequence[bytes]) -> None:
         """Return when Redis has confirmed it, among the messages."""
         assert self._subscriber is not None, "connect comes first"
-        loop = asyncio.get_running_loop()
-        done = self._confirmations.setdefault((verb, channel), loop.create_future())
+        loop, known = asyncio.get_running_loop(), self._confirmations
+        awaited = [known.setdefault((verb, each), loop.create_future()) for each in channels]
         try:
-            await self._subscriber.send_command(verb, channel)
+            await self._subscriber.send_command(verb, *channels)
         except (RedisError, OSError) as error:
             raise BusError(_reason(error)) from None
-        await asyncio.shield(done)
+        for done in awaited:
+            await asyncio.shield(done)
 
     async def _read(self, subscriber: AbstractConnection, hear: Hear) -> None:
         """Read until the connection is lost."""
