@@ -1,16 +1,26 @@
 """The hub as a process, over real lines: it serves whatever a worker does, or does not."""
 
+import inspect
 import os
+import resource
+import select
+import selectors
 import signal
+import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
 from tests.support import processes
 from tests.support.hub import Hub
+from tests.support.pacing import hold
 
 from prefork.bus import envelope
+from prefork.bus import hub as in_process
 from prefork.bus.envelope import Frame, Gatherer, Kind
-from prefork.bus.routing import MOST_QUEUED
+from prefork.bus.hub import SETTLING
+from prefork.bus.routing import MOST_QUEUED, Member
+from prefork.wire.channel import Channel, pair
 from prefork.wire.messages import Leaving
 
 CHAT = b"chat"
@@ -123,6 +133,60 @@ def test_whoever_says_nothing_is_waited_for_a_second_at_the_start_and_never_agai
     with Hub() as hub:
         hub.attach("silent")
         Worker(hub, "one").publish(b"hello")
+
+
+def test_the_second_begins_with_the_first_line_for_the_primary_may_be_late() -> None:
+    with Hub() as hub:
+        hold(1.5 * SETTLING)
+        lines = [hub.attach(name) for name in ("one", "two")]
+        for sender, line in enumerate(lines):
+            line.send(envelope.encode(Kind.HELLO, sender, 0))
+            if sender == 0:
+                assert select.select([line], [], [], SETTLING / 5)[0] == []
+        for line in lines:
+            assert line.recv(KILOBYTE) == envelope.encode(Kind.HELLO, 0, 0)
+
+
+def test_lines_that_it_has_no_descriptor_for_end_and_that_is_told_once(hub: Hub) -> None:
+    one = Worker(hub, "one")
+    used = {int(each) for each in os.listdir(f"/proc/{hub.pid}/fd")}
+    free = min(set(range(len(used) + 1)) - used)
+    resource.prlimit(hub.pid, resource.RLIMIT_NOFILE, (free, free))
+    for name in ("two", "three", "four"):
+        line = hub.attach(name)
+        line.settimeout(20)
+        assert line.recv(1) == b""
+    one.publish(b"it serves on")
+    one.close()
+    assert hub.stop() == 0
+    assert hub.journal.ended(5)
+    [told] = hub.journal.entries("bus_attach_failed")
+    assert told["name"] == "two"
+
+
+def test_however_many_lines_end_at_once_it_serves_on() -> None:
+    channel, theirs = pair()
+    it = in_process.Hub(Channel(channel))
+    ends: list[socket.socket] = []
+    for number in range(200):
+        ours, end = socket.socketpair()
+        ends.append(end)
+        member = Member(str(number))
+        it._lines[member] = line = in_process.Line(ours, member)
+        it._router.add(member)
+        it._selector.register(ours, selectors.EVENT_READ, line)
+    for end in ends[:-1]:
+        end.close()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        it._flush(it._end(next(iter(it._lines.values()))))
+    finally:
+        sys.setrecursionlimit(limit)
+    [left] = it._lines.values()
+    assert left.member.name == "199"
+    for sock in (channel, theirs, left.sock, ends[-1], it._selector):
+        sock.close()
 
 
 def test_signals_do_not_end_it_for_workers_may_still_publish(hub: Hub) -> None:

@@ -1,12 +1,13 @@
 """Who gets what, what is dropped, and when a hub begins to route."""
 
+import resource
 from collections.abc import Sequence
 
 import pytest
 
-from prefork.bus import envelope
+from prefork.bus import envelope, routing
 from prefork.bus.envelope import Frame, Kind
-from prefork.bus.routing import PIECE, Member, Router
+from prefork.bus.routing import ENTRY, PIECE, Member, Router
 from prefork.errors import RemoteError
 
 CHAT = b"chat"
@@ -14,7 +15,7 @@ CHAT = b"chat"
 
 def router(*names: str) -> tuple[Router, Sequence[Member]]:
     """A router whose members have greeted, and been welcomed."""
-    made, members = Router(), [Member(name, most=1000) for name in names]
+    made, members = Router(), [Member(name, most=1000 + 3 * ENTRY) for name in names]
     for each in members:
         made.add(each)
     made.settle()
@@ -79,6 +80,31 @@ def test_who_reads_too_slowly_loses_the_oldest_and_is_told_how_many() -> None:
     assert two.dropped == 7
     say(it, one, Kind.PUBLISH, 11, CHAT, b"x")
     assert taken(two) == [(Kind.PUBLISH, 11, b"x")]
+
+
+def test_small_messages_count_for_what_they_cost() -> None:
+    member = Member("one")
+    frame = envelope.encode(Kind.PUBLISH, 99, 1, CHAT, b"hi")
+    before = rss()
+    while not member.dropped:
+        member.put(bytes(bytearray(frame)), 1)  # each of its own, as they come
+    assert rss() - before < 1.5 * routing.MOST_QUEUED
+
+
+def rss() -> int:
+    """Bytes of this process, at most ever."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_who_subscribes_to_more_than_anybody_needs_is_at_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(routing, "MOST_CHANNELS", 2)
+    it, (one,) = router("one")
+    for channel in (b"1", b"2", b"1"):
+        say(it, one, Kind.SUBSCRIBE, 1, channel)
+    with pytest.raises(RemoteError, match="more than 2 channels"):
+        say(it, one, Kind.SUBSCRIBE, 2, b"3")
 
 
 def test_a_message_that_is_larger_than_a_queue_is_still_kept() -> None:

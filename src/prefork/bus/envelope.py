@@ -16,6 +16,7 @@ from prefork.wire import letters
 
 MAX_PAYLOAD = letters.MAX_PAYLOAD + 1024  # bytes: a value, and what it is an answer to
 MAX_TOPIC = 255  # bytes of UTF-8
+MOST_CHANNELS = 100_000  # to which one worker subscribes at the hub
 _MAX_CHANNEL = MAX_TOPIC + 32  # a topic with what it is for before it
 _HEAD = Struct("!IBQQH")  # bytes after this field, kind, sender, number, bytes of the channel
 _LENGTH = Struct("!I")

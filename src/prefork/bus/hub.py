@@ -71,7 +71,9 @@ class Hub:
         self._router = Router()
         self._lines: dict[Member, Line] = {}
         self._stop_by: float | None = None
-        self._settle_by = time.monotonic() + SETTLING
+        self._settle_by: float | None = None  # from the first line on; the primary may be late
+        self._refusals = Complaint("bus_attach_failed", log.error)
+        self._garbage = Complaint("bus_garbage", log.error)
         self._selector = selectors.DefaultSelector()
         self._selector.register(channel, selectors.EVENT_READ)
 
@@ -83,8 +85,7 @@ class Hub:
                 touched |= self._hear()
             for line in ready:
                 touched |= set() if line is None else self._serve(line)
-            if not self._router.is_settled and time.monotonic() >= self._settle_by:
-                touched |= self._router.settle()
+            touched |= self._settle(time.monotonic())
             self._flush(touched)
             if self._channel.is_ended:
                 return 1
@@ -95,10 +96,15 @@ class Hub:
         """Whether it was told to stop, and nobody is there any more, or it is time."""
         return self._stop_by is not None and (not self._lines or now >= self._stop_by)
 
+    def _settle(self, now: float) -> set[Member]:
+        """Wait no longer for those who don't say what they subscribe to, once it is time."""
+        is_due = self._settle_by is not None and now >= self._settle_by
+        return self._router.settle() if is_due and not self._router.is_settled else set()
+
     def _patience(self) -> float | None:
         """Seconds until there is something to do by ourselves."""
-        due = [] if self._router.is_settled else [self._settle_by]
-        due += [] if self._stop_by is None else [self._stop_by]
+        settle_by = None if self._router.is_settled else self._settle_by
+        due = [each for each in (settle_by, self._stop_by) if each is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _hear(self) -> set[Member]:
@@ -121,8 +127,10 @@ class Hub:
         try:
             [descriptor] = self._channel.claim(1)
         except OSError as error:  # too many are open; the worker sees the end of its line
-            log.error("bus_attach_failed", name=name, reason=error.strerror)
+            self._refusals.tell(time.monotonic(), name=name, reason=error.strerror)
             return touched
+        if self._settle_by is None:
+            self._settle_by = time.monotonic() + SETTLING
         sock, member = socket.socket(fileno=descriptor), Member(name)
         line = self._lines[member] = Line(sock, member)
         self._router.add(member)
@@ -146,24 +154,29 @@ class Hub:
             if data:
                 return self._router.heed(line.member, line.gatherer.feed(data))
         except RemoteError as error:
-            log.error("bus_garbage", name=line.member.name, reason=str(error))
+            self._garbage.tell(time.monotonic(), name=line.member.name, reason=str(error))
         return self._end(line)
 
     def _flush(self, touched: set[Member]) -> None:
-        """Write to each what it has now, in one piece."""
-        for member in touched:
-            line = self._lines.get(member)
-            if line is None:
-                continue  # ended in this turn
-            try:
-                is_empty = line.write()
-            except OSError:
-                self._flush(self._end(line))
-                continue
-            events = selectors.EVENT_READ | (0 if is_empty else selectors.EVENT_WRITE)
-            if self._selector.get_key(line.sock).events != events:
-                self._selector.modify(line.sock, events, line)
-            line.complain(time.monotonic())
+        """Write to each what it has now, in one piece; the others hear who has ended by that."""
+        while touched:
+            lines = [self._lines[each] for each in touched if each in self._lines]
+            ended = [line for line in lines if not self._write(line)]
+            touched = set()
+            for line in ended:
+                touched |= self._end(line)
+
+    def _write(self, line: Line) -> bool:
+        """Whether it is still there."""
+        try:
+            is_empty = line.write()
+        except OSError:
+            return False
+        events = selectors.EVENT_READ | (0 if is_empty else selectors.EVENT_WRITE)
+        if self._selector.get_key(line.sock).events != events:
+            self._selector.modify(line.sock, events, line)
+        line.complain(time.monotonic())
+        return True
 
     def _end(self, line: Line) -> set[Member]:
         self._selector.unregister(line.sock)

@@ -37,6 +37,7 @@ class Outbox:
         self._size = 0  # bytes
         self._room = asyncio.Event()
         self._clock: asyncio.TimerHandle | None = None  # while there is something
+        self._end = ""  # why nothing more is taken
 
     def __len__(self) -> int:
         return len(self._sent)
@@ -45,13 +46,21 @@ class Outbox:
         return iter(self._sent)
 
     async def room(self) -> None:
-        """Wait until not too much is under way."""
-        while self._size > MOST_UNDER_WAY:
-            self._room.clear()
-            await self._room.wait()
+        """Wait until not too much is under way. Raises BusError where that is so for too long."""
+        if self._size <= MOST_UNDER_WAY:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while self._size > MOST_UNDER_WAY:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError:
+            raise BusError(self._reason()) from None
 
     def put(self, number: int, channel: bytes, frame: bytes) -> Sent:
-        """Keep it; its `done` gets a result, or a BusError."""
+        """Keep it; its `done` gets a result, or a BusError. Raises that once it is closed."""
+        if self._end:
+            raise BusError(self._end)
         due = self._loop.time() + PATIENCE
         sent = Sent(number, channel, frame, self._loop.create_future(), due)
         self._sent.append(sent)
@@ -68,7 +77,8 @@ class Outbox:
                 sent.done.set_result(None)
 
     def close(self, reason: str) -> None:
-        """Give up all."""
+        """Give up all, and take nothing more."""
+        self._end = reason
         if self._clock is not None:
             self._clock.cancel()
         self._give_up(len(self._sent), reason)

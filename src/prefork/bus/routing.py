@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Iterator
 
 from prefork.bus import envelope
-from prefork.bus.envelope import CARRIED, MAX_PAYLOAD, Kind, Run
+from prefork.bus.envelope import CARRIED, MAX_PAYLOAD, MOST_CHANNELS, Kind, Run
 from prefork.errors import RemoteError
 
 PIECE = 256 * 1024  # bytes that are taken at a time; what is taken can't be dropped any more
 MOST_QUEUED = 2 * MAX_PAYLOAD  # bytes for one receiver; the largest message fits beside others
+ENTRY = 128  # bytes that frames in a queue count for beside their own: so much do they cost us
 HUB = 0  # the sender of what the hub itself says
 WELCOME = envelope.encode(Kind.HELLO, HUB, 0)
 
@@ -27,7 +28,7 @@ class Member:
         self.has_greeted = False  # it has said all that it subscribes to
         self._most = most
         self._queue: deque[tuple[bytes, int]] = deque()  # frames, how many messages they are
-        self._size = 0  # bytes in the queue
+        self._size = 0  # bytes that these count for
         self._missed = 0  # messages that it was not told of yet
         self._done = 0  # the number up to which it has to be acknowledged
         self._acknowledged = 0
@@ -35,10 +36,10 @@ class Member:
     def put(self, frames: bytes, count: int) -> None:
         """Queue frames; drop the oldest where that is too much."""
         self._queue.append((frames, count))
-        self._size += len(frames)
+        self._size += len(frames) + ENTRY
         while self._size > self._most and len(self._queue) > 1:
             oldest, lost = self._queue.popleft()
-            self._size -= len(oldest)
+            self._size -= len(oldest) + ENTRY
             self._missed += lost
             self.dropped += lost
 
@@ -68,7 +69,7 @@ class Member:
         while self._queue and taken < PIECE:
             frames, _ = self._queue.popleft()
             taken += len(frames)
-            self._size -= len(frames)
+            self._size -= len(frames) + ENTRY
             yield frames
 
 
@@ -147,6 +148,8 @@ class Router:
 
     def _subscribe(self, member: Member, channel: bytes) -> None:
         if channel not in member.channels:
+            if len(member.channels) == MOST_CHANNELS:
+                raise RemoteError(f"a worker subscribed to more than {MOST_CHANNELS} channels")
             member.channels.add(channel)
             self._subscribed.setdefault(channel, []).append(member)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prefork.bus import envelope
 from prefork.bus.engine import Identity, Receiver
-from prefork.bus.envelope import CARRIED, Frame, Kind
+from prefork.bus.envelope import CARRIED, MOST_CHANNELS, Frame, Kind
 from prefork.bus.line import Line
 from prefork.bus.outbox import PATIENCE, Outbox, Sent
 from prefork.errors import BusError
@@ -35,12 +35,14 @@ class Local:
         want(self._take)
 
     async def subscribe(self, channel: bytes) -> None:
+        if len(self._channels) == MOST_CHANNELS and channel not in self._channels:
+            raise BusError(f"a worker subscribes to at most {MOST_CHANNELS} topics")
         self._channels.add(channel)
         await self._send(Kind.SUBSCRIBE, channel).done
 
     def unsubscribe(self, channel: bytes) -> None:
         self._channels.discard(channel)
-        self._send(Kind.UNSUBSCRIBE, channel).done.cancel()  # nobody waits for it
+        self._send(Kind.UNSUBSCRIBE, channel).done.add_done_callback(_overlook)
 
     async def respond(self, channel: bytes) -> None:
         await self.subscribe(channel)  # the hub knows who does
@@ -50,6 +52,7 @@ class Local:
         await self._send(Kind.PUBLISH, channel, payload).done
 
     async def ask(self, channel: bytes, payload: bytes) -> list[str]:
+        await self._outbox.room()
         asked = self._send(Kind.ASK, channel, payload)
         roll: asyncio.Future[list[str]] = self._loop.create_future()
         self._rolls[asked.number] = roll
@@ -138,3 +141,8 @@ class Local:
             self._receiver.gone(frame.payload.decode())
         elif frame.kind == Kind.MISSED:
             self._receiver.gap(f"{frame.number} messages were dropped: it reads too slowly")
+
+
+def _overlook(done: "asyncio.Future[None]") -> None:
+    """Nobody waits for it, but it must not be cancelled: then it would not be said again."""
+    done.exception()
