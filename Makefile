@@ -31,7 +31,8 @@ test: $(STAMP) ## run the quick tests, about ten minutes; the core must be cover
 	$(BIN)/coverage run --branch --source=src/prefork/core -m pytest -q tests/core \
 		-k "not is_noticed" # what they break on purpose need not be counted
 	$(BIN)/coverage report --fail-under=100 --skip-covered
-	$(BIN)/pytest -q -m "not slow and not alone" --numprocesses auto --dist worksteal
+	$(BIN)/pytest -q -m "not slow and not alone" --dist worksteal \
+		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) # they wait more than they compute
 	$(BIN)/pytest -q -m "alone and not slow"
 
 test-all: $(STAMP) ## run every test, the slow ones too
@@ -99,7 +100,8 @@ bench-messages: $(STAMP) ## messages between workers and the primary, beside Nod
 	@command -v node >/dev/null || { echo "node is missing: apt-get install nodejs" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.messages
 
-bench-bus: $(STAMP) ## messages per second through the hub, and what each costs; 2 min
+bench-bus: $(STAMP) ## messages per second through the hub, what each costs, and connections beside; 3 min
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.bus
 
 fuzz: $(STAMP) ## feed the HTTP parser mutants of the tests' requests: SECONDS=300, SEED=any
