@@ -25,7 +25,7 @@ class Effort:
     graces: tuple[float | None, ...] = (None, 5.0)  # None: what the server does untold
     longest_stop: float = 40.0  # every default grace is 30 s at most, or none at all
     watched: float = 3.0  # of processor time
-    rounds: int = 9  # of a second's load
+    rounds: int = 15  # of a second's load
 
 
 FULL = Effort()
