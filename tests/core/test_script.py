@@ -218,7 +218,8 @@ def test_nobody_is_forked_into_a_fleet_that_ends() -> None:
 
 def test_how_many_there_are_is_for_the_script_alone() -> None:
     fleet = serving(1)
-    assert notes(tell(fleet, ScaleRequested(1))) == ["scale_refused"]
+    reason = ("reason", "a script decides, by fork()")
+    assert tell(fleet, ScaleRequested(1)) == [Note("warning", "scale_refused", (reason,))]
 
 
 def test_a_reload_forks_waits_until_it_serves_and_lets_the_elder_go_in_turn() -> None:

@@ -188,8 +188,10 @@ class Fleet:
             yield from self._hearing.hear(process, fact, now)
 
     def _scale(self, workers: int, now: float) -> Iterator[Order]:
-        is_possible = 1 <= workers <= self._plan.most_workers and not self._plan.scripted
-        if self._ending.has_begun or not is_possible:
+        if self._plan.scripted:
+            yield Note("warning", "scale_refused", (("reason", "a script decides, by fork()"),))
+            return
+        if self._ending.has_begun or not 1 <= workers <= self._plan.most_workers:
             limits = (("least", 1), ("most", self._plan.most_workers))
             yield Note("warning", "scale_refused", (("workers", workers), *limits))
             return
