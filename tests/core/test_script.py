@@ -269,6 +269,19 @@ def test_a_reload_that_has_failed_counts_those_alone_that_it_has_moved() -> None
     assert (fleet.reload.state, fleet.reload.moved) == (ReloadState.FAILED, 0)
 
 
+def test_one_that_is_to_be_replaced_by_what_lies_on_disk_has_not_moved_before_it_is() -> None:
+    fleet = serving(1)
+    tell(fleet, ReloadRequested(), Forked(2, 102))
+    fork(fleet)  # so that there is a generation 2 when the reload has failed
+    tell(fleet, Forked(3, 103), Exited(2, 1))
+    assert Spawn(4, 0, 2, None) in tell(fleet, Worn(1, "1000 requests"), now=50.0)
+    assert tell(fleet, ReloadRequested(), now=50.0)
+    assert Spawn(5, 0, 3, None) in [*tell(fleet, Exited(4, 1), now=50.0), *fleet.tick(60.0)]
+    tell(fleet, Exited(5, 1), now=60.0)
+    assert fleet.reload is not None
+    assert (fleet.reload.state, fleet.reload.moved) == (ReloadState.FAILED, 0)
+
+
 def test_who_took_over_and_dies_while_others_are_to_be_moved_speaks_against_the_code() -> None:
     fleet = serving(2)
     tell(fleet, ReloadRequested(), Forked(3, 103), Ready(3), Proven(3), Exited(3, 1))

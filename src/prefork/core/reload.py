@@ -74,8 +74,7 @@ class Reload:
         detail = culprit.failure.detail if culprit.failure else ""
         self._supply.is_held = not self._roster.has_served
         orders = list(self._put_back(coming, now))
-        keep = [slot for slot in self._taking_part() if slot.generation is coming]
-        moved = len(keep) if self._roster.has_served else 0
+        moved = len(self._keeping(coming)) if self._roster.has_served else 0
         self.status = replace(self.status, moved=moved)
         yield from self._end(ReloadState.FAILED, now, _cause(culprit, exited, now), detail)
         if self._supply.is_held:
@@ -161,6 +160,15 @@ class Reload:
     def _taking_part(self) -> list[Slot]:
         """All; of a script's those whose worker serves: others may never, or are not replaced."""
         return [slot for slot in self._roster.slots if slot.serves or not self._plan.scripted]
+
+    def _keeping(self, coming: Generation) -> list[Slot]:
+        """Those that are to run it all the same; of a script's those whose worker does.
+
+        It has no older code, and a worker that was on its way out may be the last of its own.
+        """
+        is_any = not self._plan.scripted
+        slots = [slot for slot in self._taking_part() if slot.generation is coming]
+        return [slot for slot in slots if is_any or slot.runs(coming)]
 
     def _of(self, generation: Generation) -> list[Slot]:
         return [slot for slot in self._roster.slots if slot.generation is generation]
