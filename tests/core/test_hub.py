@@ -4,7 +4,7 @@ from tests.core.fleets import serving, tell
 
 from prefork.core.facts import Exited, Forked, HubWanted, LeftRotation, Ready, StopRequested
 from prefork.core.fleet import Fleet
-from prefork.core.orders import Admit, AskToStop, Finish, Kill, Note, StartHub
+from prefork.core.orders import AskToStop, Finish, Kill, Note, OpenHub, StartHub
 from prefork.errors import ExitCode
 
 
@@ -12,7 +12,7 @@ def with_hub() -> Fleet:
     fleet = serving(1)
     assert tell(fleet, 0.0, HubWanted()) == [StartHub(3, 1)]
     assert tell(fleet, 0.0, HubWanted(), Forked(3, 103)) == []
-    assert tell(fleet, 0.0, Ready(3)) == [Admit(3)]
+    assert tell(fleet, 0.0, Ready(3)) == [OpenHub(3)]
     return fleet
 
 

@@ -43,6 +43,7 @@ from prefork.core.orders import (
     GiveUp,
     Kill,
     Note,
+    OpenHub,
     Order,
     ReleaseListeners,
     ReloadState,
@@ -176,9 +177,11 @@ class World:
                     self.beings[id].is_hub = True
                 case Appoint(id):
                     self.appoint(id)
-                case Admit(id) if self.beings[id].is_hub:
+                case OpenHub(id):
+                    assert self.beings[id].is_hub
                     assert self.beings[id].is_ready
                 case Admit(id):
+                    assert self.beings[id].slot is not None, "it is no worker"
                     assert self.beings[id].is_ready
                     assert id not in self.admitted, "admitted twice"
                     self.admitted.add(id)

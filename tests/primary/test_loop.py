@@ -10,6 +10,7 @@ from prefork.core.facts import (
     Fact,
     Failed,
     Forked,
+    HubWanted,
     LeftRotation,
     Ready,
     Recovered,
@@ -57,6 +58,10 @@ class FakeHost:
 
     def admit(self, id: int) -> Iterable[Fact]:
         self.diary.append(f"admit {id}")
+        return []
+
+    def open_hub(self, id: int) -> Iterable[Fact]:
+        self.diary.append(f"open hub {id}")
         return []
 
     def give_up(self, id: int) -> None:
@@ -113,6 +118,15 @@ def test_a_life_from_start_to_stop() -> None:
         "stop 2 within 30",
         "stop 1 within 0",
     ]
+
+
+def test_a_hub_that_is_wanted_is_started_and_opened_and_ends_last() -> None:
+    wanted: list[list[Fact]] = [[HubWanted()], [Ready(3)], [StopRequested()]]
+    ends: list[list[Fact]] = [[LeftRotation(2), Exited(2, 0)], [Exited(1, 0), Exited(3, 0)]]
+    code, diary = run([Ready(1)], [Ready(2)], *wanted, *ends)
+    assert code == ExitCode.OK
+    assert [line for line in diary if "hub" in line] == ["hub 3", "open hub 3"]
+    assert diary[-1] == "stop 3 within 0"
 
 
 def test_a_worker_that_is_blocked_leaves_rotation_comes_back_and_is_aborted_at_last() -> None:

@@ -13,7 +13,7 @@ from prefork.core.facts import (
     Proven,
     Ready,
 )
-from prefork.core.orders import Admit, Kill, Note, Order
+from prefork.core.orders import Kill, Note, OpenHub, Order
 from prefork.core.plan import Plan
 from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.removal import HURRY
@@ -95,7 +95,7 @@ class Hearing:
         if process.role is not Role.WORKER:
             process.deadline = None
             if process.role is Role.HUB:
-                yield Admit(process.id)
+                yield OpenHub(process.id)
             return
         generation = self._roster.generation_of(process)
         is_on_trial = generation is not None and generation.is_on_trial

@@ -43,7 +43,14 @@ class Appoint:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Put the worker into rotation; or have the hub introduced to those who want it."""
+    """Put the worker into rotation."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHub:
+    """Introduce the hub to those who want it."""
 
     id: int
 
@@ -160,6 +167,7 @@ Order = (
     | StartHub
     | Appoint
     | Admit
+    | OpenHub
     | Suspend
     | Resume
     | CloseListeners

@@ -10,7 +10,6 @@ from typing import TypeAlias
 from prefork import log
 from prefork.core.facts import Exited, Fact, Forked
 from prefork.core.orders import AskToStop, Spawn, StartHub, StartTemplate
-from prefork.core.process import Role
 from prefork.core.watch import Watch
 from prefork.primary import reaper
 from prefork.primary.acceptor import Acceptor
@@ -154,14 +153,15 @@ class PosixHost:
         child = self.children.get(id)
         if child is None:
             return []
-        if child.role is Role.HUB:
-            return self.reception.introductions.open(child, self.now())
         self._acceptor.join(child, self.now())
         return self._talk.say(child, Admit())
 
+    def open_hub(self, id: int) -> Iterable[Fact]:
+        hub = self.children.get(id)
+        return [] if hub is None else self.reception.introductions.open(hub, self.now())
+
     def appoint(self, id: int) -> Iterable[Fact]:
-        child = self.children.get(id)
-        return [] if child is None else self._talk.say(child, Lead())
+        return self._talk.say(child, Lead()) if (child := self.children.get(id)) else []
 
     def suspend(self, id: int) -> None:
         if child := self.children.get(id):

@@ -9,9 +9,8 @@ from prefork.primary.children import Child
 from prefork.wire import channel
 from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import close_all
-from prefork.wire.messages import Attach, FromPrimary, Introduce
+from prefork.wire.messages import HUB, Attach, FromPrimary, Introduce
 
-LINE = "hub"  # of `messages.LINES`
 TRY_AGAIN = 1.0  # seconds after which a line is laid that could not be
 
 Say = Callable[[Child, FromPrimary, list[int] | None], list[Fact]]
@@ -102,7 +101,7 @@ class Introductions:
     def _give(self, child: Child, end: int, now: float) -> list[Fact]:
         try:
             self._laid[child.id] = now
-            return self._say(child, Introduce(LINE), [end])
+            return self._say(child, Introduce(HUB), [end])
         except OSError as error:
             self._fail(child, error, now)
             return []

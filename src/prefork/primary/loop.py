@@ -18,6 +18,7 @@ from prefork.core.orders import (
     GiveUp,
     Kill,
     Note,
+    OpenHub,
     Order,
     ReleaseListeners,
     ReloadStatus,
@@ -45,6 +46,7 @@ class Host(Protocol):
     def start(self, order: StartTemplate | StartHub) -> Iterable[Fact]: ...
     def spawn(self, order: Spawn) -> Iterable[Fact]: ...
     def admit(self, id: int) -> Iterable[Fact]: ...
+    def open_hub(self, id: int) -> Iterable[Fact]: ...
     def appoint(self, id: int) -> Iterable[Fact]: ...
     def give_up(self, id: int) -> None: ...
     def suspend(self, id: int) -> None: ...
@@ -194,6 +196,8 @@ class Primary:
                 yield from self._host.appoint(id)
             case Admit(id):
                 yield from self._host.admit(id)
+            case OpenHub(id):
+                yield from self._host.open_hub(id)
             case AskToStop():
                 yield from self._host.ask_to_stop(order)
             case Kill(id, reason):

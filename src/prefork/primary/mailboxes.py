@@ -14,10 +14,9 @@ from prefork.wire import channel
 from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import Descriptor
 from prefork.wire.letters import Kind, Letter, give_all
-from prefork.wire.messages import FromPrimary, Introduce
+from prefork.wire.messages import POST, FromPrimary, Introduce
 from prefork.wire.post import Post
 
-LINE = "post"  # of `messages.LINES`
 TRY_AGAIN = 1.0  # seconds after which a line is laid that could not be
 LAST_READS = 2048  # of a dead worker's line: whoever it has forked may write to it for ever
 
@@ -124,7 +123,7 @@ class Mailboxes:
         try:
             ours, theirs = channel.pair()
             try:
-                self._facts += self._say(child, Introduce(LINE), [theirs.detach()])
+                self._facts += self._say(child, Introduce(POST), [theirs.detach()])
             except OSError:
                 ours.close()
                 raise

@@ -12,6 +12,7 @@ from prefork.primary.introductions import Introductions
 from prefork.primary.loop import Observer, Unobserved
 from prefork.primary.openings import Openings
 from prefork.primary.posts import Posts
+from prefork.wire import messages
 from prefork.wire.messages import ForHost, Listen, Nudge, Online, Unlisten, Want
 
 
@@ -46,9 +47,9 @@ class Reception:
                 self._acceptor.resume(now)
             case Online():
                 self.observer.online(child.id)
-            case Want("post"):
+            case Want(messages.POST):
                 return self.posts.mailboxes.want(child, now)
-            case Want("hub"):
+            case Want(messages.HUB):
                 return self.introductions.want(child, now)
             case Listen() | Unlisten() if self.openings and child.role is Role.WORKER:
                 return self.openings.heed(child, message, now)

@@ -4,6 +4,9 @@ import msgspec
 
 from prefork.errors import RemoteError
 
+POST = "post"  # kinds of lines: to the primary, for what users' code says
+HUB = "hub"  # likewise: to the process through which workers publish
+
 
 class Message(msgspec.Struct, frozen=True, tag=True):
     """Base of all messages; the class's name travels with it."""
@@ -63,7 +66,7 @@ class Online(Message, frozen=True):
 
 
 class Want(Message, frozen=True):
-    """A worker: lay me a line, which comes with `Introduce`. *kind*: one of `LINES`."""
+    """A worker: lay me a line, which comes with `Introduce`. *kind*: POST or HUB."""
 
     kind: str
 
@@ -162,8 +165,6 @@ class ListenFailed(Message, frozen=True):
     errno: int
     reason: str = ""
 
-
-LINES = ("post", "hub")
 
 ToPrimary = (
     Forked

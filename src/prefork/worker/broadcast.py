@@ -8,19 +8,17 @@ from prefork.bus.engines import choice
 from prefork.bus.engines.local import Take
 from prefork.bus.station import Surroundings
 from prefork.wire.estate import Estate
-from prefork.wire.messages import Want
+from prefork.wire.messages import HUB, Want
 from prefork.worker.link import Link
 from prefork.worker.tracebacks import headline, own_traceback
-
-LINE = "hub"  # of `messages.LINES`
 
 
 def join(estate: Estate, id: int, link: Link) -> None:
     """Let this worker have its bus, once somebody asks for it."""
 
     def want(take: Take) -> None:
-        link.lines[LINE] = take
-        link.say(Want(LINE))
+        link.lines[HUB] = take
+        link.say(Want(HUB))
 
     bus = estate.settings.bus
     name = choice.named(bus, estate.member(id))

@@ -12,10 +12,8 @@ from prefork import log
 from prefork.errors import RemoteError
 from prefork.wire.descriptors import Descriptor, close_all, duplicates
 from prefork.wire.letters import Kind, Letter, give_all
-from prefork.wire.messages import Message, Want
+from prefork.wire.messages import POST, Message, Want
 from prefork.wire.post import Post
-
-LINE = "post"  # of `messages.LINES`
 
 
 class Reader(Protocol):
@@ -71,7 +69,7 @@ class Mailbox:
             self.resume()
             self._watch()
         elif self._is_wanted:
-            say(Want(LINE))
+            say(Want(POST))
         loop.call_soon(self._do_others)
 
     def detach(self) -> None:
@@ -135,7 +133,7 @@ class Mailbox:
         if not self._is_wanted:
             self._is_wanted = True
             if self._say is not None:  # else `attach` says it
-                self._say(Want(LINE))
+                self._say(Want(POST))
         has_room = self._post.send(kind, number, payload, descriptors)
         self._watch()
         return has_room

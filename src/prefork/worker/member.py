@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from prefork import log
 from prefork.wire.descriptors import Descriptor
+from prefork.wire.messages import POST
 from prefork.worker.correspondence import Correspondence
 from prefork.worker.link import Link
-from prefork.worker.mailbox import LINE
 from prefork.worker.tracebacks import headline, own_traceback
 
 UNBORN = (
@@ -56,7 +56,7 @@ class Member:
         """Live in *loop*, which runs on this thread."""
         self._loop, self._link = loop, link
         link.stopped = self._say_goodbye
-        link.lines[LINE] = self._letters.mailbox.open
+        link.lines[POST] = self._letters.mailbox.open
         self._letters.mailbox.attach(loop, link.say)
 
     async def finish(self, by: float) -> None:
