@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from prefork.cluster.events import Emitter
 from prefork.cluster.handle import EVENTS as OF_WORKER
 from prefork.cluster.handle import Address, Reins, Worker
+from prefork.cluster.heirs import Heirs
 from prefork.cluster.timers import Timer
 from prefork.core.facts import Exited, Fact, Forked, ReloadRequested
 from prefork.core.orders import (
@@ -43,8 +44,7 @@ class Narrator:
     def __init__(self, addresses: Callable[[], Sequence[str]]) -> None:
         """*addresses*: on which every worker listens that is in rotation."""
         self.events = Emitter(EVENTS)
-        self.heir: Worker | None = None  # in the place of the one whose exit is being told
-        self._brought: set[int] = set()  # ids of those that a reload has brought, and not a fork
+        self.heirs = Heirs()
         self.workers: dict[int, Worker] = {}  # by id; until it has disconnected and exited
         self.reins: Reins | None = None  # by which workers can be told something
         self.released: Callable[[], object] = lambda: None  # called when a disconnect is done
@@ -113,7 +113,7 @@ class Narrator:
 
     def _welcome(self, id: int, slot: int, generation: int) -> None:
         if id not in self.workers:
-            self._brought.add(id)
+            self.heirs.bring(id)
         self.meet(id, slot, generation).generation = generation
         self._note(id, "fork", "")
 
@@ -181,25 +181,11 @@ class Narrator:
         except Exception as error:  # noqa: BLE001 - it is the user's code
             reply.fail(repr(error))
 
-    def _find_heir(self, gone: Worker) -> Worker | None:
-        """Whoever serves in its slot already, where a reload has brought one of the two."""
-        brought = gone.id in self._brought
-        self._brought.discard(gone.id)
-        others = [each for each in self.workers.values() if each.slot == gone.slot]
-        return next((each for each in others if brought or each.id in self._brought), None)
-
-    def take_heir(self) -> Worker | None:
-        """Give it once: an exit handler that forks for each that goes would make it two."""
-        heir, self.heir = self.heir, None
-        if heir is not None:
-            self._brought.discard(heir.id)
-        return heir
-
     def _tell_exit(self, worker: Worker, status: int) -> None:
         self._tell(worker, "disconnect", "disconnected")
         worker.exited_after_disconnect = bool(worker.exited_after_disconnect)
         del self.workers[worker.id]
         code, signal = (None, -status) if status < 0 else (status, None)
-        self.heir = self._find_heir(worker)
+        self.heirs.find(worker, self.workers.values())
         self._tell(worker, "exit", "dead", code, signal)
-        self.heir = None
+        self.heirs.forget()

@@ -93,7 +93,7 @@ class Script(Supervisor):
         after one line on standard error, where no primary can be made of what was said.
         """
         instance, launch = self._ensure(), self._launch(env or {})
-        if (heir := self._narrator.take_heir()) is not None:
+        if (heir := self._narrator.heirs.take()) is not None:
             return heir
         self._is_idle = False
         seat = instance.fleet.reserve()
