@@ -211,14 +211,14 @@ def test_a_worker_that_hands_back_what_it_was_not_given_misbehaves(desk: Desk, h
     desk.hire(0)
     retire(desk, old)
     assert old.kept is not None
-    before = descriptors.count_open()
+    before = descriptors.opened()
     if head[-1] == 1 and head[1] == 0:
         old.kept.send(head)
     else:
         socket.send_fds(old.kept, [head], [old.kept.fileno()])
     (ready,) = desk.selector.select(0)
     assert list(ready[0].data(desk.now)) == [Misbehaved(old.id)]
-    assert descriptors.count_open() == before
+    assert descriptors.opened() <= before  # others may be collected meanwhile
 
 
 def test_it_waits_while_there_are_too_few_descriptors_to_receive_them(desk: Desk) -> None:
