@@ -23,6 +23,7 @@ from prefork.wire.messages import (
     Want,
 )
 
+HEARD = (signal.SIGTERM, signal.SIGINT)
 ASK_AGAIN = 1.0  # seconds after which a line is asked for whose end no descriptor was free for
 
 
@@ -47,7 +48,7 @@ class Link:
         self.stopped: Callable[[], None] = lambda: None  # called when we are first told to stop
         self.answered: Callable[[Listening | ListenFailed, Channel], None] | None = None
         loop.add_reader(channel, self.hear)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in HEARD:
             loop.add_signal_handler(number, self._leave)
 
     def say(self, message: Message) -> None:
@@ -132,13 +133,18 @@ class Link:
         action.
         """
         with signalling.masked():
-            self._loop.remove_signal_handler(signal.SIGTERM)
-            signalling.disregard(signal.SIGTERM)
+            self._forget_signals()
+            signalling.disregard(*HEARD)
 
     def let_go(self) -> None:
         """The loop ends unasked: from now on a signal ends the process, as before it."""
-        self._loop.remove_signal_handler(signal.SIGTERM)
+        self._forget_signals()
         signalling.exit_on(signal.SIGTERM)
+
+    def _forget_signals(self) -> None:
+        """All of them: a loop that hears any while it closes is told by a descriptor it closed."""
+        for number in HEARD:
+            self._loop.remove_signal_handler(number)
 
     def _leave(self) -> None:
         """A signal: the primary's, whose order is then waiting in the channel, or a stranger's."""
