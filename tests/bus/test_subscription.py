@@ -143,6 +143,23 @@ def test_what_is_kept_is_bounded_in_bytes_but_for_the_last(monkeypatch: pytest.M
     run(scenario)
 
 
+def test_what_was_taken_counts_no_more() -> None:
+    megabyte = post.encode(bytes(1 << 20))
+
+    async def scenario(topic: Topic) -> None:
+        it = topic.subscribe()
+        beginning = asyncio.ensure_future(it.begin())
+        await turns()
+        topic.beginnings[0].set_result(None)
+        await beginning
+        for _ in range(100):
+            it.put(megabyte)
+            await anext(it)
+        assert it.missed == 0
+
+    run(scenario)
+
+
 def test_a_callback_that_runs_when_it_is_ended_goes_on_and_none_is_called_after_it() -> None:
     async def scenario(topic: Topic) -> None:
         heard: list[str] = []
