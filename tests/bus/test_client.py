@@ -111,6 +111,20 @@ def test_the_quiet_are_forgotten_before_who_was_first_and_speaks_still() -> None
         alone(scenario)
 
 
+def test_a_quiet_one_is_forgotten_after_it_was_asked_for() -> None:
+    async def scenario(bus: Bus, _: Recorder) -> None:
+        async with bus.subscribe("a") as subscription:
+            for sender in (*range(1, 9), 1):
+                bus.deliver(frame(sender, 1))
+            await subscription.end()
+            assert len([message async for message in subscription]) == 8
+
+    patched = pytest.MonkeyPatch()
+    with patched.context() as patch:
+        patch.setattr(client, "MOST_SEEN", 4)
+        alone(scenario)
+
+
 def test_the_first_subscriber_of_a_topic_subscribes_and_the_last_unsubscribes() -> None:
     async def scenario(bus: Bus, it: Recorder) -> None:
         one, two = await bus.subscribe("a"), await bus.subscribe("a")

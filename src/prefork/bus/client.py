@@ -144,9 +144,10 @@ class Bus:
 
     def _recall(self, where: Source) -> int:
         """What it said last before it was quiet, or 0; the quietest are forgotten."""
+        last = self._seen_before.get(where, 0)
         if len(self._seen) == MOST_SEEN:
             self._seen, self._seen_before = {}, self._seen
-        return self._seen_before.get(where, 0)
+        return last
 
     # -- subscribers
 

@@ -12,11 +12,11 @@ def begin() -> None:
     """
     try:
         found = birth.read(environment.variables())
-        environment.forget(birth.VARIABLES)
         if found is not None:
             from prefork.worker import script
 
             script.be_born(found)
+        environment.forget(birth.VARIABLES)  # last: who can't be a worker is no primary either
     except PreforkError as error:
         from prefork.cluster.supervisor import leave  # of no use to a sound worker
 

@@ -42,14 +42,5 @@ def disregard(*numbers: signal.Signals) -> None:
         signal.signal(number, _nothing)
 
 
-def exit_on(number: signal.Signals) -> None:
-    """End the program as `sys.exit(0)` does: its own `finally` and `atexit` are heeded."""
-    signal.signal(number, _exit)
-
-
-def _exit(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
-
-
 def _nothing(_number: int, _frame: FrameType | None) -> None:
     return

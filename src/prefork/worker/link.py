@@ -22,6 +22,7 @@ from prefork.wire.messages import (
     Stop,
     Want,
 )
+from prefork.worker import dismissal
 
 HEARD = (signal.SIGTERM, signal.SIGINT)
 ASK_AGAIN = 1.0  # seconds after which a line is asked for whose end no descriptor was free for
@@ -117,7 +118,10 @@ class Link:
             log.error("line_lost", kind=kind, reason=error.strerror, effect="it is asked for again")
             self._loop.call_later(ASK_AGAIN, self.say, Want(kind))
             return
-        self.lines[kind](stream.adopt_pair_end(descriptor))
+        if kind in self.lines:
+            self.lines[kind](stream.adopt_pair_end(descriptor))
+        else:
+            os.close(descriptor)  # who wanted it has gone with an event loop
 
     def leave(self) -> None:
         """Ask to be told to stop, unless that was asked or told before."""
@@ -139,7 +143,7 @@ class Link:
     def let_go(self) -> None:
         """The loop ends unasked: from now on a signal ends the process, as before it."""
         self._forget_signals()
-        signalling.exit_on(signal.SIGTERM)
+        dismissal.heed()
 
     def _forget_signals(self) -> None:
         """All of them: a loop that hears any while it closes is told by a descriptor it closed."""

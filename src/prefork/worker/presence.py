@@ -63,7 +63,9 @@ class Presence:
     async def say_last(self) -> None:
         """Send what was said while no event loop ran."""
         loop = asyncio.get_running_loop()
-        self.member.attach(loop, Link(self.channel, loop))
+        link = Link(self.channel, loop)
+        link.answered = lambda *_: None  # who asked has gone with another loop
+        self.member.attach(loop, link)
         await self.member.detach(loop.time() + LAST_WORDS)
 
     @property

@@ -13,10 +13,10 @@ from typing import Any, TypedDict, Unpack
 from prefork import log
 from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.settings import environment
-from prefork.wire import lineage, signalling
+from prefork.wire import lineage
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.outlet import Outlet
-from prefork.worker import credentials
+from prefork.worker import credentials, dismissal
 from prefork.worker.application import Application, recognise
 from prefork.worker.loop import new_event_loop
 from prefork.worker.presence import Presence
@@ -111,7 +111,7 @@ def be_born(birth: WorkerBirth) -> None:
     )
     outlet = Outlet(desk, f"w{birth.slot}")
     outlet.open()  # again: before it was another program, which can't mend it any more
-    signalling.exit_on(signal.SIGTERM)  # until an event loop hears it: nothing is promised yet
+    dismissal.heed()  # until an event loop hears it: nothing is promised yet
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # else a late one's default
     atexit.register(_life.say_last)
     _life.here = Presence.of(birth)

@@ -113,6 +113,9 @@ class Tenure:
         task = None if main is None else asyncio.ensure_future(main())
         try:
             await self._until_told_to_stop(task)
+        except GeneratorExit:  # the loop was closed over us, and nothing can be awaited
+            self._here.stop_beating()
+            raise
         except BaseException:  # also where an event loop of the user's ends
             await self._abandon()
             raise

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 from tests.process.cluster.conftest import RunCluster
+from tests.process.conftest import RunScript
 from tests.support.asking import Caller
 
 from prefork.errors import ExitCode
@@ -48,6 +49,60 @@ def test_one_that_has_not_begun_to_live_ends_at_once_and_well(
     assert made.wait() == 0
     assert made.told() == [["born"], ["finally"], ["exit", 0, None, True]]
     assert "Traceback" not in made.journal.text
+
+
+def test_one_whose_threads_would_be_waited_for_is_ended_with_them(run_cluster: RunCluster) -> None:
+    made = run_cluster(
+        PRIMARY + RUN,
+        """
+        import threading, time
+        threading.Thread(target=time.sleep, args=[60]).start()
+        tell("born")
+        time.sleep(60)
+        """,
+    )
+    made.wait_told("born")
+    made.signal(signal.SIGTERM)
+    assert made.wait() == 0
+    assert made.told() == [["born"], ["exit", None, signal.SIGTERM, True]]
+
+
+def test_one_that_has_a_handler_of_its_own_keeps_it(script: RunScript) -> None:
+    made = script("""
+        import signal, time
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+        from prefork import cluster
+        if cluster.is_primary:
+            cluster.on("exit", lambda worker, code, signal: tell("exit", code))
+            cluster.fork()
+            cluster.run()
+        else:
+            tell("born")
+            time.sleep(60)
+    """)
+    made.wait_told("born")
+    made.signal(signal.SIGTERM)
+    made.wait()
+    assert made.told() == [["born"], ["exit", 3]]
+
+
+def test_one_whose_first_import_is_on_a_thread_is_a_worker_nonetheless(
+    script: RunScript,
+) -> None:
+    made = script("""
+        import importlib, threading
+        first = threading.Thread(target=importlib.import_module, args=["prefork.cluster"])
+        first.start()
+        first.join()
+        from prefork import cluster
+        if cluster.is_primary:
+            cluster.fork()
+            cluster.run()
+        else:
+            tell("worker", cluster.worker.id)
+    """)
+    assert made.wait() == 0
+    assert made.told() == [["worker", 1]]
 
 
 def test_one_whose_event_loop_has_ended_ends_at_once_and_well(run_cluster: RunCluster) -> None:
