@@ -21,6 +21,7 @@ import json, os, sys
 def tell(*what):
     os.write(1, (json.dumps(what, default=str) + "\\n").encode())
 """
+LAST_WORDS = 2.0  # seconds until what was said before the end has been read
 
 
 class Script:
@@ -75,11 +76,16 @@ class Script:
         os.kill(self.pid, number)
 
     def wait(self, timeout: float = 20) -> int:
-        """Return the exit code, minus the number of the signal that killed it."""
+        """Return the exit code, minus the number of the signal that killed it.
+
+        All that it said has been read then, unless one of its children lives on.
+        """
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         said = f"{self.output.text}\n{self.journal.text}"
         assert poll.poll(timeout * 1000), f"alive after {timeout} s:\n{said}"
+        for each in (self.output, self.journal):
+            each.ended(LAST_WORDS)
         return self._process.wait()
 
     def leftovers(self) -> list[int]:
