@@ -9,6 +9,7 @@ from prefork.core.facts import Fact
 from prefork.core.process import Role
 from prefork.primary.children import Child, Children
 from prefork.primary.conversation import Conversation
+from prefork.primary.mailboxes import Mailboxes
 from prefork.primary.posts import Posts, Said
 from prefork.primary.questions import Answer
 from prefork.wire import channel
@@ -24,7 +25,8 @@ class Office:
         self.children = Children(range(1, 16))
         talk = Conversation(self.children, self.selector, lambda *_: iter(()))
         self.now = 100.0
-        self.posts = Posts(self.children, self.selector, talk.say, lambda: self.now)
+        mailboxes = Mailboxes(self.children, self.selector, talk.say, lambda: self.now)
+        self.posts = Posts(mailboxes, lambda: self.now)
         self.posts.received = self._receive
         self.posts.mailboxes.drained = lambda child: self.drained.append(child.id)
         self._talk = talk

@@ -21,6 +21,7 @@ from prefork.primary.inspector import Inspector, terms_of
 from prefork.primary.introductions import Introductions
 from prefork.primary.kernel import Kernel
 from prefork.primary.loop import Clock
+from prefork.primary.mailboxes import Mailboxes
 from prefork.primary.nursery import Nursery
 from prefork.primary.oom import OutOfMemory
 from prefork.primary.posts import Posts
@@ -62,15 +63,14 @@ class PosixHost:
         watch = Watch(estate.settings.block_warn, estate.settings.worker_timeout)
         self.watchdog = Watchdog(watch, self.children, estate.board, self.dumps)
         inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
-        self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
         self._oom = OutOfMemory()
         self.launch: Launch | None = None  # of a script's workers
         self.envs: dict[int, Mapping[str, str]] = {}  # by slot: what is added for whoever is there
         self._talk = talk = Conversation(self.children, selector, self._bury)
-        posts = Posts(self.children, selector, talk.say)
+        posts = Posts(Mailboxes(self.children, selector, talk.say))
         introductions = Introductions(talk.say, estate.member)
         self.reception = Reception(talk, acceptor, posts, introductions)
-        self.clocks += [posts, introductions]
+        self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector, posts, introductions]
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     @property

@@ -1,7 +1,6 @@
 """What users' code in the primary says to workers, and hears from them: values out, values in."""
 
 import math
-import selectors
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,12 @@ from typing import Any
 from prefork import log
 from prefork.core.facts import Fact
 from prefork.errors import RemoteError
-from prefork.primary.children import Child, Children
+from prefork.primary.children import Child
 from prefork.primary.mailboxes import Mailboxes
 from prefork.primary.questions import Answer, Question, Questions, Then
 from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import Descriptor, close_all
 from prefork.wire.letters import Kind, Letter
-from prefork.wire.messages import FromPrimary
 from prefork.wire.post import decode, encode, encode_reason
 
 
@@ -36,16 +34,9 @@ class Posts:
     not open. Callbacks don't raise.
     """
 
-    def __init__(
-        self,
-        children: Children,
-        selector: selectors.BaseSelector,
-        say: Callable[[Child, FromPrimary, list[int]], list[Fact]],
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """*say*: something on a worker's channel."""
+    def __init__(self, mailboxes: Mailboxes, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self.mailboxes = Mailboxes(children, selector, say, now)
+        self.mailboxes = mailboxes
         self.mailboxes.take = self._take
         self._questions = Questions()
         self._unreadable = Complaint("message_unreadable")
