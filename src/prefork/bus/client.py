@@ -54,7 +54,8 @@ class Bus:
     def subscribe(self, topic: str, callback: Callback | None = None) -> Subscription:
         """Get what others publish there: for `async with` and `async for`, or by *callback*.
 
-        With a callback it begins at once, and goes on until its `end` is awaited.
+        With a callback it begins at once, and goes on until its `end` is awaited. Raises BusError
+        before the worker's event loop runs.
         """
         _channel(MESSAGES, topic)
         subscription = Subscription(topic, self._begin, self._end)

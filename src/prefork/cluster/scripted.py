@@ -87,7 +87,8 @@ class Script(Supervisor):
         """Start the script again as a worker, with *env* added to its environment.
 
         Returns at once. In the handler of an exit after which a reload has brought another worker,
-        give that one: so a handler that forks for each that goes needs not know of reloads. After
+        give that one: so a handler that forks for each that goes needs not know of reloads; where
+        the reload has failed, the one that stays; during a stop one that is dead already. After
         deaths in a row in its slot it is started after a while: nothing spins. Raises TypeError or
         ValueError for what is no environment, RuntimeError once `run` has returned, and SystemExit,
         after one line on standard error, where no primary can be made of what was said.
