@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -13,7 +14,7 @@ from typing import Any, TypedDict, Unpack
 from prefork import log
 from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.settings import environment
-from prefork.wire import lineage
+from prefork.wire import lineage, signalling
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.outlet import Outlet
 from prefork.worker import credentials, dismissal
@@ -152,7 +153,9 @@ def run(main: Main | None = None) -> None:
     """
     here = _life.presence()
     try:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with ExitStack() as living:
+            with signalling.masked():  # a stop that came now would leave half a loop
+                runner = living.enter_context(asyncio.Runner(loop_factory=new_event_loop))
             code = runner.run(_life.run(main))
     except (AppError, SettingsError) as error:
         report(here.channel, "startup", error)
