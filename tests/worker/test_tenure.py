@@ -43,6 +43,7 @@ from prefork.worker.deadline import FLUSH
 from prefork.worker.member import Identity, Member
 from prefork.worker.presence import Presence
 from prefork.worker.serving import Serving, Where
+from prefork.worker.tasks import NAME
 from prefork.worker.tenure import LAST_STEPS, Tenure
 from prefork.worker.witness import Witness
 
@@ -391,6 +392,22 @@ def test_what_comes_for_a_server_that_has_closed_is_handed_back(run: Run) -> Non
             assert other.is_open
             for each in (busy, late, moved):
                 each.close()
+
+    run(scenario())
+
+
+def test_a_server_that_has_closed_leaves_no_task(run: Run) -> None:
+    """Or asyncio would complain that one was destroyed while it waited."""
+
+    def waiting() -> list[str]:
+        return [task.get_name() for task in asyncio.all_tasks() if task.get_name() == NAME]
+
+    async def scenario() -> None:
+        async with primary_of() as primary:
+            one, _ = await primary.open(0), await primary.open(1)
+            before = len(waiting())
+            await one.close()
+            await primary.turn(lambda: len(waiting()) == before - 1)
 
     run(scenario())
 

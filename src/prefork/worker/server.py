@@ -96,6 +96,7 @@ class Server:
 
     def leave(self, seconds: float) -> None:
         """After the drain: end the threads, waiting at most so long; write what the log has."""
+        self._service.tasks.end()
         if self._service.threads is not None:
             self._service.threads.end(seconds)
         if self._service.access_log is not None:

@@ -97,6 +97,10 @@ class Tasks:
         self._context = copy_context()  # each request gets a copy: none sees another's variables
         self._spare = Spare(loop)
 
+    def end(self) -> None:
+        """No more are expected: let no task wait for one."""
+        self._spare.end()
+
     def start(self, work: Work) -> asyncio.Task[None] | None:
         """Take the first step at once. Return the task that takes the others; None: it is over.
 
