@@ -1,4 +1,4 @@
-"""Every setting, declared once, in `serving`, `encryption`, `running` and `supervision`.
+"""Every setting, declared once: `serving`, `encryption`, `running`, `supervision`, `pooling`.
 
 The command line, the environment, the file, the checks and the reference page are all made from
 the fields of `Settings`; a value that is wrong is named there and nowhere else.
@@ -12,13 +12,14 @@ from typing import Any
 from prefork.errors import SettingsError
 from prefork.settings.declaration import Described
 from prefork.settings.encryption import Encryption
+from prefork.settings.pooling import Pooling
 from prefork.settings.running import Running
 from prefork.settings.serving import Serving
 from prefork.settings.supervision import Supervision
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Supervision, Running, Encryption, Serving):
+class Settings(Pooling, Supervision, Running, Encryption, Serving):
     """What `prefork serve` was asked for. Raises SettingsError that names every problem at once."""
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ SECTIONS = (  # as the help and the pages have them
     "Network",
     "TLS",
     "Processes",
+    "Pool",
     "Development",
     "Logging",
     "Hooks",

@@ -28,6 +28,11 @@ class Field:
     BEAT_EVERY = 9  # nanoseconds from one beat to the next
     WAITING = 10  # primary's line only: 1 while it waits for a worker with room
     HANDED_BACK = 11  # connections given back, for workers that stay; stored before CONNECTIONS
+    TASKS_WAITING = 12  # a worker's tasks that no pool process has taken yet; stored at once
+    TASKS_RUNNING = 13  # a worker's tasks that one has; stored at once
+    TASK = 14  # a pool process's line: the number of the task that runs, or 0; stored at once
+    TASK_SINCE = 15  # time.monotonic_ns() of its begin
+    TASKS = 16  # a pool process's tasks that have ended, whichever way
 
 
 LINE_BYTES = 512  # one line never shares a cache line with another, and has room to grow
@@ -35,6 +40,7 @@ COUNTERS = (
     Field.ACCEPTED,
     Field.REQUESTS,
     Field.HANDED_BACK,
+    Field.TASKS,
 )  # these only grow, and outlive their process
 
 Line = memoryview  # of 64 unsigned 64-bit numbers, indexed by Field

@@ -22,6 +22,7 @@ class Entries:
     errand: str
     hub: str = "prefork.bus.hub:main"
     script: str = "prefork.worker.launch:main"
+    pool: str = "prefork.worker.pooled:main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,21 @@ class HubBirth:
     channel: socket.socket
 
 
-Birth = TemplateBirth | WorkerBirth | AideBirth | HubBirth
+@dataclass(frozen=True, slots=True)
+class PoolBirth:
+    """Of a process that runs tasks; the lines to workers come by `WorkerLine`."""
+
+    estate: Estate
+    id: int
+    slot: int
+    generation: int
+    line: int
+    channel: socket.socket
+    tickets: int  # descriptor: into which it writes that it is idle
+    timings: int  # descriptor: of the memory of its `Timings`
+
+
+Birth = TemplateBirth | WorkerBirth | AideBirth | HubBirth | PoolBirth
 
 
 def inherited(birth: Birth) -> list[int]:
@@ -139,6 +154,9 @@ def inherited(birth: Birth) -> list[int]:
     match birth:
         case TemplateBirth() | HubBirth():
             own = [birth.channel]
+        case PoolBirth():
+            kept = birth.estate.kept
+            return [birth.channel.fileno(), birth.tickets, birth.timings, *kept]
         case WorkerBirth():
             own = [birth.channel, birth.handover, *birth.listeners]
             board = [] if birth.launch is None else [birth.estate.board.fileno()]

@@ -6,6 +6,7 @@ from prefork.errors import RemoteError
 
 POST = "post"  # kinds of lines: to the primary, for what users' code says
 HUB = "hub"  # likewise: to the process through which workers publish
+POOL = "pool"  # likewise: one to each pool process of the worker's generation, as it becomes ready
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -66,7 +67,8 @@ class Online(Message, frozen=True):
 
 
 class Want(Message, frozen=True):
-    """A worker: lay me a line, which comes with `Introduce`. *kind*: POST or HUB."""
+    """A worker: lay me a line, which comes with `Introduce`; of the kind POOL come `Tickets`, and a
+    `PoolLine` for each process. *kind*: POST, HUB or POOL."""
 
     kind: str
 
@@ -98,6 +100,27 @@ class Unlisten(Message, frozen=True):
     address: int
 
 
+class Crowded(Message, frozen=True):
+    """A worker: tasks of mine wait, as no pool process is free."""
+
+
+class Condemn(Message, frozen=True):
+    """A worker: kill the pool process *id*. It runs my task, which can't be made to end."""
+
+    id: int
+    reason: str
+
+
+class Worn(Message, frozen=True):
+    """A pool process: I have done or become as much as I may, and am free."""
+
+    reason: str
+
+
+class Idle(Message, frozen=True):
+    """A pool process: I have had nothing to do for `pool_idle_timeout`."""
+
+
 # -- from the primary --------------------------------------------------------
 
 
@@ -123,6 +146,47 @@ class SpawnWorker(Message, frozen=True):
     slot: int
     line: int  # of the board
     listeners: list[int]  # the addresses, by number, that it accepts from; a descriptor for each
+
+
+class SpawnPool(Message, frozen=True):
+    """To a template: fork a pool process. With it come its channel, the writing end of its
+    generation's tickets, and the memory of its `Timings`."""
+
+    id: int
+    slot: int
+    line: int  # of the board
+
+
+class Tickets(Message, frozen=True):
+    """To a worker that wanted lines of the kind POOL: with it comes the reading end of the pipe
+    into which idle pool processes of its generation write that they are."""
+
+
+class PoolLine(Message, frozen=True):
+    """To a worker: its end of a line to a pool process comes with this, and its pidfd, where the
+    system has such."""
+
+    id: int
+    slot: int
+    pid: int
+
+
+class WorkerLine(Message, frozen=True):
+    """To a pool process: its end of a line to a worker comes with this. *line*: the worker's, of
+    the board."""
+
+    id: int
+    line: int
+
+
+class PoolExit(Message, frozen=True):
+    """To a worker: the pool process *id* has exited. *task*: the number of the one that it ran,
+    0 for none; *reason*: why it was made to end, where its status alone doesn't tell."""
+
+    id: int
+    status: int
+    task: int
+    reason: str = ""
 
 
 class Lead(Message, frozen=True):
@@ -179,8 +243,26 @@ ToPrimary = (
     | Want
     | Listen
     | Unlisten
+    | Crowded
+    | Condemn
+    | Worn
+    | Idle
 )
-FromPrimary = Stop | Admit | SpawnWorker | Lead | Introduce | Attach | Listening | ListenFailed
+FromPrimary = (
+    Stop
+    | Admit
+    | SpawnWorker
+    | SpawnPool
+    | Lead
+    | Introduce
+    | Attach
+    | Listening
+    | ListenFailed
+    | Tickets
+    | PoolLine
+    | WorkerLine
+    | PoolExit
+)
 ForHost = Nudge | Online | Want | Listen | Unlisten  # of which the core hears nothing
 
 _encoder = msgspec.msgpack.Encoder()

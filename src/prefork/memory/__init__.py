@@ -1,0 +1,1 @@
+"""Numbers that all processes of an instance share."""
