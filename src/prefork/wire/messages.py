@@ -163,12 +163,13 @@ class Tickets(Message, frozen=True):
 
 
 class PoolLine(Message, frozen=True):
-    """To a worker: its end of a line to a pool process comes with this, and its pidfd, where the
-    system has such."""
+    """To a worker: its end of a line to a pool process comes with this; then, *has_handle*, its
+    pidfd."""
 
     id: int
     slot: int
     pid: int
+    has_handle: bool = False
 
 
 class WorkerLine(Message, frozen=True):
