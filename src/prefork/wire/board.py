@@ -7,7 +7,8 @@ Every field is eight bytes and has one writing thread. It is written only by ass
 
 import mmap
 import os
-import tempfile
+
+from prefork.wire.nameless import nameless_file
 
 
 class Field:
@@ -33,6 +34,8 @@ class Field:
     TASK = 14  # a pool process's line: the number of the task that runs, or 0; stored at once
     TASK_SINCE = 15  # time.monotonic_ns() of its begin
     TASKS = 16  # a pool process's tasks that have ended, whichever way
+
+    # Words 40 to 55 are no numbers, but a text: `label` says which.
 
 
 LINE_BYTES = 512  # one line never shares a cache line with another, and has room to grow
@@ -69,7 +72,7 @@ class Board:
 
     def __init__(self, lines: int, descriptor: int | None = None) -> None:
         size = lines * LINE_BYTES
-        self._descriptor = _nameless_file(size) if descriptor is None else descriptor
+        self._descriptor = nameless_file("board", size) if descriptor is None else descriptor
         self._memory = memoryview(mmap.mmap(self._descriptor, size)).cast("Q")
         self._words = LINE_BYTES // 8
 
@@ -99,14 +102,3 @@ class Board:
         line = self.line(number)
         for word in range(self._words):
             line[word] = 0
-
-
-def _nameless_file(size: int) -> int:
-    """Make a file that is gone with the last process that has it. Raises OSError."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("prefork-board")
-    else:  # not Linux
-        with tempfile.TemporaryFile() as made:
-            descriptor = os.dup(made.fileno())
-    os.ftruncate(descriptor, size)
-    return descriptor
