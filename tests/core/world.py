@@ -44,12 +44,14 @@ from prefork.core.orders import (
     Kill,
     Note,
     OpenHub,
+    OpenPool,
     Order,
     ReleaseListeners,
     ReloadState,
     ReloadStatus,
     Resume,
     Spawn,
+    SpawnPool,
     StartHub,
     StartTemplate,
     Suspend,
@@ -220,6 +222,8 @@ class World:
                     self.finished.append(code)
                 case TellReload(status):
                     self.check_reload(status)
+                case SpawnPool() | OpenPool():
+                    raise AssertionError("the plan has no pool")
                 case Note():
                     pass
         while self.stillborn:  # the host gives up what nobody is left to tell of

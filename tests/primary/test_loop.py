@@ -21,7 +21,7 @@ from prefork.core.facts import (
     Verdict,
 )
 from prefork.core.fleet import Fleet
-from prefork.core.orders import AskToStop, Spawn, StartHub, StartTemplate
+from prefork.core.orders import AskToStop, Spawn, SpawnPool, StartHub, StartTemplate
 from prefork.core.plan import Plan
 from prefork.errors import ExitCode
 from prefork.primary.loop import Primary, Unobserved
@@ -48,7 +48,7 @@ class FakeHost:
         self.diary.append(f"{'hub' if isinstance(order, StartHub) else 'template'} {order.id}")
         return [Forked(order.id, 100 + order.id)]
 
-    def spawn(self, order: Spawn) -> Iterable[Fact]:
+    def spawn(self, order: Spawn | SpawnPool) -> Iterable[Fact]:
         self.diary.append(f"spawn {order.id} in {order.slot}")
         return [Forked(order.id, 100 + order.id)]
 
@@ -63,6 +63,9 @@ class FakeHost:
     def open_hub(self, id: int) -> Iterable[Fact]:
         self.diary.append(f"open hub {id}")
         return []
+
+    def open_pool(self, id: int) -> None:
+        self.diary.append(f"open pool {id}")
 
     def give_up(self, id: int) -> None:
         self.diary.append(f"give up {id}")

@@ -62,7 +62,7 @@ def test_what_cannot_be_forked_is_as_if_it_had_died_and_leaves_nothing(
     host: PosixHost, number: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log.configure("info", "text")
-    host._nursery = Nursery(host.estate, host.children, Refusing(number))
+    host.births.nursery = Nursery(host.estate, host.children, Refusing(number))
     gc.collect()  # boards of tests before, whose descriptors would be closed meanwhile
     before = os.listdir("/proc/self/fd")
     for id in range(3):
@@ -91,20 +91,20 @@ def test_a_scripts_worker_is_launched_as_was_said_for_its_slot_and_so_is_who_fol
     host: PosixHost,
 ) -> None:
     fork = Recording()
-    host._nursery = Nursery(host.estate, host.children, fork)
-    host.launch = Launch(("all",))
+    host.births.nursery = Nursery(host.estate, host.children, fork)
+    host.births.launch = Launch(("all",))
     jobs = {"ROLE": "jobs"}
-    host.envs[0] = jobs
+    host.births.envs[0] = jobs
     for id, slot in ((11, 0), (12, 1)):
         list(host.spawn(Spawn(id, slot, 1, None)))
-    host.launch = Launch(("newer",))
+    host.births.launch = Launch(("newer",))
     list(host.spawn(Spawn(14, 0, 2, None)))  # a reload
     assert [entry for entry, _ in fork.born] == ["prefork.worker.launch:main"] * 3
     launches = [birth.launch for _, birth in fork.born if isinstance(birth, WorkerBirth)]
     assert launches == [Launch(("all",), jobs), Launch(("all",)), Launch(("newer",), jobs)]
     board = host.estate.board.fileno()
     assert all(board in inherited(birth) for _, birth in fork.born)
-    host.launch = None
+    host.births.launch = None
     list(host.spawn(Spawn(13, 2, 1, None)))
     entry, birth = fork.born[-1]
     assert entry == "worker"
@@ -126,7 +126,7 @@ class Smuggling(Recording):
 def test_a_child_that_sends_descriptors_to_the_primary_is_blamed_and_costs_none(
     host: PosixHost,
 ) -> None:
-    host._nursery = Nursery(host.estate, host.children, Smuggling())
+    host.births.nursery = Nursery(host.estate, host.children, Smuggling())
     list(host.spawn(Spawn(11, 0, 1, None)))
     [child] = host.children
     before = descriptors.count_open()

@@ -80,7 +80,7 @@ class Instance:
     def _let_script(self, launch: Launch | None, listeners: Listeners) -> None:
         """Have a script's workers started its way, and listen where they ask to."""
         self._listeners = listeners
-        self.host.launch = launch
+        self.host.births.launch = launch
         if launch is not None:
             desk = self.host.reception
             desk.openings = Openings(listeners, self._acceptor, desk.say, desk.observer.listening)

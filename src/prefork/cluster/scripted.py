@@ -80,7 +80,7 @@ class Script(Supervisor):
         self._checked({**self.settings, **settings})
         self.settings |= settings
         if self._made is not None:
-            self._made.host.launch = self._launch({})
+            self._made.host.births.launch = self._launch({})
         self._narrator.later(partial(self._narrator.events.emit, "setup", dict(self.settings)))
 
     def fork(self, env: Mapping[str, str] | None = None) -> Worker:
@@ -99,7 +99,7 @@ class Script(Supervisor):
         self._is_idle = False
         seat = instance.fleet.reserve()
         worker = self._narrator.meet(seat.id, seat.slot, instance.fleet.generation.number)
-        instance.host.envs[seat.slot] = launch.env
+        instance.host.births.envs[seat.slot] = launch.env
         instance.host.reception.posts.mailboxes.expect(seat.id, f"worker {seat.slot}")
         instance.primary.tell(ForkRequested(seat.id, seat.slot))
         return worker

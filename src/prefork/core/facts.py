@@ -121,7 +121,10 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True)
 class Worn:
-    """A worker has done or become as much as it may; its successor is to serve before it goes."""
+    """A worker has done or become as much as it may; its successor is to serve before it goes.
+
+    Or a pool process, which is replaced at once: it says so itself, while it has no task.
+    """
 
     id: int
     reason: str
@@ -129,7 +132,7 @@ class Worn:
 
 @dataclass(frozen=True, slots=True)
 class Overgrown:
-    """A worker takes more memory than it may at the very most."""
+    """A worker takes more memory than it may at the very most; or a task won't end."""
 
     id: int
     reason: str
@@ -177,11 +180,26 @@ class HubWanted:
     """A worker wants to publish or to subscribe."""
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A pool process has had nothing to do for `pool_idle_timeout`."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWanted:
+    """Tasks of a worker of this generation wait, as no process of its pool is free."""
+
+    generation: int
+
+
 ProcessFact = (
     Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved | Exited
 )
 Sighting = Blocked | Recovered | TimedOut  # of a worker, by the watchdog
-Finding = Worn | Overgrown  # about a worker, by the inspector
+Finding = Worn | Overgrown  # about a worker, by the inspector; about a pool process, by who knows
+Need = Idle | PoolWanted  # of the pool, for fewer processes or more
 Wish = ForkRequested | DisconnectRequested  # of a script
 Request = StopRequested | QuitRequested | ReloadRequested | ScaleRequested | Wish
-Fact = ProcessFact | Sighting | Finding | Request | HubWanted
+Fact = ProcessFact | Sighting | Finding | Need | Request | HubWanted

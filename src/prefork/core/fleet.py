@@ -16,7 +16,9 @@ from prefork.core.facts import (
     Fact,
     ForkRequested,
     HubWanted,
+    Idle,
     Overgrown,
+    PoolWanted,
     ProcessFact,
     QuitRequested,
     Recovered,
@@ -142,6 +144,8 @@ class Fleet:
                     yield from blocking.heed(worker, fact, now)
             case HubWanted():
                 self._hub.want()
+            case Idle() | PoolWanted():
+                pass  # the plan has no pool
             case ForkRequested() | DisconnectRequested():
                 yield from self._script.heed(fact, now, is_ending=self._ending.has_begun)
             case Worn() | Overgrown():

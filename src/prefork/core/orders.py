@@ -27,6 +27,16 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
+class SpawnPool:
+    """Likewise a process of the generation's pool; *slot*: its place in that."""
+
+    id: int
+    slot: int
+    generation: int
+    template: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StartHub:
     """Fork a hub."""
 
@@ -51,6 +61,14 @@ class Admit:
 @dataclass(frozen=True, slots=True)
 class OpenHub:
     """Introduce the hub to those who want it."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPool:
+    """Lay a line from the pool process, which is ready, to each worker of its generation that wants
+    one."""
 
     id: int
 
@@ -164,10 +182,12 @@ class Finish:
 Order = (
     StartTemplate
     | Spawn
+    | SpawnPool
     | StartHub
     | Appoint
     | Admit
     | OpenHub
+    | OpenPool
     | Suspend
     | Resume
     | CloseListeners

@@ -14,6 +14,8 @@ class Plan:
     graceful_timeout: float
     min_uptime: float = 1.0  # PM2's default; a life that long is replaced without delay
     reload_parallel: int | None = None  # slots that a reload moves at a time; None: a quarter
+    pool: int = 0  # processes of each generation's pool, at most
+    pool_min: int = 0  # that are always there
     waits_for_code: bool = False  # after a first start that failed, wait for the next reload
     most_workers: int = 1024  # that the fleet may be scaled to
     scripted: bool = False  # a script says who is forked; nobody is replaced unasked

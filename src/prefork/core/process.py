@@ -11,6 +11,7 @@ class Role(Enum):
     TEMPLATE = "template"
     WORKER = "worker"
     HUB = "hub"
+    POOL = "pool"
 
 
 class Phase(Enum):
@@ -99,7 +100,7 @@ class Process:
     role: Role
     generation: int
     spawned_at: float
-    slot: int | None = None  # None: no worker
+    slot: int | None = None  # of a worker; of a pool process: among those of its generation
     parent: int | None = None  # id of the template that forks it
     phase: Phase = Phase.SPAWNING
     pid: int | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from prefork.core.process import Role
 from prefork.wire.channel import Channel
 from prefork.wire.inquiry import Inquirer
+from prefork.wire.timings import Timings
 
 
 @dataclass(slots=True)
@@ -26,10 +27,11 @@ class Child:
     handover: socket.socket | None = None  # the sending end
     kept: socket.socket | None = None  # a duplicate of the receiving end
     inquirer: Inquirer | None = None  # asks a worker what it is at
+    timings: Timings | None = None  # of a pool process's tasks
     reason: str = ""  # why it was made to end, where its exit alone doesn't tell
 
     def __str__(self) -> str:
-        return self.role.value if self.slot is None else f"worker {self.slot}"
+        return self.role.value if self.slot is None else f"{self.role.value} {self.slot}"
 
     @property
     def who(self) -> dict[str, object]:

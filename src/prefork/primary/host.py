@@ -3,17 +3,17 @@
 import selectors
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from prefork import log
-from prefork.core.facts import Exited, Fact, Forked
-from prefork.core.orders import AskToStop, Spawn, StartHub, StartTemplate
+from prefork.core.facts import Exited, Fact
+from prefork.core.orders import AskToStop, Spawn, SpawnPool, StartHub, StartTemplate
 from prefork.core.watch import Watch
 from prefork.primary import reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
+from prefork.primary.births import Births
 from prefork.primary.children import Child, Children
 from prefork.primary.conversation import Conversation
 from prefork.primary.dumps import Dumps
@@ -24,14 +24,14 @@ from prefork.primary.loop import Clock
 from prefork.primary.mailboxes import Mailboxes
 from prefork.primary.nursery import Nursery
 from prefork.primary.oom import OutOfMemory
+from prefork.primary.pools import Pools
 from prefork.primary.posts import Posts
 from prefork.primary.reception import Reception
 from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
 from prefork.primary.watchdog import Watchdog
 from prefork.wire.board import Line
-from prefork.wire.complaint import Complaint
-from prefork.wire.estate import Estate, Launch
+from prefork.wire.estate import Estate
 from prefork.wire.messages import Admit, Lead, Stop
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
@@ -54,9 +54,7 @@ class PosixHost:
         self._signals = signals
         self.selector = selector
         self._acceptor = acceptor
-        self._trouble = Complaint("spawn_failed", log.error)
         self.children = Children(range(1, len(estate.board)))  # line 0 is our own
-        self._nursery = Nursery(estate, self.children)
         self.tally = Tally(estate.board)
         kernel = Kernel()
         self.dumps = Dumps(selector, kernel)
@@ -64,13 +62,15 @@ class PosixHost:
         self.watchdog = Watchdog(watch, self.children, estate.board, self.dumps)
         inspector = Inspector(terms_of(estate.settings), self.children, estate.board, kernel)
         self._oom = OutOfMemory()
-        self.launch: Launch | None = None  # of a script's workers
-        self.envs: dict[int, Mapping[str, str]] = {}  # by slot: what is added for whoever is there
         self._talk = talk = Conversation(self.children, selector, self._bury)
         posts = Posts(Mailboxes(self.children, selector, talk.say))
         introductions = Introductions(talk.say, estate.member)
-        self.reception = Reception(talk, acceptor, posts, introductions)
-        self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector, posts, introductions]
+        pools = Pools(talk.say, self.children, estate.board)
+        self.reception = Reception(talk, acceptor, posts, introductions, pools)
+        nursery = Nursery(estate, self.children)
+        self.births = Births(nursery, talk, acceptor, self.reception, self._bury)
+        self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
+        self.clocks += [posts, introductions, pools]
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     @property
@@ -104,49 +104,13 @@ class PosixHost:
     # -- orders --------------------------------------------------------------
 
     def start(self, order: StartTemplate | StartHub) -> Iterable[Fact]:
-        """Fork a template, or a hub. Where the system refuses, it is as if it had died at once."""
-        try:
-            if isinstance(order, StartHub):
-                return self._begin(self._nursery.hub(order))
-            return self._begin(self._nursery.template(order))
-        except OSError as error:
-            return self._miscarry(order.id, error)
+        return self.births.start(order, self.now())
 
-    def spawn(self, order: Spawn) -> Iterable[Fact]:
-        """Ask the template for a worker; its pid comes later. Without a template, fork it now."""
-        try:
-            listeners = self._acceptor.listeners_of(order.slot, self.now())
-            if order.template is None:
-                return self._begin(self._nursery.worker(order, listeners, self._launch(order.slot)))
-            child, message, descriptors = self._nursery.request(order, listeners)
-            self._talk.begin(child)
-            template = self.children.get(order.template)
-            assert template is not None, "the core spawns from templates that live"
-            return self._talk.say(template, message, descriptors)
-        except OSError as error:
-            return self._miscarry(order.id, error)
-
-    def _launch(self, slot: int) -> Launch | None:
-        """Give it to who comes as to who was there: a reload replaces like by like."""
-        return self.launch and replace(self.launch, env=self.envs.get(slot, {}))
-
-    def _begin(self, child: Child) -> Iterable[Fact]:
-        assert child.pid is not None, "it was forked by us"
-        self._talk.begin(child)
-        self.reception.posts.mailboxes.meet(child)
-        return [Forked(child.id, child.pid)]
-
-    def _miscarry(self, id: int, error: OSError) -> Iterable[Fact]:
-        reason = error.strerror or str(error)
-        self._trouble.tell(self.now(), reason=reason)
-        if child := self.children.get(id):
-            return list(self._bury(child, 1, self.now(), reason))
-        self.give_up(id)
-        return [Exited(id, 1, reason)]
+    def spawn(self, order: Spawn | SpawnPool) -> Iterable[Fact]:
+        return self.births.spawn(order, self.now())
 
     def give_up(self, id: int) -> None:
-        """Tell nobody any more what was said to a worker that never comes."""
-        self.reception.posts.drop(id)
+        self.births.give_up(id)
 
     def admit(self, id: int) -> Iterable[Fact]:
         """Put a worker into rotation, and tell it, for it may accept connections itself."""
@@ -159,6 +123,10 @@ class PosixHost:
     def open_hub(self, id: int) -> Iterable[Fact]:
         hub = self.children.get(id)
         return [] if hub is None else self.reception.introductions.open(hub, self.now())
+
+    def open_pool(self, id: int) -> None:
+        if child := self.children.get(id):
+            self.reception.pools.open(child, self.now())
 
     def appoint(self, id: int) -> Iterable[Fact]:
         return self._talk.say(child, Lead()) if (child := self.children.get(id)) else []
@@ -238,13 +206,14 @@ class PosixHost:
 
     def _bury(self, child: Child, status: int, now: float, reason: str = "") -> Iterator[Fact]:
         self.watchdog.forget(child)
-        self.reception.bury(child)
         uncounted = self._acceptor.bury(child, now)
         if status == -signal.SIGKILL and not child.reason and self._oom.has_struck():
             child.reason = "the kernel killed it, as memory ran out"
+        facts = self.reception.bury(child, status)
         self.tally.note_exit(child, status, uncounted)
         self._talk.end(child)
         child.close()
         self.tally.fold(child)
         self.children.remove(child)
         yield Exited(child.id, status, reason)
+        yield from facts

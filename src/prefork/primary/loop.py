@@ -19,11 +19,13 @@ from prefork.core.orders import (
     Kill,
     Note,
     OpenHub,
+    OpenPool,
     Order,
     ReleaseListeners,
     ReloadStatus,
     Resume,
     Spawn,
+    SpawnPool,
     StartHub,
     StartTemplate,
     Suspend,
@@ -34,7 +36,7 @@ _LOGGERS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error
 
 
 # Of these the host has nothing to tell.
-Act = Suspend | Resume | Abort | GiveUp | CloseListeners | ReleaseListeners
+Act = Suspend | Resume | Abort | GiveUp | OpenPool | CloseListeners | ReleaseListeners
 Quiet = Act | AnnounceReady | TellReload | Note | Finish
 
 
@@ -44,9 +46,10 @@ class Host(Protocol):
     def now(self) -> float: ...
     def wait(self, deadline: float | None) -> Iterable[Fact]: ...
     def start(self, order: StartTemplate | StartHub) -> Iterable[Fact]: ...
-    def spawn(self, order: Spawn) -> Iterable[Fact]: ...
+    def spawn(self, order: Spawn | SpawnPool) -> Iterable[Fact]: ...
     def admit(self, id: int) -> Iterable[Fact]: ...
     def open_hub(self, id: int) -> Iterable[Fact]: ...
+    def open_pool(self, id: int) -> None: ...
     def appoint(self, id: int) -> Iterable[Fact]: ...
     def give_up(self, id: int) -> None: ...
     def suspend(self, id: int) -> None: ...
@@ -190,7 +193,7 @@ class Primary:
         match order:
             case StartTemplate() | StartHub():
                 yield from self._host.start(order)
-            case Spawn():
+            case Spawn() | SpawnPool():
                 yield from self._host.spawn(order)
             case Appoint(id):
                 yield from self._host.appoint(id)
@@ -228,6 +231,8 @@ class Primary:
                 self._host.abort(id, reason)
             case GiveUp(id):
                 self._host.give_up(id)
+            case OpenPool(id):
+                self._host.open_pool(id)
             case CloseListeners():
                 self._host.close_listeners()
             case ReleaseListeners():

@@ -8,12 +8,16 @@ from prefork.core.facts import (
     Fact,
     Failed,
     Forked,
+    Idle,
     Leaving,
     LeftRotation,
     Misbehaved,
+    Overgrown,
+    PoolWanted,
     Proven,
     Ready,
     Stage,
+    Worn,
 )
 from prefork.core.process import Role
 from prefork.errors import RemoteError
@@ -39,12 +43,10 @@ def facts(
             yield Failed(child.id, _stage(stage), reason, detail)
         case messages.Proven() | messages.Leaving() | messages.LeftRotation():
             yield _of_rotation(child, message)
-        case messages.Nudge() | messages.Online() | messages.Want():
-            pass  # the host hears them itself
-        case messages.Listen() | messages.Unlisten():
-            pass  # likewise
-        case order:
-            raise RemoteError(f"sent an order of ours: {type(order).__name__}")
+        case messages.Crowded() | messages.Condemn() | messages.Worn() | messages.Idle():
+            yield from _of_tasks(child, message, children)
+        case _:
+            _leave_to_host(child, message)
 
 
 def blame(child: Child, reason: str) -> Misbehaved:
@@ -72,6 +74,42 @@ def _of_rotation(
         case _:
             log.info("worker_leaves", **child.who)
             return Leaving(child.id)
+
+
+def _leave_to_host(child: Child, message: messages.ToPrimary | messages.FromPrimary) -> None:
+    """Let pass what it hears itself; a pool process says nothing of that."""
+    if not isinstance(message, messages.ForHost):
+        raise RemoteError(f"sent an order of ours: {type(message).__name__}")
+    if child.role is Role.POOL:
+        raise RemoteError(f"a pool process said {type(message).__name__}")
+
+
+def _of_tasks(
+    child: Child,
+    message: messages.Crowded | messages.Condemn | messages.Worn | messages.Idle,
+    children: Children,
+) -> Iterator[Fact]:
+    match child.role, message:
+        case Role.WORKER, messages.Crowded():
+            yield PoolWanted(child.generation)
+        case Role.WORKER, messages.Condemn(id, reason):
+            yield from _condemned(child, id, reason, children)
+        case Role.POOL, messages.Worn(reason):
+            yield Worn(child.id, reason)
+        case Role.POOL, messages.Idle():
+            yield Idle(child.id)
+        case _:
+            raise RemoteError(f"a {child.role.value} said {type(message).__name__}")
+
+
+def _condemned(worker: Child, id: int, reason: str, children: Children) -> Iterator[Fact]:
+    process = children.get(id)
+    if process is None:
+        return  # it has gone meanwhile
+    if process.role is not Role.POOL or process.generation != worker.generation:
+        raise RemoteError(f"condemned {process}, which runs no tasks of its")
+    log.warning("task_condemned", **process.who, by=str(worker), reason=reason)
+    yield Overgrown(id, reason)
 
 
 def _forked(sender: Child, id: int, pid: int, children: Children) -> Iterator[Fact]:

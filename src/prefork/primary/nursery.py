@@ -6,26 +6,28 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 
-from prefork.core.orders import Spawn, StartHub, StartTemplate
+from prefork.core.orders import Spawn, SpawnPool, StartHub, StartTemplate
 from prefork.core.process import Role
 from prefork.primary import priority
 from prefork.primary.children import Child, Children
 from prefork.primary.listeners import Listener
-from prefork.wire import boundary, channel, handover, inquiry, signalling
+from prefork.wire import boundary, channel, handover, inquiry, messages, signalling, timings
 from prefork.wire.descriptors import close_others, duplicates
 from prefork.wire.estate import (
     Birth,
     Estate,
     HubBirth,
     Launch,
+    PoolBirth,
     TemplateBirth,
     WorkerBirth,
     inherited,
 )
 from prefork.wire.inquiry import Respondent
-from prefork.wire.messages import SpawnWorker
+from prefork.wire.timings import Timings
 
 
 def fork(entry: str, birth: Birth) -> int:
@@ -41,6 +43,15 @@ def fork(entry: str, birth: Birth) -> int:
     return pid
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent to a template, that it may fork *child*."""
+
+    child: Child
+    message: messages.SpawnWorker | messages.SpawnPool
+    descriptors: list[int]
+
+
 class Nursery:
     """Makes children, with all that they and we need to speak. Raises OSError where it can't."""
 
@@ -48,7 +59,7 @@ class Nursery:
         self, estate: Estate, children: Children, fork: Callable[[str, Birth], int] = fork
     ) -> None:
         self._estate = estate
-        self._children = children
+        self.children = children
         self._fork = fork
 
     def template(self, order: StartTemplate) -> Child:
@@ -96,20 +107,56 @@ class Nursery:
             child.pid = self._fork(entries.script if launch else entries.worker, birth)
         return child
 
-    def request(
-        self, order: Spawn, listeners: Sequence[Listener]
-    ) -> tuple[Child, SpawnWorker, list[int]]:
-        """Make what a template needs to fork a worker: the message, and the descriptors with it."""
+    def request(self, order: Spawn, listeners: Sequence[Listener]) -> Request:
+        """Make what a template needs to fork a worker."""
         ours, theirs = channel.pair()
         with ExitStack() as opened:
             opened.enter_context(closing(theirs))
             child, receiving, respondent = self._enter_worker(order, ours)
             opened.enter_context(closing(respondent))
             addresses = [each.address for each in listeners]
-            message = SpawnWorker(order.id, order.slot, child.line, addresses)
+            message = messages.SpawnWorker(order.id, order.slot, child.line, addresses)
             socks = [receiving, theirs, *(each.sock for each in listeners)]
             given = [each.fileno() for each in socks]
-            return child, message, duplicates([*given[:2], *respondent.descriptors, *given[2:]])
+            given = duplicates([*given[:2], *respondent.descriptors, *given[2:]])
+            return Request(child, message, given)
+
+    def pool(self, order: SpawnPool, tickets: int, now: float) -> Child:
+        """Fork a pool process. *tickets*: the writing end of its generation's."""
+        with ExitStack() as opened:
+            child, theirs, memory = self._enter_pool(order, now, opened)
+            birth = PoolBirth(
+                self._estate,
+                order.id,
+                order.slot,
+                order.generation,
+                child.line,
+                theirs,
+                tickets,
+                memory,
+            )
+            child.pid = self._fork(self._estate.entries.pool, birth)
+        return child
+
+    def request_pool(self, order: SpawnPool, tickets: int, now: float) -> Request:
+        """Make what a template needs to fork a pool process."""
+        with ExitStack() as opened:
+            child, theirs, memory = self._enter_pool(order, now, opened)
+            message = messages.SpawnPool(order.id, order.slot, child.line)
+            return Request(child, message, duplicates([theirs, tickets, memory]))
+
+    def _enter_pool(
+        self, order: SpawnPool, now: float, opened: ExitStack
+    ) -> tuple[Child, socket.socket, int]:
+        """Return its end of the channel too, and the memory of its timings; *opened* closes both."""
+        ours, theirs = channel.pair()
+        opened.enter_context(closing(theirs))
+        child = self._enter(Role.POOL, order, ours)
+        child.slot, child.template = order.slot, order.template
+        memory = timings.make(int(now * 1e9))
+        opened.callback(os.close, memory)
+        child.timings = Timings.of(memory)
+        return child, theirs, memory
 
     def _enter_worker(
         self, order: Spawn, ours: socket.socket
@@ -121,18 +168,18 @@ class Nursery:
         return child, child.kept, respondent
 
     def _enter(
-        self, role: Role, order: StartTemplate | StartHub | Spawn, ours: socket.socket
+        self, role: Role, order: StartTemplate | StartHub | Spawn | SpawnPool, ours: socket.socket
     ) -> Child:
         """Put a child on the list, with a clean line of the board."""
         try:
-            line = self._children.take_line()
+            line = self.children.take_line()
         except OSError:
             ours.close()
             raise
         self._estate.board.clear(line)
         said = channel.Channel(ours, is_trusted=False)
         child = Child(order.id, role, order.generation, line, said)
-        self._children.add(child)
+        self.children.add(child)
         return child
 
 
