@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from prefork.core import blocking, removal
+from prefork.core.admission import Admission
 from prefork.core.ending import Ending
 from prefork.core.facts import (
     Blocked,
@@ -28,17 +29,18 @@ from prefork.core.facts import (
     TimedOut,
     Worn,
 )
+from prefork.core.generation import Generation
 from prefork.core.hearing import Hearing
 from prefork.core.hub import HubPlace
 from prefork.core.leadership import Leadership
 from prefork.core.losses import Losses
-from prefork.core.orders import Admit, AnnounceReady, Note, Order, ReloadStatus, Suspend
+from prefork.core.orders import AnnounceReady, Note, Order, ReloadStatus
 from prefork.core.plan import Plan
 from prefork.core.process import LOADING, Phase, Role, Step
 from prefork.core.recycling import Recycling
 from prefork.core.reload import Reload
 from prefork.core.removal import HURRY
-from prefork.core.roster import Generation, Roster
+from prefork.core.roster import Roster
 from prefork.core.script import Script, Seat
 from prefork.core.supply import Supply
 
@@ -48,6 +50,7 @@ class Fleet:
         self._plan = plan
         self.roster = Roster(plan.workers, preload=plan.preload)
         self._supply = Supply(plan, self.roster)
+        self._admission = Admission(plan, self.roster, self._supply)
         self._script = Script(plan, self.roster)
         self._hearing = Hearing(plan, self.roster, self._supply, self._script)
         self._reload = Reload(plan, self.roster, self._supply)
@@ -213,7 +216,7 @@ class Fleet:
         """Bring the fleet nearer to what it is to be."""
         if self._ending.has_begun:
             return
-        yield from self._admit_proven(now)
+        yield from self._admission.proceed(now)
         yield from self._reload.proceed(now)
         yield from self._recycling.proceed(now)
         yield from self._supply.fill(now)
@@ -232,23 +235,3 @@ class Fleet:
     def _is_up(self) -> bool:
         """A script's workers come when it likes, and some never listen."""
         return self.roster.has_served if self._plan.scripted else self.roster.all_serve()
-
-    def _admit_proven(self, now: float) -> Iterator[Order]:
-        """Admit those whose trial is over; while nothing serves, whoever is ready."""
-        for slot in self.roster.slots:
-            worker = slot.coming
-            if worker is None or worker.phase is not Phase.READY:
-                continue
-            if worker.is_proven or not any(each.serves for each in self.roster.slots):
-                worker.advance(Step.ADMIT)
-                worker.is_in_rotation = True
-                elder, slot.current, slot.coming = slot.current, worker, None
-                self.roster.has_served = True
-                self._supply.is_held = False  # where another worker failed, this one didn't
-                slot.generation.worker_deaths.forget()
-                yield Admit(worker.id)
-                if worker.is_blocked:
-                    yield Suspend(worker.id)
-                if elder is not None and elder.allows(Step.STOP):
-                    grace = self._plan.graceful_timeout
-                    yield removal.drain(elder, grace, now, has_heirs=self.roster.has_heirs())

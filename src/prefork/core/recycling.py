@@ -7,7 +7,8 @@ from prefork.core.facts import Overgrown, Worn
 from prefork.core.orders import Note, Order
 from prefork.core.process import Phase, Process, Step
 from prefork.core.reload import Reload
-from prefork.core.roster import Roster, Slot
+from prefork.core.roster import Roster
+from prefork.core.slot import Slot
 from prefork.core.supply import Supply
 
 

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from prefork.core import removal
 from prefork.core.facts import Exited
+from prefork.core.generation import Generation
 from prefork.core.orders import Note, Order, ReloadState, ReloadStatus, TellReload
 from prefork.core.plan import Plan
 from prefork.core.process import Process, Role, Step
 from prefork.core.removal import HURRY
-from prefork.core.roster import Generation, Roster, Slot
+from prefork.core.roster import Roster
+from prefork.core.slot import Slot
 from prefork.core.supply import Supply
 
 

@@ -1,72 +1,11 @@
 """Who is in the fleet: its processes, the slots that workers fill, the generations of code."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import count
 
-from prefork.core.facts import Failed
+from prefork.core.generation import Generation
 from prefork.core.process import Phase, Process, Role, Step
-from prefork.core.restart import EarlyDeaths, ShortLives
-
-
-@dataclass(slots=True, eq=False)
-class Generation:
-    """One loading of the application's code, and the template that holds it."""
-
-    number: int
-    preload: bool  # its template imports the application
-    template: Process | None = None
-    retry_at: float = 0.0  # no template is started before
-    failure: Failed | None = None  # what its application said last
-    declined: tuple[str, ...] = ()  # why its template could not be forked after the import
-    is_on_trial: bool = False  # a reload is rolling it out
-    worker_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
-    template_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
-
-    @property
-    def tries(self) -> int:
-        """How often in a row it has failed to start."""
-        return max(self.worker_deaths.rounds, self.template_deaths.rounds)
-
-    @property
-    def holds_code(self) -> bool:
-        """Whether another worker of this very code can be had, whatever lies on disk now."""
-        return self.preload and self.template is not None and self.template.phase is Phase.READY
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """A place for one worker, which outlives its processes; who drains is not on it any more."""
-
-    index: int
-    generation: Generation  # whose code it is to run
-    current: Process | None = None  # takes connections
-    coming: Process | None = None  # is to take over from it
-    retry_at: float = 0.0  # not filled before
-    ticket: int | None = None  # the id that who comes next is to have; None: any
-    restarts: int = 0
-    recycled: int = 0  # how often its worker had served for long enough
-    short_lives: ShortLives = field(default_factory=ShortLives)
-
-    def runs(self, generation: Generation) -> bool:
-        return self.current is not None and self.current.generation == generation.number
-
-    @property
-    def serves(self) -> bool:
-        return self.current is not None and self.current.phase in (Phase.SERVING, Phase.LEAVING)
-
-    @property
-    def lacks_successor(self) -> bool:
-        """Whether somebody is to be started here: always before the current one goes."""
-        if self.coming is not None:
-            return False
-        is_leaving = self.current is not None and self.current.phase is Phase.LEAVING
-        return is_leaving or not self.runs(self.generation)
-
-    @property
-    def is_moving(self) -> bool:
-        """Whether somebody takes over here, or is to."""
-        return self.lacks_successor or (self.current is not None and self.coming is not None)
+from prefork.core.slot import Slot
 
 
 class Roster:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from prefork.core.blocking import is_in_place
+from prefork.core.generation import Generation
 from prefork.core.orders import Order, Spawn, StartTemplate
 from prefork.core.plan import Plan
 from prefork.core.process import Phase, Process
-from prefork.core.roster import Generation, Roster, Slot
+from prefork.core.roster import Roster
+from prefork.core.slot import Slot
 
 CROWD = 3  # processes in one slot: who serves, who comes, who drains; more must wait
 
