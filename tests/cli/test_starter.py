@@ -17,7 +17,8 @@ from prefork.settings.schema import Settings, described
 APP = {"app": "main:app"}
 LINES = starter(APP).splitlines()
 SETTINGS = [n for n, line in enumerate(LINES) if re.match(r"#[A-Za-z_]+ = ", line)]
-HOOKS = ("on_starting", "when_ready", "post_fork", "pre_stop", "worker_exit")
+HOOKS = ("on_starting", "when_ready", "post_fork", "pre_stop", "worker_exit", "warm_up")
+POOL_LINE = LINES.index("#pool = 0")
 
 
 @pytest.fixture
@@ -57,6 +58,11 @@ def resolved(*uncommented: int, profile: str | None = None) -> Resolution:
     return resolve({"profile": profile}, {})
 
 
+def with_pool(number: int) -> tuple[int, ...]:
+    """The line, and that of `pool` with those that do nothing without it."""
+    return (number, POOL_LINE) if LINES[number].startswith("#pool_") else (number,)
+
+
 @pytest.mark.usefixtures("project")
 def test_as_it_is_it_says_what_the_defaults_are() -> None:
     resolution = resolved()
@@ -69,7 +75,7 @@ def test_as_it_is_it_says_what_the_defaults_are() -> None:
 @pytest.mark.parametrize("number", SETTINGS, ids=lambda n: LINES[n].split()[0])
 @pytest.mark.parametrize("profile", [None, "production"])
 def test_any_one_line_can_be_uncommented(number: int, profile: str | None) -> None:
-    resolution = resolved(number, profile=profile)
+    resolution = resolved(*with_pool(number), profile=profile)
     assert resolution.merged.problems == ()
     resolution.settings()
 
@@ -82,7 +88,7 @@ def test_a_line_that_is_uncommented_is_the_default_where_that_can_be_written() -
         each = next((each for each in described() if each.name == name), None)
         if each is None or number > LINES.index("[env]"):
             continue
-        settings = resolved(number).settings()
+        settings = resolved(*with_pool(number)).settings()
         assert (settings == defaults) == (each.default is not None), name
 
 

@@ -111,15 +111,17 @@ def test_what_a_slow_reader_has_not_taken_yet_is_printed_too(project: Project) -
 
 
 @pytest.mark.parametrize(
-    "moment", ["on_starting", "when_ready", "post_fork", "pre_stop", "worker_exit"]
+    "moment",
+    ["on_starting", "when_ready", "post_fork", "pre_stop", "worker_exit", "pool_initializer"],
 )
 def test_every_hook_is_looked_for(project: Project, moment: str) -> None:
     option = f"--{moment.replace('_', '-')}"
-    line = complaint(project, HANDLER, option, "json:nothing")
+    pool = ("--pool", "1") if moment == "pool_initializer" else ()
+    line = complaint(project, HANDLER, option, "json:nothing", *pool)
     assert line == (
         f"prefork: error: the hook {moment}: no such attribute: module 'json' has no 'nothing'\n"
     )
-    assert project.check("shop:handler", option, "shop:handler").code == ExitCode.OK
+    assert project.check("shop:handler", option, "shop:handler", *pool).code == ExitCode.OK
 
 
 def test_a_log_config_that_fails_is_one_line(project: Project) -> None:

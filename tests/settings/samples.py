@@ -1,10 +1,11 @@
 """Valid values for every setting, made from its type, its words and its check."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefork.settings import checks
+from prefork.settings import checks, engine
 from prefork.settings.declaration import Described
 from prefork.settings.parsing import choices, is_several, kinds
 
@@ -32,6 +33,7 @@ def of_checks(place: Path) -> dict[Callable[[Any], str | None], Made]:
         checks.bus: ["local", "redis://127.0.0.1:6379/1", "nats://user:secret@[::1]:4222"],
         checks.cipher_list: ["ECDHE+AESGCM", "HIGH:!aNULL", "AES256-SHA"],
         checks.log_path: [str(place / name) for name in ("one.log", "two.log", "three.log")],
+        engine.wrong: ["processes", "threads"],
         checks.socket_path: ["/run/one.sock", "/run/two.sock", "/run/three.sock"],
     }
 
@@ -57,7 +59,7 @@ def samples(each: Described, place: Path, descriptors: list[int]) -> list[Any]:
     if kinds(each.type) == (bool,):
         return [True, False]
     if isinstance(each.doc.check, checks.Bounded):
-        return [*_numbers(each, each.doc.check.low), *choices(each.type)][:3]
+        return [*_numbers(each, each.doc.check), *choices(each.type)][:3]
     if choices(each.type):
         return list(choices(each.type)[:3])
     several = is_several(each.type)
@@ -72,8 +74,9 @@ def _words(each: Described, place: Path, also: dict[Callable[[Any], str | None],
         raise NoSampleError(each.name) from None
 
 
-def _numbers(each: Described, low: float) -> list[float]:
+def _numbers(each: Described, check: checks.Bounded) -> list[float]:
     """Two where there is also a word; a long one, where digits could be lost."""
+    low, high = check.low, check.high or math.inf
     if kinds(each.type) == (float,):
         return [low + 1.5, low + 1234567.25, low + 0.001]
-    return [low + 1, low + 3] if choices(each.type) else [low + 1, low + 3, low + 500]
+    return [low + 1, low + 3] if choices(each.type) else [low + 1, low + 3, min(low + 500, high)]

@@ -12,6 +12,7 @@ from tests.settings.samples import NoSampleError, samples
 from prefork.cli.serve import command
 from prefork.cli.starter import toml
 from prefork.settings.declaration import Described, setting, spelled
+from prefork.settings.pooling import KEYS, POOL
 from prefork.settings.resolution import Resolution, resolve
 from prefork.settings.schema import described
 
@@ -44,6 +45,7 @@ def values(each: Described, tmp_path: Path, descriptors: list[int]) -> list[Any]
 def asked(each: Described, said: Mapping[str, Any], place: Path) -> Resolution:
     """Let each source say its value of the setting, through all that reads it in earnest."""
     written = ['app = "base:app"'] if each.name != "app" else []
+    written += ['pool = "max"'] if each.name in KEYS.values() and each.name != POOL else []
     written += [f"{each.name} = {toml(said[FILE])}"] if FILE in said else []
     written += ["[profile.p]"]
     written += [f"{each.name} = {toml(said[PROFILE])}"] if PROFILE in said else []

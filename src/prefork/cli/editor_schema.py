@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import MISSING
 from typing import Any
 
-from prefork.settings import checks
+from prefork.settings import checks, engine
 from prefork.settings.declaration import Described
 from prefork.settings.file import ENV, OURS, PROFILE
 from prefork.settings.parsing import choices, is_several, kinds
+from prefork.settings.pooling import KEYS, POOL
 from prefork.settings.schema import described
 
 Part = dict[str, Any]
@@ -31,12 +32,16 @@ _TOLD: dict[Callable[[Any], str | None], Part] = {
     checks.writable_descriptor: {"minimum": checks.STDERR + 1},
     checks.socket_path: {"minLength": 1},
     checks.log_path: {"minLength": 1},
+    engine.wrong: {
+        "pattern": rf"^({engine.PROCESSES}|{engine.THREADS}|{engine.DASK}://.+:[0-9]{{1,5}})$"
+    },
 }
 
 
 def editor_schema() -> Part:
     """Give the schema as JSON values."""
     settings = {each.name: _setting(each) for each in described()}
+    settings[POOL] = _or_table(settings[POOL])
     beside = [*settings, ENV]  # a profile has what the file has, but no profiles
     profile = _table({name: {"$ref": f"#/properties/{name}"} for name in beside})
     return {
@@ -49,6 +54,16 @@ def editor_schema() -> Part:
 
 def _table(properties: Part) -> Part:
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _or_table(size: Part) -> Part:
+    """The pool's size, or all its settings in a table."""
+    forms = size.pop("anyOf")
+    keys = {
+        key: {"anyOf": forms} if name == POOL else {"$ref": f"#/properties/{name}"}
+        for key, name in KEYS.items()
+    }
+    return size | {"anyOf": [*forms, _table(keys)]}
 
 
 def _env() -> Part:

@@ -21,8 +21,10 @@ def settings_page() -> str:
         "A value on the command line wins over the environment, which wins over the file "
         "(`prefork.toml`, or `[tool.prefork]` in `pyproject.toml`), which wins over the default: "
         "[how to configure](../howto/configure.md). In the file a setting has the name that heads "
-        "it here. An empty variable counts as unset; one for a setting that may be repeated holds "
-        "its values separated by spaces or commas, and one for a switch holds true or false. "
+        "it here; those of the pool may stand in a table `[pool]` as well, `max` for `pool`, `min` "
+        "for `pool_min`, and so on. An empty variable counts as unset; one for a setting that may "
+        "be repeated holds its values separated by spaces or commas, and one for a switch holds "
+        "true or false. "
         "`prefork init` writes a `prefork.toml` that has them all, and `prefork init --schema` the "
         "[JSON Schema](prefork.schema.json) by which editors check it.",
     ]

@@ -33,8 +33,13 @@ _TAIL = """\
 [env]
 #DATABASE_URL = "postgresql://localhost/shop"
 
+# The settings of the pool may stand in a table instead: max is pool, min is pool_min, queue is
+# pool_queue, and so on.
+#     [pool]
+#     max = 3
+
 # Merged over the rest by `prefork serve --profile production`, or PREFORK_PROFILE=production.
-# It may hold every setting, and an [env] of its own: [profile.production.env].
+# It may hold every setting, and tables of its own: [profile.production.env].
 [profile.production]
 #workers = "max"
 #bind = ["0.0.0.0:8000"]

@@ -15,6 +15,7 @@ from prefork.cluster.supervisor import Supervisor, leave, require_main_thread
 from prefork.core.facts import DisconnectRequested, ForkRequested
 from prefork.errors import SettingsError
 from prefork.settings import environment
+from prefork.settings.pooling import KEYS
 from prefork.settings.schema import Settings
 from prefork.settings.sources import from_call, from_environment, merge
 from prefork.wire.estate import Launch
@@ -35,6 +36,7 @@ IDLE = {  # what a script does itself, by the name that it might be given: what 
     "post_fork": _BY_SCRIPT,
     "pre_stop": _BY_SCRIPT,
     "worker_exit": _BY_SCRIPT,
+    **dict.fromkeys(KEYS.values(), "a pool belongs to a declared fleet, or to prefork.Pool"),
 }
 
 
@@ -150,6 +152,7 @@ class Script(Supervisor):
         name = command.name_of(self.settings.get("exec") or sys.argv[0])
         usual = from_call({"name": f"{name}-{os.getpid()}"})
         said = from_environment(environment.variables())
+        said = {name: given for name, given in said.items() if name not in IDLE}
         return merge(usual, said, from_call({"app": f"{name}:__main__"} | own)).settings()
 
     def _launch(self, env: Mapping[str, str]) -> Launch:

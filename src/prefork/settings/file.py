@@ -12,6 +12,7 @@ from prefork.errors import SettingsError
 from prefork.settings.checks import WIDEST, got, shown
 from prefork.settings.declaration import Described, spelled
 from prefork.settings.parsing import Text, is_several, kinds
+from prefork.settings.pooling import KEYS, POOL
 from prefork.settings.running import STDOUT
 from prefork.settings.schema import described
 from prefork.settings.sources import Given
@@ -109,22 +110,35 @@ def _place(path: Path, *names: str) -> str:
 
 
 def _take(contents: Contents, table: dict[str, Any], *names: str) -> None:
-    """Merge a table of settings, which may hold a table `env`, into the contents."""
+    """Merge a table of settings, which may hold tables `env` and `pool`, into the contents."""
     place = _place(contents.path, *names)
     env = _subtable(contents, table.pop(ENV, {}), *names, ENV)
     contents.env |= dict(_variables(contents, env, _place(contents.path, *names, ENV)))
+    pool = table.pop(POOL) if isinstance(table.get(POOL), dict) else {}
     known = {each.name: each for each in described()}
+    _set(contents, table, known, place)
+    in_pool = _place(contents.path, *names, POOL)
+    for key in [key for key in pool if KEYS.get(key) in table]:
+        twice = f"{key} in {in_pool} and {KEYS[key]} in {place} are the same"
+        contents.problems.append(f"{twice}: leave one of them out")
+    _set(contents, pool, {key: known[name] for key, name in KEYS.items()}, in_pool)
+
+
+def _set(
+    contents: Contents, table: dict[str, Any], known: Mapping[str, Described], place: str
+) -> None:
+    """Note what the table says of the settings that it may have; *known*: by key."""
     for key, value in table.items():
         if key not in known:
             contents.problems.append(f"{place}: {_unknown(key, list(known))}")
             continue
-        label = f"{key} in {place}"
+        each, label = known[key], f"{key} in {place}"
         try:
-            text = _placed(known[key], _text(known[key], value), contents.path.parent)
+            text = _placed(each, _text(each, value), contents.path.parent)
         except ValueError as error:
             contents.problems.append(f"{label} {error}")
         else:
-            contents.given[key] = Given(label, text, place)
+            contents.given[each.name] = Given(label, text, place)
 
 
 def _subtable(contents: Contents, value: object, *names: str) -> dict[str, Any]:
@@ -199,7 +213,8 @@ def _wrong(name: str, word: str) -> str | None:
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    hint = _suggestion(key.replace("-", "_"), known)
+    word = key.replace("-", "_")
+    hint = _suggestion(word, known) or _suggestion(word.removeprefix(f"{POOL}_"), known)
     if key == "tool":
         hint = f" ([tool.prefork] is for {SHARED}; here settings stand without it)"
     return f"unknown setting {_quoted(key)}{hint}"

@@ -1,12 +1,14 @@
-"""Settings of the pool for CPU-bound work."""
+"""Settings of the pool for CPU-bound work, and the table [pool] that a file may have for them."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
-from prefork.settings import checks
+from prefork.settings import checks, engine
 from prefork.settings.declaration import setting
 
-MOST_POOL = 256  # processes
+POOL = "pool"  # the setting that the others are nothing without, and the table
+MOST_POOL = 256  # processes; each worker has a line to each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +20,8 @@ class Pooling:
         section="Pool",
         check=checks.between(0, MOST_POOL, other="max"),
         help="How many processes, at most, run what workers give to prefork.pool: CPU-bound work "
-        "that would block their event loops; max: one for each CPU this process may use. 0 is no "
-        "pool.",
+        "that would block their event loops. All workers share them. max: one for each CPU this "
+        "process may use. 0 is no pool.",
     )
     pool_min: int | None = setting(
         None,
@@ -27,29 +29,32 @@ class Pooling:
         check=checks.between(0, MOST_POOL),
         unset="as many as --pool",
         example=1,
-        help="How many of them are always there; the others come when tasks wait.",
+        help="How many of these processes are always there; the others are started when tasks "
+        "wait.",
     )
     pool_idle_timeout: float = setting(
         10.0,
         section="Pool",
         check=checks.seconds(above=0),
         unit="seconds",
-        help="After how long without a task a process goes that is more than --pool-min.",
+        help="How long a process beyond --pool-min may be without a task before it is stopped.",
     )
     pool_queue: int = setting(
         1024,
         section="Pool",
         check=checks.at_least(1),
         unit="tasks",
-        help="How many tasks may wait for a process, in all workers together; each has its share. "
-        "One more is refused by PoolFull, which is answered by 503 where nobody catches it.",
+        help="How many tasks may wait, in all workers together; each worker has its share. One "
+        "more is refused with PoolFull: the request is answered by 503 with Retry-After, unless "
+        "the application catches it.",
     )
     pool_timeout: float = setting(
         0.0,
         section="Pool",
         check=checks.seconds(),
         unit="seconds",
-        help="How long a task may run that says nothing else, from its start. 0 is no limit.",
+        help="How long a task may run, from its start, where its call says no timeout; then it is "
+        "made to end, and fails with TaskTimeout. 0 is no limit.",
     )
     pool_grace: float = setting(
         1.0,
@@ -57,7 +62,7 @@ class Pooling:
         check=checks.seconds(above=0),
         unit="seconds",
         help="How long a task that was cancelled, or has run for too long, may take to end before "
-        "its process is killed.",
+        "its process is killed and replaced.",
     )
     pool_initializer: str | None = setting(
         None,
@@ -65,14 +70,16 @@ class Pooling:
         check=checks.function,
         metavar="MODULE:FUNCTION",
         unset="none",
-        example="app:warm_up",
-        help="What each process calls before it takes its first task.",
+        example="hooks:warm_up",
+        help="Called in each process before its first task, without an argument; if it fails, the "
+        "process does not start.",
     )
     pool_nice: int = setting(
         0,
         section="Pool",
         check=checks.between(0, 19),
-        help="By how much the processes of the pool give way to others: 0 not at all, 19 most.",
+        help="By how much these processes give way to all others, workers among them, where CPUs "
+        "are short: 0 is not at all, 19 most.",
     )
     pool_memory_limit: str | None = setting(
         None,
@@ -81,28 +88,57 @@ class Pooling:
         metavar="SIZE",
         unset="no limit",
         example="512MB",
-        help="How much memory one task may allocate; beyond that it gets a MemoryError.",
+        help="How much memory one task may allocate; beyond that it gets a MemoryError. In bytes, "
+        "or as in 500MB or 1.5GB.",
     )
     pool_max_tasks: int = setting(
         0,
         section="Pool",
         check=checks.at_least(0),
         unit="tasks",
-        help="After how many tasks a process of the pool is replaced. 0 is never.",
+        help="How many tasks a process runs before it is replaced. 0 is any number.",
     )
     pool_max_memory: str | None = setting(
         None,
         section="Pool",
         check=checks.memory,
         metavar="SIZE",
-        unset="no limit",
+        unset="any",
         example="1GB",
-        help="With how much memory a process of the pool is replaced, once its task has ended.",
+        help="How much memory a process may have resident: one that has more is replaced when its "
+        "task has ended. In bytes, or as in 500MB or 1.5GB.",
     )
     pool_engine: str = setting(
-        "processes",
+        engine.PROCESSES,
         section="Pool",
-        check=checks.anything,
-        help="What runs tasks: processes; threads of the worker itself, for work that releases the "
-        "GIL; or dask://HOST:PORT, a Dask cluster.",
+        check=engine.wrong,
+        metavar="ENGINE",
+        help="What runs tasks: processes; threads of each worker, for work that releases the GIL, "
+        "as many as --pool says; or the Dask cluster whose scheduler is at dask://HOST:PORT. That "
+        "needs the extra: pip install 'prefork[dask]'.",
     )
+
+
+KEYS = {  # of the table: the setting's name
+    "max" if each.name == POOL else each.name.removeprefix(f"{POOL}_"): each.name
+    for each in fields(Pooling)
+}
+
+
+def contradictions(values: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
+    """Say what can't be meant together; a pool of 0 is switched off, whatever else is said."""
+    most, least = values.get(POOL), values.get("pool_min")
+    if isinstance(most, int) and least is not None and least > most > 0:
+        pool, pool_min = labels.get(POOL, "--pool"), labels.get("pool_min", "--pool-min")
+        yield f"{pool_min} must be at most {pool}, which is {most} (got {least})"
+
+
+def idle(labels: Mapping[str, str]) -> Iterator[str]:
+    """Say which settings do nothing, as nobody has said how large the pool is.
+
+    *labels*: by name of a setting that was given, what it is called there.
+    """
+    if POOL not in labels:
+        for name in KEYS.values():
+            if name in labels:
+                yield f"{labels[name]} does nothing without --pool"

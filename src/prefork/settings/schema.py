@@ -12,7 +12,7 @@ from typing import Any
 from prefork.errors import SettingsError
 from prefork.settings.declaration import Described
 from prefork.settings.encryption import Encryption
-from prefork.settings.pooling import Pooling
+from prefork.settings.pooling import Pooling, contradictions
 from prefork.settings.running import Running
 from prefork.settings.serving import Serving
 from prefork.settings.supervision import Supervision
@@ -45,12 +45,13 @@ def described() -> tuple[Described, ...]:
 
 def problems(values: Mapping[str, object], labels: Mapping[str, str] | None = None) -> list[str]:
     """Say what is wrong with *values*; *labels* says under which name each was given."""
+    labels = labels or {}
     wrong = []
     for each in described():
         verdict = each.wrong(values[each.name]) if each.name in values else None
         if verdict:
-            wrong.append(f"{(labels or {}).get(each.name, each.label)} {verdict}")
-    return wrong
+            wrong.append(f"{labels.get(each.name, each.label)} {verdict}")
+    return wrong + list(contradictions(values, labels))
 
 
 SECTIONS = (  # as the help and the pages have them

@@ -8,6 +8,7 @@ from typing import Any
 from prefork.errors import SettingsError
 from prefork.settings.declaration import Described
 from prefork.settings.parsing import Text, value_of
+from prefork.settings.pooling import idle
 from prefork.settings.schema import Settings, described, problems
 
 COMMAND_LINE = "command line"
@@ -107,7 +108,9 @@ def merge(*sources: Source, is_partial: bool = False) -> Merged:
     """
     given = {name: one for source in sources for name, one in source.items()}
     values, wrong = _values(given, is_partial)
-    wrong += problems(values, {name: one.label for name, one in given.items()})
+    labels = {name: one.label for name, one in given.items()}
+    wrong += problems(values, labels)
+    wrong += [] if is_partial else idle(labels)
     origins = {name: one.origin for name, one in given.items() if name in values}
     for each in described():
         if each.name not in given and each.default is not MISSING:

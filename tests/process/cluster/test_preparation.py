@@ -67,6 +67,17 @@ def test_workers_get_the_arguments_that_the_program_got_whatever_became_of_them(
     assert made.told() == [["a"], ["worker", ["a", "b"]]]
 
 
+def test_a_variable_that_is_for_no_script_does_nothing_in_one(run_cluster: RunCluster) -> None:
+    variables = {"PREFORK_POOL": "2", "PREFORK_BIND": "nonsense", "PREFORK_APP_LOG_LEVEL": "info"}
+    made = run_cluster(
+        "tell('primary', cluster.policy)\ncluster.fork()\ncluster.run()",
+        "tell('worker')",
+        env=variables | {"PREFORK_POLICY": "least"},
+    )
+    assert made.wait() == 0
+    assert made.told() == [["primary", "least"], ["worker"]]
+
+
 def test_the_environment_names_a_script_too_unless_it_names_itself(run_cluster: RunCluster) -> None:
     named = "cluster.fork()\ncluster.run()"
     first = run_cluster(named, "pass", env={"PREFORK_NAME": "shop"})
@@ -84,6 +95,8 @@ def test_the_environment_names_a_script_too_unless_it_names_itself(run_cluster: 
     [
         ("bind='127.0.0.1:1'", "bind does nothing in a script: serve() and listen() say it in a"),
         ("post_fork='m:f'", "post_fork does nothing in a script: do it in the script itself"),
+        ("pool=2", "pool does nothing in a script: a pool belongs to a declared fleet, or to pre"),
+        ("pool_max_tasks=5", "pool_max_tasks does nothing in a script: a pool belongs to a dec"),
         ("port=8000", "port does nothing in a script: serve() and listen() say it in a worker"),
         ("args='--quick'", "args must be a list, not str"),
         ("cwd=5", "cwd must be a path, not int"),
