@@ -54,8 +54,9 @@ class Engine(Protocol):
         process, by name.
         """
 
-    def submit_to_all(self, call: Call, timeout: float | None) -> list[Task]:
-        """Run it once in each process that there is now."""
+    async def submit_to_all(self, call: Call, limit: float | None) -> list[Task]:
+        """Run it once in each process; wait for the first, where there is none. *limit*: seconds
+        that each may take, from its start."""
 
     def cancel(self, task: Task) -> None:
         """Take it out of the queue, or make it end: nobody waits for its outcome any more."""

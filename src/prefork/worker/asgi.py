@@ -3,7 +3,7 @@
 from typing import Any
 
 from prefork.http.errors import FramingError
-from prefork.worker.cycle import Cycle
+from prefork.worker.cycle import FAILURE, Cycle, put_off
 from prefork.worker.tracebacks import ANYTHING
 
 VERSIONS = {
@@ -62,7 +62,7 @@ class AsgiCycle(Cycle):
         await self.in_vain()
         return {"type": "http.disconnect"}
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:  # noqa: C901, PLR0912 - a call costs 0.1 µs
         """Take a piece of the answer. Raises FramingError for one that would break the stream."""
         carrier = self.carrier
         if carrier.blocked:
@@ -71,14 +71,15 @@ class AsgiCycle(Cycle):
             await self.in_vain()
             return
         try:
-            kind = message["type"]
-            if kind == "http.response.body":
+            if (kind := message["type"]) == "http.response.body":
                 if carrier.service.draining and not self.sent and carrier.is_last():
                     self.keep_alive = False
                 data = self.write(message.get("body", b""), message.get("more_body", False))
             elif kind == "http.response.start":
-                headers = message.get("headers", ())
-                self.start(message["status"], headers, carrier.service.date)
+                status, headers = message["status"], message.get("headers", ())
+                if status == FAILURE:
+                    status, headers = put_off(status, headers)
+                self.start(status, headers, carrier.service.date)
                 return
             else:
                 raise FramingError(f"unexpected message {kind!r}")

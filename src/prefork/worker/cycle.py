@@ -1,6 +1,7 @@
 """An exchange with the task that answers it: what both interfaces have in common."""
 
 import asyncio
+from collections.abc import Iterable
 from time import monotonic
 from typing import Protocol
 
@@ -8,6 +9,9 @@ from prefork import log
 from prefork.http.errors import FramingError
 from prefork.http.exchange import Exchange
 from prefork.http.rules import Field
+from prefork.pool import refusal
+from prefork.pool.errors import PoolFull
+from prefork.wire.complaint import Complaint
 from prefork.worker import stacks
 from prefork.worker.address import Address
 from prefork.worker.flow import Flow
@@ -21,6 +25,18 @@ TURN = 262144  # bytes of an answer; as much as uvloop reads at once
 
 # One second is what such bursts last, and the shortest that can be said.
 _LATER = ((b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1"))
+
+
+FAILURE = 500  # what a framework says of any exception
+_full = Complaint("pool_full")
+
+
+def put_off(status: int, headers: Iterable[Field]) -> tuple[int, Iterable[Field]]:
+    """Say 503 where a framework made its own failure of what a full pool has refused."""
+    retry_after = refusal.of_current()
+    if retry_after is None:
+        return status, headers
+    return 503, [*headers, (b"retry-after", b"%d" % retry_after)]
 
 
 class Carrier(Protocol):
@@ -176,10 +192,26 @@ class Cycle(Exchange):
         if self.vain > IN_VAIN:
             raise FramingError("the application goes on receiving after the disconnect")
 
+    def _put_off(self, full: PoolFull) -> None:
+        """The pool has no room for what was wanted: answer so, where nothing is sent."""
+        _full.tell(monotonic(), reason=str(full), path=self.path)
+        if self.sent and not self.finished and not self.gone:
+            self.carrier.failed()
+            self.cancel()
+        elif not self.sent and not self.gone:
+            self.abandon()
+            later = (_LATER[0], (b"retry-after", b"%d" % full.retry_after))
+            self.start(503, later, self.carrier.service.date)
+            self.carrier.transport.write(self.write(b"the pool is full\n", more=False))
+            self.carrier.answered()
+
     def fail(self, error: BaseException) -> None:
         """The application raised, or broke the rules: log it, and tell the client if possible."""
         if self.gone and isinstance(error, asyncio.CancelledError | GeneratorExit):
             return  # it was ended, not by its own doing
+        if isinstance(error, PoolFull):
+            self._put_off(error)
+            return
         level = log.warning if self.gone else log.error
         level(
             "request_failed",

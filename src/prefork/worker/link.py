@@ -19,7 +19,10 @@ from prefork.wire.messages import (
     ListenFailed,
     Listening,
     Message,
+    PoolExit,
+    PoolLine,
     Stop,
+    Tickets,
     Want,
 )
 from prefork.worker import dismissal
@@ -48,6 +51,7 @@ class Link:
         self.count_in: Callable[[], None] = lambda: None  # called by one that wants to lead
         self.stopped: Callable[[], None] = lambda: None  # called when we are first told to stop
         self.answered: Callable[[Listening | ListenFailed, Channel], None] | None = None
+        self.pool: Callable[[Tickets | PoolLine | PoolExit, Channel], None] | None = None
         loop.add_reader(channel, self.hear)
         for number in HEARD:
             loop.add_signal_handler(number, self._leave)
@@ -80,6 +84,8 @@ class Link:
                     self._obey(message)
                 case Listening() | ListenFailed() if self.answered is not None:
                     self.answered(message, self._channel)
+                case Tickets() | PoolLine() | PoolExit() if self.pool is not None:
+                    self.pool(message, self._channel)
                 case _:
                     raise RemoteError(f"the primary sent {message}")
         if self._channel.is_ended:

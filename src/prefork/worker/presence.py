@@ -11,7 +11,7 @@ from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Online
 from prefork.wire.outlet import Outlet
-from prefork.worker import broadcast, heartbeat, member, witness
+from prefork.worker import broadcast, heartbeat, member, offload, witness
 from prefork.worker.heartbeat import Bystander
 from prefork.worker.intake import Lines
 from prefork.worker.link import Link
@@ -53,11 +53,13 @@ class Presence:
         link = Link(self.channel, loop)
         self.member.attach(loop, link)
         broadcast.join(self.birth.estate, self.birth.id, link)
+        offload.join(self.birth.estate, self.birth.id, self.line, link)
         return link
 
     async def take_leave(self, by: float) -> None:
         """Let messages arrive and their handlers end, at most until the loop's time *by*."""
         await self.member.finish(by)
+        await offload.leave()
         await broadcast.leave(by)
 
     async def say_last(self) -> None:

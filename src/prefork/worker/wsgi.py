@@ -16,8 +16,9 @@ from prefork import log
 from prefork.http.errors import FramingError
 from prefork.http.exchange import NONE
 from prefork.http.rules import Field
+from prefork.pool import refusal
 from prefork.worker import stacks
-from prefork.worker.cycle import Cycle
+from prefork.worker.cycle import FAILURE, Cycle, put_off
 from prefork.worker.flow import HIGH_WATER
 from prefork.worker.wsgi_environ import environ_of
 from prefork.worker.wsgi_input import ClientGone, body_of
@@ -73,6 +74,7 @@ class WsgiCycle(Cycle):
                 self._context.run(self._answer)
             except BaseException as raised:  # noqa: BLE001 - the thread's boundary
                 error = raised
+            refusal.forget()
         self._in_loop(self._end, error)
 
     def _answer(self) -> None:
@@ -113,7 +115,11 @@ class WsgiCycle(Cycle):
                 exc_info = None  # PEP 3333: or the traceback would hold its own frame
         if self.gone and self.finished:
             raise ClientGone("it was answered in the application's place")
-        self.start(code_of(status), fields_of(headers), self.carrier.service.date)
+        code = code_of(status)
+        fields: Iterable[Field] = fields_of(headers)
+        if code == FAILURE:
+            code, fields = put_off(code, fields)
+        self.start(code, fields, self.carrier.service.date)
         return self._write
 
     def _write(self, piece: bytes) -> None:

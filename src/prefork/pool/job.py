@@ -1,0 +1,75 @@
+"""A task on its way through the pool: where it is, until when, and what comes of it."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prefork.pool import codec
+from prefork.pool.codec import Parcel
+from prefork.pool.engine import Task
+from prefork.pool.errors import RemoteError, TaskLost, TaskTimeout
+from prefork.pool.line import Frame, Kind
+
+if TYPE_CHECKING:
+    from prefork.pool.seat import Seat
+
+
+class Doom:
+    """Why a task is made to end that runs, in words for the log."""
+
+    CANCELLED = "was cancelled"
+    OVERDUE = "ran for too long"
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """*number*: of no other task. *at*: when it was submitted, by time.monotonic_ns()."""
+
+    task: Task
+    number: int
+    parcel: Parcel
+    at: int
+    seat: "Seat | None" = None  # the process that has it; None: it waits
+    begun: int = 0
+    timer: asyncio.TimerHandle | None = None  # when it is to end, or to be killed
+    doom: str = ""  # why it was told to end
+    is_bound: bool = False  # it wants the very process that has it
+
+    @property
+    def name(self) -> str:
+        """Of its function."""
+        return codec.name_of(self.task.call.function)
+
+    def stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def overrun(self) -> None:
+        """Tell who waits that it took too long; whatever comes of it now is too late."""
+        self.task.fail(TaskTimeout(f"{self.name} ran for over {self.task.timeout:g} s"))
+
+    def conclude(self, frame: Frame) -> None:
+        """Tell who waits for it what its process has answered."""
+        body, buffers = frame.parcel
+        if frame.kind == Kind.ERROR:
+            self.task.fail(codec.unpack_error(body))
+        elif frame.kind == Kind.RESULT:
+            try:
+                result = codec.unpack(body, buffers)
+            except Exception as error:  # noqa: BLE001 - a restoration of the user's may raise anything
+                reason = f"the result of {self.name} can't be read here: {error}"
+                self.task.fail(RemoteError(reason))
+            else:
+                self.task.succeed(result)
+
+    def lose(self, status: int | None, reason: str) -> None:
+        """Tell who waits for it that its process has ended."""
+        self.task.fail(TaskLost(f"{self.name} was lost: {_epitaph(status, reason)}", status))
+
+
+def _epitaph(status: int | None, reason: str) -> str:
+    if status is None:
+        return "the line to its process ended"
+    how = f"was killed by signal {-status}" if status < 0 else f"exited with code {status}"
+    return f"its process {how}" + (f" ({reason})" if reason else "")

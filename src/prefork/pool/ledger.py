@@ -1,0 +1,51 @@
+"""Tasks that wait for their turn: by priority, then by age."""
+
+import heapq
+from itertools import count
+from typing import Generic, TypeVar
+
+from prefork.pool.errors import PoolFull
+
+Waiting = TypeVar("Waiting")
+
+
+class Ledger(Generic[Waiting]):
+    """Never asks who runs them. One that came back keeps its place."""
+
+    def __init__(self, limit: int) -> None:
+        """*limit*: how many may wait."""
+        self._limit = limit
+        self._heap: list[tuple[int, int, Waiting]] = []
+        self._places: dict[Waiting, tuple[int, int]] = {}  # of those that wait
+        self._ages: dict[Waiting, int] = {}  # likewise, and of those that may come back
+        self._count = count()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def require_room(self, retry_after: float) -> None:
+        """Raise PoolFull where one more would be too many."""
+        if len(self._places) >= self._limit:
+            raise PoolFull(f"{self._limit} tasks wait already (pool_queue)", retry_after)
+
+    def add(self, waiting: Waiting, priority: int) -> None:
+        """Let it wait; one that waited before has the place that it had."""
+        age = self._ages.setdefault(waiting, next(self._count))
+        self._places[waiting] = (-priority, age)
+        heapq.heappush(self._heap, (-priority, age, waiting))
+
+    def take(self) -> Waiting | None:
+        """Give the one whose turn it is; None: none waits."""
+        while self._heap:
+            *_, waiting = heapq.heappop(self._heap)
+            if self._places.pop(waiting, None) is not None:
+                return waiting
+        return None
+
+    def remove(self, waiting: Waiting) -> bool:
+        """Let it wait no more; whether it did."""
+        return self._places.pop(waiting, None) is not None
+
+    def forget(self, waiting: Waiting) -> None:
+        """It has ended, and can't come back."""
+        self._ages.pop(waiting, None)

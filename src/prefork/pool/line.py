@@ -1,0 +1,184 @@
+"""A line between a worker and a pool process: frames both ways, large parcels by descriptor."""
+
+import array
+import socket
+from collections import deque
+from collections.abc import Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from prefork.errors import RemoteError
+from prefork.pool import codec
+from prefork.pool.codec import EMPTY, LARGE, Parcel
+from prefork.wire.descriptors import close_all
+
+
+class Kind:
+    """What a frame says. No enum: to find a member of one costs 0.1 µs."""
+
+    # To a pool process:
+    RUN = 1  # a call
+    STREAM = 2  # a call of a generator function
+    CANCEL = 3  # make that task end
+    GO_ON = 4  # offer yourself again: nobody wants you dead for the task that you were to cancel
+    TOOK = 5  # *ticket* more items of the stream were read
+    PASS = 6  # I don't need you, by *ticket*
+    # To a worker:
+    OFFER = 7  # I am yours, by *ticket*
+    BOUNCED = 8  # not begun: the ticket was not mine any more
+    RESULT = 9
+    ERROR = 10
+    CANCELLED = 11
+    ITEM = 12
+
+
+TICKET = Struct("=QQ")  # in the pipe: the id of an idle process, and the number of its offer
+_HEAD = Struct("=IHBxQQQ")  # inline bytes, pieces in the file, kind; number, ticket, at
+_SIZE = Struct("=Q")
+_READ = 32 * 1024  # bytes; more would be mapped and unmapped by malloc for every read
+_SPACE = socket.CMSG_SPACE(4 * array.array("i").itemsize)
+_FLAGS = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+_TRUNCATED = int(socket.MSG_CTRUNC)
+
+
+class Frame(NamedTuple):
+    """*number*: of the task. *at*: when it was submitted, by time.monotonic_ns()."""
+
+    kind: int
+    number: int
+    ticket: int
+    at: int
+    parcel: Parcel
+
+
+class Line:
+    """One end. It owns its socket, and what has not been sent or read yet."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.is_ended = False  # the other end is closed, and all it said was read
+        self._is_dry = False  # at the last read there was nothing
+        self._partial = b""  # of a frame that is not whole yet
+        self._descriptors: deque[int] = deque()
+        self._unsent: deque[tuple[memoryview, list[int]]] = deque()
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
+
+    def send(
+        self,
+        kind: int,
+        number: int = 0,
+        *,
+        ticket: int = 0,
+        at: int = 0,
+        parcel: Parcel = EMPTY,
+    ) -> None:
+        """Send a frame, now or when there is room; none to an end that is gone.
+
+        Raises OSError where a large parcel finds no memory.
+        """
+        inline, sizes, descriptors = parcel.body, b"", []
+        if parcel.buffers or len(inline) > LARGE:
+            descriptors = [codec.to_file(parcel)]
+            pieces = [len(parcel.body), *(each.nbytes for each in parcel.buffers)]
+            inline, sizes = b"", b"".join(map(_SIZE.pack, pieces))
+        head = _HEAD.pack(len(inline) + len(sizes), len(sizes) // 8, kind, number, ticket, at)
+        data = head + sizes + inline
+        if descriptors or self._unsent:
+            self._unsent.append((memoryview(data), descriptors))
+            self.flush()
+            return
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # the other end has gone, which whoever reads will see
+            return
+        if sent < len(data):
+            self._unsent.append((memoryview(data)[sent:], []))
+
+    def flush(self) -> bool:
+        """Write what the kernel takes now; True when nothing is left."""
+        while self._unsent:
+            data, descriptors = self._unsent[0]
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+            try:
+                sent = self.sock.sendmsg([data], [rights] if descriptors else [])
+            except BlockingIOError:
+                return False
+            except OSError:
+                self._drop()
+                return True
+            close_all(descriptors)
+            self._unsent[0] = (data[sent:], [])
+            if sent == len(data):
+                self._unsent.popleft()
+        return True
+
+    def receive(self) -> list[Frame]:
+        """Read once, and return the frames that are whole. Raises RemoteError for what is none."""
+        try:
+            data, ancillary, flags, _ = self.sock.recvmsg(_READ, _SPACE, _FLAGS)
+        except BlockingIOError:
+            self._is_dry = True
+            return []
+        except OSError:  # ECONNRESET: closed with our words unread
+            data, ancillary, flags = b"", [], 0
+        if ancillary:
+            self._keep(ancillary)
+        if flags & _TRUNCATED:
+            raise RemoteError("a parcel was lost: too many descriptors are open")
+        if not data:
+            self.is_ended = True
+        return self._cut(self._partial + data if self._partial else data)
+
+    def drain(self) -> list[Frame]:
+        """Read all that is there."""
+        frames: list[Frame] = []
+        self._is_dry = False
+        while not self.is_ended and not self._is_dry:
+            frames += self.receive()
+        return frames
+
+    def _cut(self, data: bytes) -> list[Frame]:
+        frames, start, end = [], 0, len(data)
+        while end - start >= _HEAD.size:
+            size, pieces, kind, number, ticket, at = _HEAD.unpack_from(data, start)
+            body = start + _HEAD.size
+            if end - body < size:
+                break
+            start = body + size
+            parcel = self._mapped(data[body:start]) if pieces else Parcel(data[body:start])
+            frames.append(Frame(kind, number, ticket, at, parcel))
+        self._partial = data[start:] if start < end else b""
+        return frames
+
+    def _mapped(self, table: bytes) -> Parcel:
+        if not self._descriptors:
+            raise RemoteError("a parcel came without its descriptor")
+        sizes = [size for (size,) in _SIZE.iter_unpack(table)]
+        body, *buffers = codec.from_file(self._descriptors.popleft(), sizes)
+        return Parcel(bytes(body), buffers)
+
+    def _keep(self, ancillary: Sequence[tuple[int, int, bytes]]) -> None:
+        for _, _, rights in ancillary:
+            descriptors = array.array("i")
+            descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
+            self._descriptors.extend(descriptors)
+
+    def _drop(self) -> None:
+        for _, descriptors in self._unsent:
+            close_all(descriptors)
+        self._unsent.clear()
+
+    def close(self) -> None:
+        self._drop()
+        close_all(self._descriptors)
+        self._descriptors.clear()
+        self.sock.close()

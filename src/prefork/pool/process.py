@@ -1,0 +1,227 @@
+"""A process of the pool: it says that it is free, runs one task at a time, and answers.
+
+What it says and in which order decides whether a task is lost, or run twice, when a process is
+killed: it offers itself before it answers, so that who has the answer finds it free; and the board
+says which task it runs from before the first line of that to after the answer.
+"""
+
+import os
+import select
+import signal
+import time
+from collections import deque
+
+from prefork.errors import RemoteError
+from prefork.pool import codec
+from prefork.pool.codec import Parcel
+from prefork.pool.line import TICKET, Frame, Kind, Line
+from prefork.pool.turn import CANCEL_SIGNAL, Peer, Turn
+from prefork.pool.wear import Wear
+from prefork.wire import signalling, stream
+from prefork.wire.board import Field
+from prefork.wire.channel import Channel
+from prefork.wire.estate import PoolBirth
+from prefork.wire.messages import Idle, Stop, WorkerLine, Worn
+from prefork.wire.timings import Timings
+
+# Nanoseconds for which a process that has just answered stays awake, while nobody else wants its
+# core: to wake it takes longer than a short task, 40 µs on a virtual machine.
+LOOKOUT = 100_000
+PATIENCE = 0.05  # seconds that a worker has for an offer to it alone: its event loop may be blocked
+
+
+def serve(birth: PoolBirth, channel: Channel) -> int:
+    """Run tasks until told to stop. Returns the exit code."""
+    signalling.disregard(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    servant = Servant(birth, channel)
+    signal.signal(CANCEL_SIGNAL, servant.turn.on_signal)
+    return servant.run()
+
+
+class Servant:
+    def __init__(self, birth: PoolBirth, channel: Channel) -> None:
+        settings = birth.estate.settings
+        self._id = birth.id
+        self._estate = birth.estate
+        self._channel = channel
+        self._tickets = birth.tickets
+        self._board = birth.estate.board.line(birth.line)
+        self.turn = Turn(self._board, Timings.of(birth.timings))
+        self._wear = Wear.of(settings)
+        lasting = settings.pool if settings.pool_min is None else settings.pool_min
+        self._may_be_idle = lasting != settings.pool
+        self._idle_timeout = settings.pool_idle_timeout
+        self._peers: dict[int, Peer] = {}  # by descriptor of the line
+        self._rota: deque[Peer] = deque()  # whose turn it is to be offered a process comes first
+        self._offer = 0  # the number of the latest
+        self._is_free = False  # an offer stands
+        self._is_unheard = False  # but nobody can read it
+        self._promised: Peer | None = None  # it stands for one alone
+        self._waits_for: Peer | None = None  # none stands before that says what it wants
+        self._may_stop = False  # told to stop
+        self._has_run = False  # a task, since we looked last
+        self._poll = select.poll()
+        self._poll.register(channel, select.POLLIN)
+
+    def run(self) -> int:
+        """Return the exit code: a task's own, where that has ended the process."""
+        try:
+            return self._run()
+        except SystemExit as error:
+            return error.code if isinstance(error.code, int) else int(error.code is not None)
+
+    def _run(self) -> int:
+        self._offer_again()
+        while not self._may_stop:
+            ready = self._lookout() or self._poll.poll(self._patience())
+            if not ready:
+                self._lose_patience()
+            for descriptor, _ in ready:
+                if peer := self._peers.get(descriptor):
+                    self._serve(peer)
+                elif self._hear():
+                    return 1  # the primary is gone
+        return 0
+
+    def _lookout(self) -> list[tuple[int, int]]:
+        """Look for the next task for a moment, right after one, before we sleep."""
+        ready: list[tuple[int, int]] = []
+        if self._has_run:
+            self._has_run = False
+            until = time.monotonic_ns() + LOOKOUT
+            while not ready and time.monotonic_ns() < until:
+                os.sched_yield()
+                ready = self._poll.poll(0)
+        return ready
+
+    # -- the primary ---------------------------------------------------------
+
+    def _hear(self) -> bool:
+        """Heed the primary. Returns whether it is gone."""
+        for message in self._channel.receive():
+            match message:
+                case WorkerLine(id, number):
+                    self._meet(id, number)
+                case Stop():
+                    self._may_stop = True
+                case _:
+                    raise RemoteError(f"the primary sent {message}")
+        return self._channel.is_ended
+
+    def _meet(self, id: int, number: int) -> None:
+        """Serve one more worker; of whom we know a line already, that has a new one."""
+        try:
+            [descriptor] = self._channel.claim(1)
+        except OSError:
+            return  # too many are open here: the worker sees the end of its line
+        for old in [peer for peer in self._rota if peer.id == id]:
+            self._part(old)
+        line = Line(stream.adopt_pair_end(descriptor))
+        peer = Peer(id, line, self._estate.board.line(number))
+        self._peers[descriptor] = peer
+        self._rota.append(peer)
+        self._poll.register(descriptor, select.POLLIN)
+
+    def _part(self, peer: Peer) -> None:
+        self._poll.unregister(peer.line)
+        del self._peers[peer.line.fileno()]
+        self._rota.remove(peer)
+        peer.line.close()
+        if self._waits_for is peer or (self._is_free and self._promised in (None, peer)):
+            self._offer_again()  # it may have taken our ticket with it
+
+    def _say(self, message: Worn | Idle) -> None:
+        self._channel.send(message)
+        while not self._channel.flush():
+            select.select([], [self._channel], [])
+
+    # -- offers --------------------------------------------------------------
+
+    def _patience(self) -> float | None:
+        """Milliseconds to wait for a worker; None: for as long as it takes."""
+        if self._promised is not None or self._is_unheard:
+            return PATIENCE * 1000
+        return self._idle_timeout * 1000 if self._may_be_idle else None
+
+    def _lose_patience(self) -> None:
+        if self._promised is not None or self._is_unheard:
+            self._offer_again()
+        elif self._is_free:
+            self._say(Idle())
+
+    def _offer_again(self) -> None:
+        """Say that we are free: to the worker whose turn it is, else to whoever comes first.
+
+        Earlier offers are void by that.
+        """
+        self._offer += 1
+        self._is_free = True
+        self._promised = self._waits_for = None
+        for _ in range(len(self._rota)):
+            peer = self._rota[0]
+            self._rota.rotate(-1)
+            if peer.board[Field.TASKS_WAITING]:
+                self._promised = peer
+                peer.line.send(Kind.OFFER, ticket=self._offer)
+                return
+        try:
+            os.write(self._tickets, TICKET.pack(self._id, self._offer))
+            self._is_unheard = False
+        except (
+            BlockingIOError
+        ):  # it is full of tickets of the dead, which workers take as they look
+            self._is_unheard = True
+
+    # -- workers -------------------------------------------------------------
+
+    def _serve(self, peer: Peer) -> None:
+        """Do what a worker wants. Raises RemoteError for what no worker of ours says."""
+        peer.read()
+        while peer.inbox and not self._may_stop:
+            frame = peer.inbox.popleft()
+            if frame.kind in (Kind.RUN, Kind.STREAM):
+                self._take(peer, frame)
+            elif self._is_declined(frame) or self._is_pardoned(peer, frame):
+                self._offer_again()
+        if peer.line.is_ended and peer.line.fileno() in self._peers:
+            self._part(peer)
+
+    def _is_declined(self, frame: Frame) -> bool:
+        return frame.kind == Kind.PASS and self._is_free and frame.ticket == self._offer
+
+    def _is_pardoned(self, peer: Peer, frame: Frame) -> bool:
+        return frame.kind == Kind.GO_ON and self._waits_for is peer
+
+    def _take(self, peer: Peer, frame: Frame) -> None:
+        """Run it, if it came by our latest offer; or wants this very process, and no other."""
+        if frame.ticket and not (self._is_free and frame.ticket == self._offer):
+            peer.say(Kind.BOUNCED, frame.number)
+            return
+        if frame.ticket:
+            self._is_free, self._promised = False, None
+        kind, parcel = self.turn.run(peer, frame)
+        self._conclude(peer, frame)
+        self._answer(peer, frame.number, kind, parcel)
+        self.turn.end()
+        self._has_run = True
+
+    def _conclude(self, peer: Peer, frame: Frame) -> None:
+        """See what becomes of us after a task. An offer that stood before it stands still."""
+        reason = self._wear.note_task()
+        if self.turn.is_orphaned:
+            self._may_stop = True  # the primary may be about to kill us for it
+        elif self.turn.is_cancelled:
+            self._offer += 1  # likewise the worker, until it says that we are to go on
+            self._is_free, self._waits_for = False, peer
+        elif reason:
+            self._offer += 1
+            self._is_free = False
+            self._say(Worn(reason))
+        elif frame.ticket:
+            self._offer_again()
+
+    def _answer(self, peer: Peer, number: int, kind: int, parcel: Parcel) -> None:
+        try:
+            peer.say(kind, number, parcel)
+        except OSError as error:  # there is no memory for it
+            peer.say(Kind.ERROR, number, codec.pack_error(error, __file__))

@@ -1,0 +1,156 @@
+"""One task in a process of the pool: how it is run, interrupted, and answered."""
+
+import select
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prefork.pool import codec
+from prefork.pool.codec import EMPTY, Parcel
+from prefork.pool.engine import WINDOW
+from prefork.pool.errors import TaskCancelled
+from prefork.pool.line import Frame, Kind, Line
+from prefork.wire import label
+from prefork.wire.board import Field
+from prefork.wire.timings import Timings
+
+CANCEL_SIGNAL = signal.SIGUSR1  # comes with a CANCEL, whose line nobody reads meanwhile
+
+Answer = tuple[int, Parcel]  # kind of the frame, and what is in it
+
+
+class Peer:
+    """A worker: the line to it, its line of the board, what it has said and is not heeded yet."""
+
+    def __init__(self, id: int, line: Line, board: memoryview) -> None:
+        self.id = id
+        self.line = line
+        self.board = board
+        self.inbox: deque[Frame] = deque()
+
+    def read(self) -> None:
+        """Read once. Raises RemoteError."""
+        self.inbox.extend(self.line.receive())
+
+    def say(self, kind: int, number: int, parcel: Parcel = EMPTY) -> None:
+        """Send a frame, and wait until it is sent. Raises OSError for want of memory."""
+        self.line.send(kind, number, parcel=parcel)
+        while self.line.has_unsent and not self.line.flush():
+            select.select([], [self.line], [])
+
+
+class Turn:
+    """Of the task whose number it has; there is one at a time.
+
+    The signal's handler raises TaskCancelled, once, and only while the task's own code runs.
+    """
+
+    def __init__(self, board: memoryview, timings: Timings) -> None:
+        self._board = board
+        self._timings = timings
+        self._peer: Peer | None = None  # whose task it is; None: there is none
+        self._number = 0
+        self._is_open = False  # the task's own code runs
+        self._has_signal = False  # that was not looked into
+        self._reads = False  # the line is being read, and not to be read by a handler
+        self._credit = WINDOW  # items that may yet be sent
+        self._labelled: object = None  # the function whose name the board has
+        self.is_cancelled = False  # somebody wanted it to end
+        self.is_orphaned = False  # nobody is there any more who wants its outcome
+
+    # -- cancelling ----------------------------------------------------------
+
+    def on_signal(self, *_: object) -> None:
+        self._has_signal = True
+        if self._peer is not None and not self._reads:
+            self._look(self._peer)
+
+    def _look(self, peer: Peer) -> None:
+        """Read what its worker says meanwhile. Raises TaskCancelled in the task's own code."""
+        self._has_signal, self._reads = False, True
+        peer.inbox.extend(peer.line.drain())
+        self._reads = False
+        for frame in [each for each in peer.inbox if each.number == self._number]:
+            peer.inbox.remove(frame)
+            if frame.kind == Kind.TOOK:
+                self._credit += frame.ticket
+            elif frame.kind == Kind.CANCEL:
+                self.is_cancelled = True
+        if peer.line.is_ended:
+            self.is_cancelled = self.is_orphaned = True
+        if self.is_cancelled and self._is_open:
+            self._is_open = False
+            raise TaskCancelled
+
+    # -- running -------------------------------------------------------------
+
+    def run(self, peer: Peer, frame: Frame) -> Answer:
+        """Run a task to its end. Raises SystemExit where that wants the process to end."""
+        self.is_cancelled = self.is_orphaned = False
+        self._credit = WINDOW
+        begun = time.monotonic_ns()
+        self._board[Field.TASK_SINCE] = begun
+        self._board[Field.TASK] = frame.number
+        self._number, self._peer = frame.number, peer
+        try:
+            if self._has_signal:
+                self._look(peer)
+            answer = self._answer(peer, frame)
+        finally:
+            self._peer = None
+        ended = time.monotonic_ns()
+        self._timings.note(begun - frame.at, ended - begun, ended)
+        return answer
+
+    def end(self) -> None:
+        """Say that it is over: it was answered."""
+        self._board[Field.TASKS] += 1
+        self._board[Field.TASK] = 0
+
+    def _answer(self, peer: Peer, frame: Frame) -> Answer:
+        try:
+            try:
+                return self._perform(peer, frame)
+            finally:
+                self._is_open = False
+        except TaskCancelled as error:
+            self._is_open = False  # it was raised while the line above was about to
+            if self.is_cancelled:
+                return Kind.CANCELLED, EMPTY
+            return Kind.ERROR, codec.pack_error(error, __file__)
+        except SystemExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is its worker's
+            return Kind.ERROR, codec.pack_error(error, __file__)
+
+    def _perform(self, peer: Peer, frame: Frame) -> Answer:
+        function, args, kwargs = codec.unpack(frame.parcel.body, frame.parcel.buffers)
+        if function is not self._labelled:
+            label.write(self._board, codec.name_of(function))
+            self._labelled = function
+        self._open()
+        result = function(*args, **kwargs)
+        if frame.kind == Kind.STREAM:
+            self._stream(peer, function, iter(result))
+            result = None
+        self._is_open = False
+        return Kind.RESULT, codec.pack_result(function, result)
+
+    def _open(self) -> None:
+        self._is_open = True
+        if self.is_cancelled:
+            self._is_open = False
+            raise TaskCancelled
+
+    def _stream(self, peer: Peer, function: Callable[..., Any], items: Iterator[Any]) -> None:
+        """Send items as they come, at most WINDOW that are unread."""
+        for item in items:
+            self._is_open = False
+            peer.say(Kind.ITEM, self._number, codec.pack_result(function, item))
+            self._credit -= 1
+            while self._credit <= 0 and not self.is_cancelled:
+                select.select([peer.line], [], [])
+                self._look(peer)
+            self._open()

@@ -1,0 +1,44 @@
+"""How a worker comes to its pool: by lines that its primary lays."""
+
+import asyncio
+
+from prefork.pool import station
+from prefork.pool.client import Pool
+from prefork.pool.engines.processes import Processes, Terms
+from prefork.pool.errors import PoolError
+from prefork.pool.station import Surroundings
+from prefork.settings.schema import Settings
+from prefork.wire.board import Line
+from prefork.wire.estate import Estate
+from prefork.worker.link import Link
+
+
+def join(estate: Estate, id: int, line: Line, link: Link) -> None:
+    """Let this worker have its pool, once somebody asks for it."""
+
+    def make() -> Pool:
+        settings = estate.settings
+        if not settings.pool:
+            raise PoolError("there is no pool: start prefork with --pool N")
+        terms = terms_of(settings, id, estate.workers)
+        engine = Processes(terms, link.say, line, asyncio.get_running_loop())
+        link.pool = engine.hear
+        return Pool(engine, settings.pool_timeout or None)
+
+    station.settle(Surroundings(make))
+
+
+def terms_of(settings: Settings, id: int, workers: int) -> Terms:
+    """*workers*: among which the queue is divided."""
+    least, most = settings.pool_min, settings.pool
+    return Terms(
+        worker=id,
+        limit=max(1, settings.pool_queue // max(1, workers)),
+        grace=settings.pool_grace,
+        grows=least is not None and least != most,
+    )
+
+
+async def leave() -> None:
+    """End what still waits or runs: nobody is there any more who would take it."""
+    await station.leave()

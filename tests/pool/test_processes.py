@@ -1,0 +1,380 @@
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from prefork.pool import PoolFull, RemoteError, TaskLost, TaskTimeout
+from prefork.wire.board import Field
+from tests.pool import work
+from tests.pool.house import House, house
+from tests.support import pacing
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Let the loop turn until it holds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def lines(path: Path, count: int) -> list[str]:
+    """Wait until the file has so many lines, and give them."""
+    await until(lambda: path.exists() and path.read_text().count("\n") >= count)
+    return path.read_text().split()
+
+
+@pytest.mark.anyio
+async def test_a_task_runs_in_another_process() -> None:
+    async with house() as own:
+        assert await own.worker().pool.run(work.pid) in [s.pid for s in own.servants.values()]
+
+
+@pytest.mark.anyio
+async def test_arguments_and_results_travel() -> None:
+    async with house() as own:
+        pool = own.worker().pool
+        for value in (None, 7, "text", b"bytes", [1, {"two": (3,)}], b"x" * 200_000, "y" * 300_000):
+            assert await pool.run(work.give, value) == value
+        assert await pool.run(work.give, value=8) == 8
+
+
+@pytest.mark.anyio
+async def test_bytes_arrive_as_bytes_and_views_as_views_however_large() -> None:
+    async with house() as own:
+        pool = own.worker().pool
+        for size in (10, 1_000_000):
+            assert await pool.run(work.kind, b"x" * size) == "bytes"
+            assert await pool.run(work.kind, memoryview(b"x" * size)) == "memoryview"
+            assert await pool.run(work.give, memoryview(b"x" * size)) == b"x" * size
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("length", [10, 1_000_000])
+async def test_an_array_may_be_written_to_where_it_arrives_and_nobody_else_sees_it(
+    length: int,
+) -> None:
+    async with house() as own:
+        array = numpy.arange(length, dtype="float64")
+        result = await own.worker().pool.run(work.twice, array)
+        assert (result == 2 * numpy.arange(length)).all()
+        assert array[1] == 1
+        result[0] = 5
+        assert result[0] == 5
+
+
+@pytest.mark.anyio
+async def test_an_exception_comes_back_itself_with_its_remote_traceback() -> None:
+    async with house() as own:
+        with pytest.raises(work.Peculiar) as caught:
+            await own.worker().pool.run(work.raise_peculiar, 5)
+        assert caught.value.number == 5
+        cause = caught.value.__cause__
+        assert isinstance(cause, RemoteError)
+        assert "raise Peculiar(number)" in str(cause)
+        assert "turn.py" not in str(cause)
+
+
+@pytest.mark.anyio
+async def test_an_exception_that_cannot_travel_is_told_in_words() -> None:
+    async with house() as own:
+        with pytest.raises(RemoteError, match="Stubborn: 3"):
+            await own.worker().pool.run(work.raise_stubborn)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((work.give, work.Inert()), "argument 1 of tests.pool.work:give .* Inert stays"),
+        ((lambda: 1,), "is not importable"),
+    ],
+    ids=["argument", "function"],
+)
+async def test_what_cannot_be_given_away_fails_at_once_by_name(
+    arguments: tuple[Any, ...], said: str
+) -> None:
+    async with house() as own:
+        with pytest.raises(TypeError, match=said):
+            await own.worker().pool.run(*arguments)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (work.inert, "the result of tests.pool.work:inert, a Inert, can't be given back"),
+        (work.asynchronous, "runs plain functions"),
+        (work.counting, "see pool.stream"),
+    ],
+    ids=["inert", "async", "generator"],
+)
+async def test_a_result_that_cannot_be_given_back_is_told(
+    function: Callable[..., Any], said: str
+) -> None:
+    async with house() as own:
+        pool = own.worker().pool
+        with pytest.raises(TypeError, match=said):
+            await pool.run(function, *([3] if function is work.counting else []))
+        assert await pool.run(work.give, 1) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("function", "argument", "status"),
+    [(work.leave, 3, 3), (work.vanish, 4, 4), (work.die, signal.SIGKILL, -9), (work.die, 11, -11)],
+    ids=["exit", "_exit", "kill", "segv"],
+)
+async def test_a_task_whose_process_ends_fails_alone(
+    function: Callable[..., Any], argument: int, status: int
+) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        lost = asyncio.ensure_future(pool.run(function, argument))
+        others = [asyncio.ensure_future(pool.run(work.give, n)) for n in range(20)]
+        with pytest.raises(TaskLost) as caught:
+            await lost
+        assert caught.value.status == status
+        assert await asyncio.gather(*others) == list(range(20))
+
+
+@pytest.mark.anyio
+async def test_a_task_that_was_given_and_not_begun_is_run_by_another(tmp_path: Path) -> None:
+    """A process is stopped before it reads, and killed."""
+    async with house(1) as own:
+        pool = own.worker().pool
+        await pool.run(work.pid)
+        [first] = own.servants.values()
+        os.kill(first.pid, signal.SIGSTOP)
+        task = asyncio.ensure_future(pool.run(work.pause, 0, str(tmp_path / "ran"), "once"))
+        await until(lambda: own.workers[0].board[Field.TASKS_RUNNING] == 1)
+        own.kill(first.id)
+        assert await task != first.pid
+        assert await lines(tmp_path / "ran", 1) == ["once"]
+
+
+@pytest.mark.anyio
+async def test_cancelled_a_waiting_task_never_runs(tmp_path: Path) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        first = asyncio.ensure_future(pool.run(work.pause, 0.1))
+        second = asyncio.ensure_future(pool.run(work.note, str(tmp_path / "ran"), "second"))
+        await until(lambda: pool.stats().waiting == 1)
+        second.cancel()
+        await asyncio.wait([second])
+        assert pool.stats().waiting == 0
+        await first
+        await pool.run(work.note, str(tmp_path / "ran"), "third")
+        assert (tmp_path / "ran").read_text() == "third\n"
+
+
+@pytest.mark.anyio
+async def test_cancelled_a_running_task_is_interrupted_and_can_tidy_up(tmp_path: Path) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        task = asyncio.ensure_future(pool.run(work.tidy, str(tmp_path / "log")))
+        await lines(tmp_path / "log", 1)
+        [process] = own.servants
+        task.cancel()
+        assert await lines(tmp_path / "log", 2) == ["begun", "tidied"]
+        assert await pool.run(work.give, 1) == 1
+        assert list(own.servants) == [process]
+
+
+@pytest.mark.anyio
+async def test_a_task_that_never_returns_to_python_is_killed_after_the_grace(
+    tmp_path: Path,
+) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        task = asyncio.ensure_future(pool.run(work.hold, 30, str(tmp_path / "pid")))
+        await lines(tmp_path / "pid", 1)
+        [first] = own.servants.values()
+        task.cancel()
+        assert (await first.exited).status == -signal.SIGKILL
+        assert await pool.run(work.give, 1) == 1
+
+
+@pytest.mark.anyio
+async def test_a_timeout_counts_from_the_start_of_the_task() -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        first = asyncio.ensure_future(pool.run(work.pause, 0.4))
+        assert await pool.run(work.give, 1, timeout=0.3) == 1
+        await first
+        with pytest.raises(TaskTimeout, match="work:pause ran for over 0.1 s"):
+            await pool.run(work.pause, 30, timeout=0.1)
+        assert await pool.run(work.give, 2) == 2
+
+
+@pytest.mark.anyio
+async def test_what_was_told_to_cancel_and_ended_meanwhile_is_of_use_again() -> None:
+    """Cancels that cross the answer: the process must neither die nor be lost."""
+    async with house(1) as own:
+        pool = own.worker().pool
+        for turn in range(200):
+            task = asyncio.ensure_future(pool.run(work.give, turn))
+            for _ in range(turn % 7):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        assert await pool.run(work.give, 1) == 1
+        assert not own.exits
+
+
+@pytest.mark.anyio
+async def test_tasks_of_more_priority_come_first_and_equals_by_age(tmp_path: Path) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        path = str(tmp_path / "order")
+        tasks = [asyncio.ensure_future(pool.run(work.pause, 0.1))]
+        for name, priority in [("a", 0), ("b", 5), ("c", 5), ("d", -1), ("e", 0)]:
+            tasks.append(asyncio.ensure_future(pool.run(work.note, path, name, priority=priority)))
+        await asyncio.gather(*tasks)
+        assert (tmp_path / "order").read_text().split() == ["b", "c", "a", "e", "d"]
+
+
+@pytest.mark.anyio
+async def test_over_its_limit_a_queue_refuses_and_takes_more_once_there_is_room() -> None:
+    async with house(1) as own:
+        pool = own.worker(limit=3).pool
+        await pool.run(work.pid)
+        tasks = [asyncio.ensure_future(pool.run(work.pause, 0.05)) for _ in range(4)]
+        await until(lambda: pool.stats().waiting == 3)
+        with pytest.raises(PoolFull) as caught:
+            await pool.run(work.pid)
+        assert caught.value.retry_after >= 1
+        await tasks[0]
+        await asyncio.gather(*tasks, pool.run(work.pid))
+
+
+@pytest.mark.anyio
+async def test_a_map_is_in_order_and_bounded(tmp_path: Path) -> None:
+    async with house(2) as own:
+        pool = own.worker().pool
+        await pool.run(work.pid)
+        most = 0
+        seen = []
+        async for item in pool.map(work.give, range(40), limit=3):
+            counts = pool.stats()
+            most = max(most, counts.waiting + counts.running)
+            seen.append(item)
+        assert seen == list(range(40))
+        assert most <= 3
+
+
+@pytest.mark.anyio
+async def test_a_map_that_fails_cancels_what_it_has_begun(tmp_path: Path) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        with pytest.raises(work.Peculiar):
+            async for _ in pool.map(work.raise_peculiar, range(10)):
+                pass
+        await until(lambda: pool.stats().waiting + pool.stats().running == 0)
+
+
+@pytest.mark.anyio
+async def test_a_stream_yields_in_order_and_waits_for_its_reader(tmp_path: Path) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        path = tmp_path / "made"
+        seen = []
+        async for item in pool.stream(work.counting, 100, str(path)):
+            if not seen:
+                await lines(path, 16)
+                pacing_count = len(path.read_text().split())
+                assert pacing_count <= 18  # sixteen unread, and the one that is being made
+            seen.append(item)
+        assert seen == list(range(100))
+
+
+@pytest.mark.anyio
+async def test_a_stream_that_is_left_ends(tmp_path: Path) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        stream = pool.stream(work.counting, 10**9, str(tmp_path / "made"))
+        assert await anext(stream) == 0
+        await stream.aclose()  # type: ignore[attr-defined]
+        assert await pool.run(work.give, 1) == 1
+        assert not own.exits
+
+
+@pytest.mark.anyio
+async def test_a_broadcast_reaches_each_process_once() -> None:
+    async with house(3) as own:
+        pool = own.worker().pool
+        await pool.run(work.pid)
+        busy = asyncio.ensure_future(pool.run(work.pause, 0.1))
+        assert sorted(await pool.broadcast(work.pid)) == sorted(s.pid for s in own.servants.values())
+        await busy
+
+
+@pytest.mark.anyio
+async def test_a_busy_worker_cannot_starve_another() -> None:
+    async with house(1) as own:
+        greedy, modest = own.worker().pool, own.worker().pool
+        await asyncio.gather(greedy.run(work.pid), modest.run(work.pid))
+        order: list[str] = []
+
+        async def run(pool: Any, name: str) -> None:
+            await pool.run(work.pause, 0.005)
+            order.append(name)
+
+        tasks = [asyncio.ensure_future(run(greedy, "greedy")) for _ in range(100)]
+        await until(lambda: greedy.stats().waiting == 99)
+        tasks += [asyncio.ensure_future(run(modest, "modest")) for _ in range(5)]
+        await asyncio.gather(*tasks)
+        assert max(n for n, name in enumerate(order) if name == "modest") < 25
+
+
+@pytest.mark.anyio
+async def test_a_task_whose_worker_has_gone_is_interrupted_by_the_primary(tmp_path: Path) -> None:
+    async with house(1) as own:
+        first, second = own.worker(), own.worker()
+        task = asyncio.ensure_future(first.pool.run(work.tidy, str(tmp_path / "log")))
+        await lines(tmp_path / "log", 1)
+        [servant] = own.servants.values()
+        await first.close()
+        own.workers.remove(first)
+        own.kill(servant.id, signal.SIGUSR1)
+        assert await lines(tmp_path / "log", 2) == ["begun", "tidied"]
+        assert (await servant.exited).status == 0  # who ran it may be killed for it
+        assert await second.pool.run(work.give, 1) == 1
+        with pytest.raises(Exception, match="closed"):
+            await task
+
+
+@pytest.mark.anyio
+async def test_after_so_many_tasks_a_process_says_that_it_is_worn() -> None:
+    async with house(1, pool_max_tasks=5) as own:
+        pool = own.worker().pool
+        pids = [await pool.run(work.pid) for _ in range(20)]
+        assert len(set(pids)) == 4
+        assert [exit.status for exit in own.exits] == [0] * len(own.exits)
+
+
+@pytest.mark.anyio
+async def test_random_kills_lose_the_victims_task_alone(tmp_path: Path) -> None:
+    """Whatever was not begun runs elsewhere, and nothing runs twice."""
+    async with house(2) as own:
+        pool = own.worker().pool
+        path = tmp_path / "ran"
+        outcomes = [
+            asyncio.ensure_future(pool.run(work.pause, 0.002, str(path), str(n))) for n in range(400)
+        ]
+        kills = 0
+        while not all(each.done() for each in outcomes):
+            for id in list(own.servants)[:1]:
+                own.kill(id)
+                kills += 1
+            await asyncio.wait(outcomes, timeout=0.02)
+        lost = [n for n, each in enumerate(outcomes) if each.exception() is not None]
+        assert all(isinstance(outcomes[n].exception(), TaskLost) for n in lost)
+        ran = path.read_text().split()
+        assert len(ran) == len(set(ran))
+        assert len(lost) <= len(own.exits)
+        assert {str(n) for n in range(400)} - set(ran) <= {str(n) for n in lost}

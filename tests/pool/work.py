@@ -1,0 +1,122 @@
+"""What the pool's tests have it do."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy
+
+from tests.support import pacing
+
+
+class Peculiar(Exception):
+    """An exception that travels with what it holds."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"peculiar {number}")
+        self.number = number
+
+    def __reduce__(self) -> tuple[type["Peculiar"], tuple[int]]:
+        return Peculiar, (self.number,)
+
+
+class Stubborn(Exception):
+    """One that can be pickled, and not restored."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(one + two)
+
+
+class Inert:
+    """Can't be pickled."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("Inert stays where it is")
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def give(value: Any) -> Any:
+    return value
+
+
+def kind(value: Any) -> str:
+    return type(value).__name__
+
+
+def twice(array: "numpy.ndarray[Any, Any]") -> "numpy.ndarray[Any, Any]":
+    array *= 2
+    return array
+
+
+def raise_peculiar(number: int) -> None:
+    raise Peculiar(number)
+
+
+def raise_stubborn() -> None:
+    raise Stubborn(1, 2)
+
+
+def inert() -> Inert:
+    return Inert()
+
+
+def leave(code: int) -> None:
+    raise SystemExit(code)
+
+
+def vanish(code: int) -> None:
+    os._exit(code)
+
+
+def die(number: int = signal.SIGKILL) -> None:
+    os.kill(os.getpid(), number)
+
+
+def note(path: str, text: str) -> None:
+    """Append a line to a file: who else runs it is seen by that."""
+    with open(path, "a") as file:
+        file.write(f"{text}\n")
+
+
+def pause(seconds: float, path: str = "", text: str = "") -> int:
+    """Take a while in Python, after noting a line."""
+    if path:
+        note(path, text)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pacing.pause(0.001)
+    return os.getpid()
+
+
+def hold(seconds: float, path: str = "") -> None:
+    """Take a while without ever coming back to Python: no signal's handler runs."""
+    if path:
+        note(path, str(os.getpid()))
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+
+def counting(until: int, path: str = "") -> Iterator[int]:
+    for number in range(until):
+        if path:
+            note(path, str(number))
+        yield number
+
+
+def tidy(path: str) -> None:
+    """Note when it is cancelled, having tidied up."""
+    note(path, "begun")
+    try:
+        while True:
+            pacing.pause(0.001)
+    finally:
+        note(path, "tidied")
+
+
+async def asynchronous() -> None:
+    pass
