@@ -71,6 +71,8 @@ class Worker:
                 self.house.introduce(self)
             case Condemn(id):
                 self.house.kill(id)
+            case _:
+                pass
 
     def tell(self, message: Message, descriptors: list[int]) -> None:
         self._to.send(message, descriptors)

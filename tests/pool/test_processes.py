@@ -1,7 +1,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ import pytest
 from prefork.pool import PoolFull, RemoteError, TaskLost, TaskTimeout
 from prefork.wire.board import Field
 from tests.pool import work
-from tests.pool.house import House, house
-from tests.support import pacing
+from tests.pool.house import house
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -191,7 +190,7 @@ async def test_a_task_that_never_returns_to_python_is_killed_after_the_grace(
 ) -> None:
     async with house(1) as own:
         pool = own.worker().pool
-        task = asyncio.ensure_future(pool.run(work.hold, 30, str(tmp_path / "pid")))
+        task = asyncio.ensure_future(pool.run(work.hold, str(tmp_path / "pid")))
         await lines(tmp_path / "pid", 1)
         [first] = own.servants.values()
         task.cancel()
@@ -243,7 +242,7 @@ async def test_over_its_limit_a_queue_refuses_and_takes_more_once_there_is_room(
     async with house(1) as own:
         pool = own.worker(limit=3).pool
         await pool.run(work.pid)
-        tasks = [asyncio.ensure_future(pool.run(work.pause, 0.05)) for _ in range(4)]
+        tasks = [asyncio.ensure_future(pool.run(work.pause, 0.3)) for _ in range(4)]
         await until(lambda: pool.stats().waiting == 3)
         with pytest.raises(PoolFull) as caught:
             await pool.run(work.pid)

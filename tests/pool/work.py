@@ -1,6 +1,6 @@
 """What the pool's tests have it do."""
 
-import ctypes
+import hashlib
 import os
 import signal
 import time
@@ -90,15 +90,14 @@ def pause(seconds: float, path: str = "", text: str = "") -> int:
         note(path, text)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        pacing.pause(0.001)
+        pacing.hold(0.001)
     return os.getpid()
 
 
-def hold(seconds: float, path: str = "") -> None:
-    """Take a while without ever coming back to Python: no signal's handler runs."""
-    if path:
-        note(path, str(os.getpid()))
-    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+def hold(path: str) -> None:
+    """Take about a minute without ever coming back to Python: no signal's handler runs."""
+    note(path, str(os.getpid()))
+    hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 200_000_000)
 
 
 def counting(until: int, path: str = "") -> Iterator[int]:
@@ -113,7 +112,7 @@ def tidy(path: str) -> None:
     note(path, "begun")
     try:
         while True:
-            pacing.pause(0.001)
+            pacing.hold(0.001)
     finally:
         note(path, "tidied")
 
