@@ -113,6 +113,7 @@ class Processes:
     async def close(self) -> None:
         for job in list(self._jobs.values()):
             job.stop_timer()
+            self._ledger.remove(job)
             self._forget(job)
             job.task.fail(PoolError("the pool was closed"))
         for seat in self._seats:
@@ -150,11 +151,11 @@ class Processes:
     def _use(self, seat: Seat, ticket: int) -> None:
         """Give what waits to a process that is free."""
         job = self._ledger.take()
+        self._publish()  # first: who is quick would offer itself to us for what it has done
         if job is None:
             self._custody.tell(seat, Kind.PASS, ticket=ticket)
         else:
             self._custody.give(job, seat, ticket)
-            self._publish()
 
     def _forget(self, job: Job) -> None:
         """It has ended."""
