@@ -8,22 +8,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy
-
 from tests.support import pacing
 
 
-class Peculiar(Exception):
+class PeculiarError(Exception):
     """An exception that travels with what it holds."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"peculiar {number}")
         self.number = number
 
-    def __reduce__(self) -> tuple[type["Peculiar"], tuple[int]]:
-        return Peculiar, (self.number,)
+    def __reduce__(self) -> tuple[type["PeculiarError"], tuple[int]]:
+        return PeculiarError, (self.number,)
 
 
-class Stubborn(Exception):
+class StubbornError(Exception):
     """One that can be pickled, and not restored."""
 
     def __init__(self, one: int, two: int) -> None:
@@ -55,11 +54,11 @@ def twice(array: "numpy.ndarray[Any, Any]") -> "numpy.ndarray[Any, Any]":
 
 
 def raise_peculiar(number: int) -> None:
-    raise Peculiar(number)
+    raise PeculiarError(number)
 
 
 def raise_stubborn() -> None:
-    raise Stubborn(1, 2)
+    raise StubbornError(1, 2)
 
 
 def inert() -> Inert:
