@@ -203,6 +203,34 @@ async def test_a_task_that_never_returns_to_python_is_killed_after_the_grace(
 
 
 @pytest.mark.anyio
+async def test_cancelled_while_its_arguments_are_written_a_task_never_runs(tmp_path: Path) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        await pool.run(work.pid)
+        heavy = memoryview(bytes(30_000_000))
+        for _ in range(3):
+            task = asyncio.ensure_future(pool.run(work.pause, 0, str(tmp_path / "ran"), heavy))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        await until(lambda: pool.stats().running == 0)
+        assert await pool.run(work.give, 1) == 1
+        assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.anyio
+async def test_killed_while_arguments_are_written_another_process_gets_them() -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        await pool.run(work.pid)
+        [first] = own.servants
+        task = asyncio.ensure_future(pool.run(work.give, memoryview(bytes(30_000_000))))
+        await asyncio.sleep(0)
+        own.kill(first)
+        assert len(await task) == 30_000_000
+
+
+@pytest.mark.anyio
 async def test_a_timeout_counts_from_the_start_of_the_task() -> None:
     async with house(1) as own:
         pool = own.worker().pool

@@ -21,10 +21,12 @@ Buffer = memoryview
 
 
 class Parcel(NamedTuple):
-    """*buffers*: those that are large, in the order in which the pickle wants them."""
+    """*buffers*: those that are large, in the order in which the pickle wants them. *file*: the
+    descriptor of one that it was written into, which who sends it closes."""
 
     body: bytes
     buffers: Sequence[Buffer] = ()
+    file: int | None = None
 
     @property
     def size(self) -> int:
@@ -69,9 +71,9 @@ def pack(value: Any) -> Parcel:
     return Parcel(pickle.dumps(value, _PROTOCOL, buffer_callback=is_small), buffers)
 
 
-def unpack(body: bytes | memoryview, buffers: Sequence[Buffer]) -> Any:
+def unpack(parcel: Parcel) -> Any:
     """Give the value back. Raises whatever its own restoration does."""
-    return pickle.loads(body, buffers=buffers)
+    return pickle.loads(parcel.body, buffers=parcel.buffers)
 
 
 def _carried(value: Any) -> Any:
@@ -159,9 +161,9 @@ def traceback_of(error: BaseException, ours: str) -> str:
     return "".join(format_exception(type(error), error, inner)).rstrip()
 
 
-def unpack_error(body: bytes | memoryview) -> BaseException:
+def unpack_error(parcel: Parcel) -> BaseException:
     """Give the exception itself, with its remote traceback as cause; else that alone."""
-    headline, text, inner = pickle.loads(body)
+    headline, text, inner = pickle.loads(parcel.body)
     remote = RemoteError(headline, text)
     try:
         error = pickle.loads(inner)

@@ -3,17 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from prefork import log
 from prefork.errors import RemoteError
 from prefork.pool import codec
+from prefork.pool.codec import Parcel
 from prefork.pool.job import Doom, Job
 from prefork.pool.line import Frame, Kind
 from prefork.pool.pace import Pace
 from prefork.pool.seat import Seat
+from prefork.wire.descriptors import close_all
 from prefork.wire.messages import Condemn, Message, PoolExit
 
+HEAVY = 1024 * 1024  # bytes, above which a thread writes the parcel: 50 MB take 25 ms
 UNKNOWN = -1  # as the task that a process ran
 NEWS = 5.0  # seconds within which the primary tells of what became of a process whose line ended
 
@@ -41,18 +45,40 @@ class Custody:
         self._say = say
         self._grace = grace
         self._then = callbacks
+        self._thread: ThreadPoolExecutor | None = None  # writes heavy parcels
         self.pace = Pace()
 
     # -- saying --------------------------------------------------------------
 
     def give(self, job: Job, seat: Seat, ticket: int) -> None:
         """Have a process run it. *ticket*: of an offer of its; 0: as soon as it is free."""
-        task = job.task
         job.seat = seat
         seat.jobs[job.number] = job
+        if job.parcel.size < HEAVY:
+            self._send(job, seat, ticket, job.parcel)
+            return
+        writing = self._loop.run_in_executor(self._writer(), codec.to_file, job.parcel)
+        writing.add_done_callback(lambda done: self._written(job, seat, ticket, done))
+
+    def _written(self, job: Job, seat: Seat, ticket: int, file: "asyncio.Future[int]") -> None:
+        """Its file is there; maybe nobody wants it any more, or not from that process."""
+        error = file.exception()
+        is_wanted = job.seat is seat and not job.doom and not seat.is_parted
+        if is_wanted and error is None:
+            self._send(job, seat, ticket, job.parcel._replace(file=file.result()))
+            return
+        if error is None:
+            close_all([file.result()])
+        if is_wanted or (job.doom and job.seat is seat):
+            self._release(job)
+            job.task.fail(error or asyncio.CancelledError())
+        self.tell(seat, Kind.PASS, ticket=ticket)
+
+    def _send(self, job: Job, seat: Seat, ticket: int, parcel: Parcel) -> None:
+        task = job.task
         kind = Kind.RUN if task.items is None else Kind.STREAM
         try:
-            seat.line.send(kind, job.number, ticket=ticket, at=job.at, parcel=job.parcel)
+            seat.line.send(kind, job.number, ticket=ticket, at=job.at, parcel=parcel)
         except OSError as error:  # there is no memory for it
             self._release(job)
             task.fail(error)
@@ -62,6 +88,11 @@ class Custody:
         job.begun = time.monotonic_ns()
         if task.timeout is not None:
             job.timer = self._loop.call_later(task.timeout, self._time_out, job)
+
+    def _writer(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "prefork-pool")
+        return self._thread
 
     def tell(self, seat: Seat, kind: int, number: int = 0, *, ticket: int = 0) -> None:
         if not seat.is_parted:
@@ -76,6 +107,11 @@ class Custody:
         if seat.line.flush():
             self._loop.remove_writer(seat.line)
 
+    def close(self) -> None:
+        """Write nothing more."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+
     # -- making them end -----------------------------------------------------
 
     def _time_out(self, job: Job) -> None:
@@ -88,6 +124,8 @@ class Custody:
         if job.seat is None or job.doom:
             return
         job.doom = doom
+        if not job.begun:
+            return  # it is being written, and will be dropped
         job.stop_timer()
         self.tell(job.seat, Kind.CANCEL, job.number)
         job.seat.signal()
@@ -150,7 +188,7 @@ class Custody:
             case Kind.OFFER:
                 self._then.use(seat, frame.ticket)
             case Kind.ITEM if job is not None and job.task.items is not None:
-                job.task.items.put(codec.unpack(*frame.parcel))
+                job.task.items.put(codec.unpack(frame.parcel))
             case Kind.BOUNCED if job is not None:
                 self._take_back(job)
             case Kind.RESULT | Kind.ERROR | Kind.CANCELLED if job is not None:
@@ -176,5 +214,5 @@ class Custody:
         job.stop_timer()
         assert job.seat is not None, "a process had it"
         del job.seat.jobs[job.number]
-        job.seat, job.doom = None, ""
+        job.seat, job.doom, job.begun = None, "", 0
         self._then.take_back(job)

@@ -51,12 +51,11 @@ class Job:
 
     def conclude(self, frame: Frame) -> None:
         """Tell who waits for it what its process has answered."""
-        body, buffers = frame.parcel
         if frame.kind == Kind.ERROR:
-            self.task.fail(codec.unpack_error(body))
+            self.task.fail(codec.unpack_error(frame.parcel))
         elif frame.kind == Kind.RESULT:
             try:
-                result = codec.unpack(body, buffers)
+                result = codec.unpack(frame.parcel)
             except Exception as error:  # noqa: BLE001 - a restoration of the user's may raise anything
                 reason = f"the result of {self.name} can't be read here: {error}"
                 self.task.fail(RemoteError(reason))

@@ -81,11 +81,11 @@ class Line:
     ) -> None:
         """Send a frame, now or when there is room; none to an end that is gone.
 
-        Raises OSError where a large parcel finds no memory.
+        Raises OSError where a large parcel, that is in no file yet, finds no memory for one.
         """
         inline, sizes, descriptors = parcel.body, b"", []
         if parcel.buffers or len(inline) > LARGE:
-            descriptors = [codec.to_file(parcel)]
+            descriptors = [codec.to_file(parcel) if parcel.file is None else parcel.file]
             pieces = [len(parcel.body), *(each.nbytes for each in parcel.buffers)]
             inline, sizes = b"", b"".join(map(_SIZE.pack, pieces))
         head = _HEAD.pack(len(inline) + len(sizes), len(sizes) // 8, kind, number, ticket, at)

@@ -126,7 +126,7 @@ class Turn:
             return Kind.ERROR, codec.pack_error(error, __file__)
 
     def _perform(self, peer: Peer, frame: Frame) -> Answer:
-        function, args, kwargs = codec.unpack(frame.parcel.body, frame.parcel.buffers)
+        function, args, kwargs = codec.unpack(frame.parcel)
         if function is not self._labelled:
             label.write(self._board, codec.name_of(function))
             self._labelled = function

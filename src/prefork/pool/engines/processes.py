@@ -119,6 +119,7 @@ class Processes:
         for seat in self._seats:
             self._custody.part(seat)
             self._seats.remove(seat.id)
+        self._custody.close()
         self._take_tickets(None)
         if self._growth is not None:
             self._growth.cancel()
