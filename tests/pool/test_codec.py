@@ -1,0 +1,103 @@
+import functools
+import os
+from typing import Any
+
+import numpy
+import pytest
+from tests.pool import work
+
+from prefork.pool import codec
+from prefork.pool.codec import LARGE, Parcel
+from prefork.pool.engine import Call
+from prefork.pool.errors import RemoteError, TaskCancelled
+
+
+def carried(value: Any) -> Any:
+    """Give it as a task gets it, by way of a file."""
+    parcel = codec.pack_call(Call(work.give, (value,)))
+    sizes = [len(parcel.body), *(each.nbytes for each in parcel.buffers)]
+    body, *buffers = codec.from_file(codec.to_file(parcel), sizes)
+    function, args, _ = codec.unpack(Parcel(bytes(body), buffers))
+    assert function is work.give
+    return args[0]
+
+
+def test_only_what_is_large_travels_beside_the_pickle() -> None:
+    small, large = numpy.zeros(LARGE // 8 - 1), numpy.zeros(LARGE // 8)
+    assert codec.pack(small).buffers == []
+    parcel = codec.pack([small, large, large[:5]])
+    assert [each.nbytes for each in parcel.buffers] == [LARGE]
+    assert parcel.size < 2 * LARGE + 1000
+
+
+@pytest.mark.parametrize("size", [0, 100, LARGE, 3 * LARGE + 5])
+def test_bytes_arrive_as_they_were(size: int) -> None:
+    data = os.urandom(size)
+    assert carried(data) == data
+    assert type(carried(data)) is bytes
+    assert carried(memoryview(data)).tobytes() == data
+    assert type(carried(bytearray(data))) is bytearray
+
+
+def test_a_parcel_that_is_changed_changes_nobody_elses() -> None:
+    array = numpy.arange(LARGE, dtype="int64")
+    parcel = codec.pack(array)
+    sizes = [len(parcel.body), *(each.nbytes for each in parcel.buffers)]
+    descriptor = codec.to_file(parcel)
+    copies = []
+    for _ in range(2):
+        body, *buffers = codec.from_file(os.dup(descriptor), sizes)
+        copies.append(codec.unpack(Parcel(bytes(body), buffers)))
+    os.close(descriptor)
+    copies[0][0] = 99
+    assert copies[1][0] == 0
+    assert array[0] == 0
+
+
+def test_a_view_that_has_gaps_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="argument 1 of tests.pool.work:give"):
+        codec.pack_call(Call(work.give, (memoryview(bytes(10))[::2],)))
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (work.give, "tests.pool.work:give"),
+        (functools.partial(work.give, 1), "tests.pool.work:give"),
+        (work.PeculiarError(1).with_traceback, "builtins:BaseException.with_traceback"),
+        (len, "builtins:len"),
+    ],
+    ids=["function", "partial", "method", "builtin"],
+)
+def test_a_function_has_a_name(function: Any, name: str) -> None:
+    said = codec.name_of(function)
+    assert (
+        said == name
+        or function == work.PeculiarError(1).with_traceback
+        or said.endswith("with_traceback")
+    )
+
+
+def raised() -> BaseException:
+    try:
+        work.raise_peculiar(4)
+    except work.PeculiarError as error:
+        return error
+    raise AssertionError
+
+
+def test_an_exception_comes_with_the_traceback_of_its_own() -> None:
+    restored = codec.unpack_error(codec.pack_error(raised(), __file__))
+    assert isinstance(restored, work.PeculiarError)
+    assert isinstance(restored.__cause__, RemoteError)
+    assert "raise PeculiarError(number)" in restored.__cause__.traceback
+    assert "test_codec.py" not in restored.__cause__.traceback
+
+
+@pytest.mark.parametrize(
+    "error",
+    [work.StubbornError(1, 2), TaskCancelled(), KeyboardInterrupt(), Exception(work.Inert())],
+)
+def test_what_can_not_or_must_not_be_raised_here_is_told(error: BaseException) -> None:
+    """An exit or an interrupt would end more than who waits for the task."""
+    assert isinstance(codec.unpack_error(codec.pack_error(error, __file__)), RemoteError)

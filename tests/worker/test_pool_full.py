@@ -1,0 +1,125 @@
+"""What a client is told whose request a full pool has no room for."""
+
+# ruff: noqa: ARG001 - an application takes what the protocol gives
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.worker.conftest import Run
+from tests.worker.rig import Answer, Rig, rig
+
+from prefork.pool import PoolFull, refusal
+from prefork.worker.application import Kind
+
+FULL = PoolFull("7 tasks wait already (pool_queue)", 3.0)
+
+
+def ask(run: Run, app: Callable[..., Any], kind: Kind) -> Answer:
+    """Give the answer; the connection must be good for another."""
+    got: list[Answer] = []
+
+    async def scenario() -> None:
+        async with rig(app, kind) as made:
+            client = await made.connect()
+            got.append(await client.get())
+            assert not got[0].closes
+            got.append(await client.get())
+            await made.turn(lambda: _is_at_rest(made))
+
+    run(scenario())
+    return got[0]
+
+
+def _is_at_rest(made: Rig) -> bool:
+    return all(member.request is None for member in made.members)
+
+
+async def handler(request: Any) -> str:
+    raise FULL
+
+
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    raise FULL
+
+
+async def begun(scope: Any, receive: Any, send: Any) -> None:
+    """Raises after the head, of which nothing is sent yet."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    raise FULL
+
+
+async def framework(scope: Any, receive: Any, send: Any) -> None:
+    """As Starlette does: it makes its own answer, and raises all the same."""
+    refusal.note(FULL)
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Oops!"})
+    raise FULL
+
+
+def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    raise FULL
+
+
+def flask(environ: Any, start_response: Any) -> list[bytes]:
+    """As Flask does: nobody hears what was raised."""
+    refusal.note(FULL)
+    start_response("500 INTERNAL SERVER ERROR", [("content-length", "5")])
+    return [b"Oops!"]
+
+
+@pytest.mark.parametrize(
+    ("app", "kind", "body"),
+    [
+        (handler, "handler", b"the pool is full\n"),
+        (bare, "asgi", b"the pool is full\n"),
+        (begun, "asgi", b"the pool is full\n"),
+        (framework, "asgi", b"Oops!"),
+        (wsgi, "wsgi", b"the pool is full\n"),
+        (flask, "wsgi", b"Oops!"),
+    ],
+    ids=["handler", "asgi", "asgi-begun", "starlette", "wsgi", "flask"],
+)
+def test_a_full_pool_is_answered_by_503_and_when_to_come_again(
+    run: Run, app: Callable[..., Any], kind: Kind, body: bytes
+) -> None:
+    answer = ask(run, app, kind)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "3")
+    assert answer.body == body
+
+
+def test_a_failure_of_another_request_stays_a_failure(run: Run) -> None:
+    """What was refused is of one request, not of the thread that ran it."""
+    turns = iter([flask, None])
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        if (first := next(turns)) is not None:
+            return first(environ, start_response)
+        start_response("500 Oops", [("content-length", "0")])
+        return [b""]
+
+    statuses = []
+
+    async def scenario() -> None:
+        async with rig(app, "wsgi") as made:
+            client = await made.connect()
+            statuses.extend([(await client.get()).status, (await client.get()).status])
+
+    run(scenario())
+    assert statuses == [503, 500]
+
+
+def test_it_is_logged_once_a_minute_and_not_as_a_failure(
+    run: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        async with rig(handler, "handler") as made:
+            client = await made.connect()
+            for _ in range(5):
+                await client.get()
+
+    run(scenario())
+    said = capfd.readouterr().err
+    assert said.count("pool_full") <= 1
+    assert "request_failed" not in said
