@@ -55,7 +55,7 @@ def test_a_parcel_that_is_changed_changes_nobody_elses() -> None:
 
 
 def test_a_view_that_has_gaps_is_refused_by_name() -> None:
-    with pytest.raises(TypeError, match="argument 1 of tests.pool.work:give"):
+    with pytest.raises(TypeError, match=r"argument 1 of tests\.pool\.work:give"):
         codec.pack_call(Call(work.give, (memoryview(bytes(10))[::2],)))
 
 
@@ -64,18 +64,12 @@ def test_a_view_that_has_gaps_is_refused_by_name() -> None:
     [
         (work.give, "tests.pool.work:give"),
         (functools.partial(work.give, 1), "tests.pool.work:give"),
-        (work.PeculiarError(1).with_traceback, "builtins:BaseException.with_traceback"),
         (len, "builtins:len"),
     ],
-    ids=["function", "partial", "method", "builtin"],
+    ids=["function", "partial", "builtin"],
 )
 def test_a_function_has_a_name(function: Any, name: str) -> None:
-    said = codec.name_of(function)
-    assert (
-        said == name
-        or function == work.PeculiarError(1).with_traceback
-        or said.endswith("with_traceback")
-    )
+    assert codec.name_of(function) == name
 
 
 def raised() -> BaseException:
