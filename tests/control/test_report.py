@@ -54,15 +54,17 @@ def test_an_answer_is_what_commands_read() -> None:
 def test_before_a_reload_there_is_one_generation() -> None:
     answer = reported(serving(2))
     assert answer["reload"] is None
-    assert answer["generations"] == [{"generation": 1, "workers": 2, "serving": 2, "templates": 1}]
+    assert answer["generations"] == [
+        {"generation": 1, "workers": 2, "serving": 2, "templates": 1, "pool": 0}
+    ]
 
 
 def test_generations_are_counted_by_what_lives_of_them() -> None:
     fleet = serving(2)
     tell(fleet, 2, ReloadRequested(), Forked(4, 104), Ready(4), Forked(5, 105), Ready(5))
     assert reported(fleet)["generations"] == [
-        {"generation": 1, "workers": 2, "serving": 2, "templates": 1},
-        {"generation": 2, "workers": 1, "serving": 0, "templates": 1},
+        {"generation": 1, "workers": 2, "serving": 2, "templates": 1, "pool": 0},
+        {"generation": 2, "workers": 1, "serving": 0, "templates": 1, "pool": 0},
     ]
     tell(fleet, 4, Proven(5))
     assert [each["serving"] for each in reported(fleet)["generations"]] == [1, 1]

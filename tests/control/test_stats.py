@@ -12,6 +12,7 @@ from prefork.control.progress import Progress, told
 from prefork.control.report import Counts, Identity, report
 from prefork.control.sample import with_usage
 from prefork.core.facts import HubWanted, ReloadRequested
+from prefork.core.process import Process, Role
 from prefork.wire.board import COUNTERS, Board, Line
 
 IDENTITY = Identity(
@@ -27,6 +28,8 @@ IDENTITY = Identity(
 PARTS: dict[str, type[Any]] = {  # by field of the answer that holds one, or a list of them
     "workers": stats.Worker,
     "templates": stats.Template,
+    "pool": stats.Pooled,
+    "tasks": stats.Tasks,
     "hubs": stats.Hub,
     "aides": stats.Aide,
     "generations": stats.Generation,
@@ -42,6 +45,7 @@ def answer() -> dict[str, Any]:
     """What an instance that reloads says, and the command adds."""
     fleet = serving(2)
     tell(fleet, 10, ReloadRequested(), HubWanted())
+    fleet.roster.processes[99] = Process(99, Role.POOL, 1, spawned_at=9, slot=0)
     lines: dict[int, Line] = defaultdict(lambda: Board(1).line(0))
     counts = Counts(lines, dict.fromkeys(COUNTERS, 0), exits=0, aides=[("watcher", 9, 1.5)])
     said = report(IDENTITY, fleet, counts, now=11)

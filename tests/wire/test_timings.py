@@ -20,12 +20,12 @@ def made(now: int = START) -> Timings:
 
 
 def told(memory: Timings, now: int) -> Summary:
-    return summary([memory], now)
+    return summary([memory.seen(now)])
 
 
 def test_of_no_tasks_there_is_nothing_to_tell() -> None:
     assert told(made(), START) == Summary(0, (), (), 0.0)
-    assert summary([], START) == Summary(0, (), (), 0.0)
+    assert summary([]) == Summary(0, (), (), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,8 @@ def test_who_is_young_is_judged_by_its_own_time() -> None:
 
 def test_a_task_that_runs_still_is_busy_and_nothing_else() -> None:
     memory = made()
-    seen = summary([memory, made()], START + 10 * SECOND, running=5 * SECOND)
+    now = START + 10 * SECOND
+    seen = summary([memory.seen(now, since=now - 5 * SECOND), made().seen(now)])
     assert (seen.count, seen.run) == (0, ())
     assert seen.busy == pytest.approx(5 / 20)
 
@@ -134,7 +135,7 @@ def test_several_processes_add_up() -> None:
     for _ in range(9):
         first.note(MILLI, MILLI, START)
     second.note(SECOND, SECOND, START)
-    seen = summary([first, second], START + 20 * SECOND)
+    seen = summary([each.seen(START + 20 * SECOND) for each in (first, second)])
     assert seen.count == 10
     assert seen.run[0] == pytest.approx(1.0, rel=0.065)
     assert seen.run[3] == pytest.approx(1000.0, rel=0.065)

@@ -31,7 +31,9 @@ from prefork.worker.witness import Witness
 
 def code() -> Code:
     application = Application("tests:app", "handler", greet)
-    return Code(application, Hook("post_fork"), Hook("pre_stop"), Hook("worker_exit"))
+    moments = ("post_fork", "pre_stop", "worker_exit", "pool_initializer")
+    post_fork, pre_stop, worker_exit, pool_initializer = map(Hook, moments)
+    return Code(application, post_fork, pre_stop, worker_exit, pool_initializer)
 
 
 class Primary:

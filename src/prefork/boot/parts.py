@@ -12,11 +12,12 @@ from prefork.policy.schemes import SCHEMES, Accepts
 from prefork.primary.callers import Callers
 from prefork.primary.listeners import Listeners
 from prefork.primary.rules import Rules
-from prefork.settings import environment
+from prefork.settings import engine, environment
 from prefork.settings.address import parse
 from prefork.settings.checks import MOST_WORKERS
 from prefork.settings.cpus import available_parallelism
 from prefork.settings.peers import Peers
+from prefork.settings.pooling import MOST_POOL
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
 from prefork.wire.estate import Entries, Estate
@@ -30,7 +31,7 @@ ENTRIES = Entries(
     capture="prefork.aides.capture:main",
     errand="prefork.aides.errand:main",
 )
-LINES = 4 * MOST_WORKERS  # of the board; those never used cost no memory
+LINES = 4 * (MOST_WORKERS + MOST_POOL)  # of the board; those never used cost no memory
 
 
 def configure_log(settings: Settings, descriptor: int | None = None) -> None:
@@ -42,6 +43,14 @@ def workers(settings: Settings) -> int:
     """How many are wanted, with "max" resolved."""
     wanted = settings.workers
     return wanted if isinstance(wanted, int) else min(available_parallelism(), MOST_WORKERS)
+
+
+def pool(settings: Settings) -> int:
+    """How many processes run tasks at most, with "max" resolved; an engine may need none."""
+    if settings.pool_engine != engine.PROCESSES:
+        return 0
+    wanted = settings.pool
+    return wanted if isinstance(wanted, int) else min(available_parallelism(), MOST_POOL)
 
 
 def listeners(settings: Settings, *, is_scripted: bool) -> Listeners:
@@ -97,6 +106,7 @@ def name(settings: Settings, control: NamedSocket) -> str:
 def plan(estate: Estate, *, templates: bool, scripted: bool) -> Plan:
     """Say in numbers what the fleet is to be. *templates*: whether they can be had here."""
     settings = estate.settings
+    pool = 0 if scripted else estate.pool
     return Plan(
         0 if scripted else estate.workers,
         templates=templates and not scripted,
@@ -105,6 +115,8 @@ def plan(estate: Estate, *, templates: bool, scripted: bool) -> Plan:
         graceful_timeout=settings.graceful_timeout,
         min_uptime=settings.min_uptime,
         reload_parallel=settings.reload_parallel,
+        pool=pool,
+        pool_min=pool if settings.pool_min is None else min(settings.pool_min, pool),
         most_workers=MOST_WORKERS,
         waits_for_code=settings.reload and not scripted,
         scripted=scripted,
@@ -114,8 +126,8 @@ def plan(estate: Estate, *, templates: bool, scripted: bool) -> Plan:
 def estate(settings: Settings, listeners: Listeners, name: str) -> Estate:
     """What all children will share. From here on prefork's log has a descriptor of its own, where
     what children print is tagged."""
-    wanted = workers(settings)
-    environment.limit_blas_threads(max(1, available_parallelism() // wanted))
+    wanted, pooled = workers(settings), pool(settings)
+    environment.limit_blas_threads(max(1, available_parallelism() // max(1, wanted + pooled)))
     desk = Desk.open() if settings.capture_output else None
     configure_log(settings, desk.stderr if desk else None)
     setproctitle(f"prefork: primary {name} [{settings.app}]")
@@ -128,5 +140,6 @@ def estate(settings: Settings, listeners: Listeners, name: str) -> Estate:
         ENTRIES,
         name,
         tuple(map(str, listeners.bound)),
+        pooled,
         desk,
     )

@@ -13,7 +13,10 @@ from prefork.core.fleet import Fleet
 from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.primary.greeting import Greeting, Style
 from prefork.primary.host import PosixHost
+from prefork.settings.cpus import available_parallelism
 from prefork.wire.estate import Estate
+
+CROWDED = 2  # processes that work for each CPU, above which more of them do no more work
 
 
 def say_started(estate: Estate) -> None:
@@ -24,7 +27,17 @@ def say_started(estate: Estate) -> None:
         bind=list(estate.bind),
         workers=estate.workers,
         policy=estate.settings.policy,
+        **({"pool": estate.pool} if estate.pool else {}),
     )
+    cpus = available_parallelism()
+    if estate.workers + estate.pool > CROWDED * cpus:
+        log.warning(
+            "oversubscribed",
+            workers=estate.workers,
+            pool=estate.pool,
+            cpus=cpus,
+            effect="they wait for one another",
+        )
 
 
 def announce(fleet: Fleet, host: PosixHost, bind: Sequence[str]) -> None:
@@ -85,6 +98,7 @@ def state(identity: Identity, fleet: Fleet, host: PosixHost, now: float) -> dict
         dog.verdicts(),
         dog.blocks,
         tally.timeouts,
+        host.timings(),
     )
     return report(identity, fleet, counts, now)
 

@@ -84,12 +84,15 @@ list with an object for each, by slot; those at its end may be left out where it
 _ADDED = """\
 ### What the commands add
 
-The commands measure this themselves, from outside, and add it to every worker, template and
-aide, and for the primary as `primary`; null is what can't be measured.
+The commands measure this themselves, from outside, and add it to every worker, template,
+pool process and aide, and for the primary as `primary`; null is what can't be measured.
 """
 
 _PARTS: dict[str, type[Struct]] = {  # by title: the objects within the answer to `stats`
     "A worker": stats.Worker,
+    "A process of the pool": stats.Pooled,
+    "Tasks": stats.Tasks,
+    "Quantiles": stats.Quantiles,
     "A template": stats.Template,
     "A hub": stats.Hub,
     "An aide": stats.Aide,

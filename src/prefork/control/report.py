@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from prefork.control.tasks import task, tasks
 from prefork.core.facts import Verdict
 from prefork.core.fleet import Fleet
 from prefork.core.orders import ReloadStatus
 from prefork.core.process import Phase, Process, Role
 from prefork.wire.board import Field, Line
+from prefork.wire.timings import Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Counts:
 
     *aides*: name, pid and start in monotonic seconds of each process beside the fleet.
     *verdicts*: on those that are blocked, by process id; *blocks*: how often one was, ever;
-    *timeouts*: how many were aborted for it.
+    *timeouts*: how many were aborted for it. *timings*: of tasks, by the pool process's id.
     """
 
     lines: Mapping[int, Line]
@@ -41,11 +43,15 @@ class Counts:
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
     blocks: int = 0
     timeouts: int = 0
+    timings: Mapping[int, Timings] = field(default_factory=dict)
 
 
 def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict[str, Any]:
     """Answer `stats`: the primary's half; the command adds what it measures itself."""
-    workers = sorted(fleet.roster.of(Role.WORKER), key=lambda p: (p.slot or 0, p.id))
+    workers, pool = (
+        sorted(fleet.roster.of(role), key=lambda p: (p.slot or 0, p.id))
+        for role in (Role.WORKER, Role.POOL)
+    )
     return {
         "name": identity.name,
         "pid": identity.pid,
@@ -59,6 +65,13 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
         "workers_wanted": len(fleet.roster.slots),
         "workers": [_worker(p, fleet, counts, now) for p in workers],
         "templates": [_process(p, now) for p in fleet.roster.of(Role.TEMPLATE)],
+        "pool": [
+            {"slot": p.slot, **_process(p, now), **task(counts.lines[p.id], now)} for p in pool
+        ],
+        "tasks": {
+            **tasks(pool, counts.lines, counts.timings, now),
+            "done": _total(Field.TASKS, counts),
+        },
         "hubs": [_process(p, now) for p in fleet.roster.of(Role.HUB)],
         "aides": [
             {"name": name, "pid": pid, "uptime": round(now - started, 3)}
@@ -90,7 +103,8 @@ def _generation(number: int, processes: Sequence[Process]) -> dict[str, int]:
         "generation": number,
         "workers": len(workers),
         "serving": sum(worker.phase in (Phase.SERVING, Phase.LEAVING) for worker in workers),
-        "templates": len(processes) - len(workers),
+        "pool": sum(process.role is Role.POOL for process in processes),
+        "templates": sum(process.role is Role.TEMPLATE for process in processes),
     }
 
 

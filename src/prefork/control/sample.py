@@ -51,6 +51,7 @@ def with_usage(answer: dict[str, Any], usages: dict[int, Usage]) -> dict[str, An
         "primary": add({"pid": answer["pid"]}),
         "workers": [add(worker) for worker in answer["workers"]],
         "templates": [add(template) for template in answer.get("templates", [])],
+        "pool": [add(process) for process in answer.get("pool", [])],
         "hubs": [add(hub) for hub in answer.get("hubs", [])],
         "aides": [add(aide) for aide in answer.get("aides", [])],
         "memory": {
@@ -61,7 +62,8 @@ def with_usage(answer: dict[str, Any], usages: dict[int, Usage]) -> dict[str, An
 
 
 def _pids(answer: dict[str, Any]) -> set[int]:
-    others = [each for kind in ("templates", "hubs", "aides") for each in answer.get(kind, [])]
+    kinds = ("templates", "pool", "hubs", "aides")
+    others = [each for kind in kinds for each in answer.get(kind, [])]
     processes = [answer, *answer["workers"], *others]
     return {process["pid"] for process in processes if process.get("pid")}
 

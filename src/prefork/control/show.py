@@ -7,10 +7,12 @@ from prefork.control.stats import (
     Aide,
     Generation,
     Hub,
+    Pooled,
     Primary,
     Process,
     Reload,
     Stats,
+    Tasks,
     Template,
     Used,
     Worker,
@@ -69,6 +71,7 @@ def _instance(row: Row) -> tuple[str, ...]:
 def status(stats: Stats, now: float) -> str:
     """What `status` prints: the state, a line per worker, and one if the latest reload failed."""
     lines = [f"{stats.name}: {_state(stats)}", workers(stats)]
+    lines += ["", tasks(stats.tasks), pool(stats)] if stats.pool else []
     if stats.reload is not None and stats.reload.state == "failed":
         lines += ["", reload(stats.reload, now)]
     return "\n".join(lines)
@@ -117,8 +120,40 @@ def report(stats: Stats, now: float) -> str:
         processes(stats),
         "",
         workers(stats),
+        *(["", tasks(stats.tasks), pool(stats)] if stats.pool else []),
     ]
     return "\n".join(lines)
+
+
+def tasks(tasks: Tasks) -> str:
+    """One line: how many tasks there are, and what those took that have ended lately."""
+    counted = f"{count(tasks.running, 'task')} running, {tasks.waiting} waiting, {tasks.done} done"
+    lately = [f"pool {percent(100 * tasks.utilisation)} busy"]
+    for what, lasted in (("wait", tasks.wait), ("run", tasks.run)):
+        if lasted is not None:
+            median, most = milliseconds(lasted.p50), milliseconds(lasted.p99)
+            lately.append(f"{what} {median} (p99 {most})")
+    return f"{counted}; {', '.join(lately)}"
+
+
+def pool(stats: Stats) -> str:
+    head = ("POOL", "PID", "STATE", "GENERATION", "UPTIME", "TASKS", "CPU", "RSS", "PSS")
+    order = sorted(stats.pool, key=lambda each: (each.generation, each.slot))
+    return table((*head, "TASK"), [_pooled(each) for each in order])
+
+
+def _pooled(each: Pooled) -> tuple[str, ...]:
+    runs = each.task_seconds is not None
+    return (
+        number(each.slot),
+        number(each.pid),
+        escape(each.state),
+        number(each.generation),
+        duration(each.uptime),
+        number(each.tasks),
+        *_usage(each),
+        f"{escape(each.task) or 'unnamed'} for {duration(each.task_seconds)}" if runs else UNKNOWN,
+    )
 
 
 def _generation(each: Generation) -> str:

@@ -30,7 +30,7 @@ class Primary(Used, kw_only=True):
 
 
 class Process(Used, kw_only=True):
-    """What workers and templates have."""
+    """What workers, pool processes and templates have."""
 
     id: Annotated[int, means("of this process, never used twice")] = 0
     pid: Annotated[int | None, means("null while it is being forked")] = None
@@ -82,6 +82,49 @@ class Worker(Process, kw_only=True):
     ] = ""
 
 
+class Pooled(Process, kw_only=True):
+    """Runs tasks, one at a time."""
+
+    slot: Annotated[int, means("its place in the pool of its generation")]
+    tasks: Annotated[int, means("tasks of this process that have ended, whichever way")] = 0
+    task: Annotated[str, means("the function that it runs; empty where it waits for one")] = ""
+    task_seconds: Annotated[
+        float | None, means("for how long the task has run; null where there is none")
+    ] = None
+
+
+class Quantiles(msgspec.Struct, kw_only=True):
+    """In milliseconds, to within 6 %."""
+
+    p50: Annotated[float, means("half of the tasks took no longer")]
+    p90: Annotated[float, means("nine of ten")]
+    p99: Annotated[float, means("99 of 100")]
+    p999: Annotated[float, means("999 of 1000")]
+
+
+class Tasks(msgspec.Struct, kw_only=True):
+    """In all processes of the pool; what they took is of the last 30 to 60 seconds."""
+
+    waiting: Annotated[int, means("tasks that no process has taken yet")] = 0
+    running: Annotated[int, means("tasks that one has")] = 0
+    done: Annotated[int, means("tasks that ever ended, whichever way; it never goes back")] = 0
+    recent: Annotated[
+        int, means("tasks that ended in the last 30 to 60 seconds, of processes that live")
+    ] = 0
+    wait: Annotated[
+        Quantiles | None,
+        means(
+            "how long those waited for a process, in [milliseconds](#quantiles); null where there "
+            "were none"
+        ),
+    ] = None
+    run: Annotated[Quantiles | None, means("how long they ran, likewise")] = None
+    utilisation: Annotated[
+        float,
+        means("the part of that time in which the processes ran a task, from 0 to 1"),
+    ] = 0.0
+
+
 class Template(Process, kw_only=True):
     """Imports the application, and forks workers."""
 
@@ -105,6 +148,7 @@ class Generation(msgspec.Struct, kw_only=True):
     workers: Annotated[int, means("how many live")]
     serving: Annotated[int, means("how many of these take connections")]
     templates: Annotated[int, means("how many live")]
+    pool: Annotated[int, means("how many processes of its pool live")] = 0
 
 
 class Reload(msgspec.Struct, kw_only=True):
@@ -155,6 +199,13 @@ class Stats(msgspec.Struct, kw_only=True):
     workers_wanted: Annotated[int, means("how many")]
     workers: Annotated[list[Worker], means("an object for each [worker](#a-worker), by slot")]
     templates: Annotated[list[Template], means("an object for each [template](#a-template)")] = []
+    pool: Annotated[
+        list[Pooled],
+        means("an object for each [process of a pool](#a-process-of-the-pool), by slot"),
+    ] = []
+    tasks: Annotated[Tasks, means("[what these run](#tasks), and what workers wait for")] = (
+        msgspec.field(default_factory=Tasks)
+    )
     hubs: Annotated[list[Hub], means("an object for the [hub](#a-hub), where there is one")] = []
     aides: Annotated[
         list[Aide], means("an object for each [process beside the fleet](#an-aide)")

@@ -41,6 +41,8 @@ class Greeting:
         settings = self.estate.settings
         rows = [("address", self._link(each)) for each in self.estate.bind]
         rows.append(("workers", f"{self._workers()}; policy {settings.policy}"))
+        if self.estate.pool:
+            rows.append(("pool", _number(self.estate.pool, settings.pool)))
         if self.interface:  # else nobody serves yet
             rows.append(("interface", self._interface()))
         rows.append(("preload", self.preload))
@@ -52,10 +54,7 @@ class Greeting:
     def _workers(self) -> str:
         if self.is_scripted:
             return "as the script forks them"
-        number = str(self.estate.workers)
-        if self.estate.settings.workers == "max":
-            number += " (max: every CPU that this process may use)"
-        return number
+        return _number(self.estate.workers, self.estate.settings.workers)
 
     def _interface(self) -> str:
         how = "found" if self.estate.settings.interface == "auto" else "--interface"
@@ -69,3 +68,8 @@ class Greeting:
         scheme = "https" if self.estate.settings.certfile else "http"
         is_path = address.startswith("unix:")  # not parsed: a script's may be longer than one typed
         return address if is_path else f"{scheme}://{address}"
+
+
+def _number(resolved: int, wanted: int | str) -> str:
+    why = " (max: every CPU that this process may use)" if wanted == "max" else ""
+    return f"{resolved}{why}"

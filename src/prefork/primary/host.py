@@ -33,6 +33,7 @@ from prefork.primary.watchdog import Watchdog
 from prefork.wire.board import Line
 from prefork.wire.estate import Estate
 from prefork.wire.messages import Admit, Lead, Stop
+from prefork.wire.timings import Timings
 
 LONGEST_SLEEP = 3600.0  # seconds; epoll refuses a timeout beyond 2**31 ms
 Reaction: TypeAlias = Callable[[float], Iterable[Fact]]  # to a ready descriptor; given now
@@ -81,6 +82,10 @@ class PosixHost:
     def lines(self) -> dict[int, Line]:
         """The children's lines of the board, by their ids."""
         return {child.id: self.estate.board.line(child.line) for child in self.children}
+
+    def timings(self) -> dict[int, Timings]:
+        """Those of the pool's processes, by their ids."""
+        return {each.id: each.timings for each in self.children if each.timings is not None}
 
     # -- waiting -------------------------------------------------------------
 

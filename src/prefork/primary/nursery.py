@@ -148,7 +148,7 @@ class Nursery:
     def _enter_pool(
         self, order: SpawnPool, now: float, opened: ExitStack
     ) -> tuple[Child, socket.socket, int]:
-        """Return its end of the channel too, and the memory of its timings; *opened* closes both."""
+        """Give its end of the channel too, and the memory of its timings: *opened* closes both."""
         ours, theirs = channel.pair()
         opened.enter_context(closing(theirs))
         child = self._enter(Role.POOL, order, ours)

@@ -20,8 +20,8 @@ class Tally:
         if child.pid is None:
             return  # it never lived
         if child.role is not Role.WORKER:
-            name = f"{child.role.value}_exited"
-            log.info(name, pid=child.pid, generation=child.generation, status=status)
+            reason = {"reason": child.reason} if child.reason else {}
+            log.info(f"{child.role.value}_exited", **child.who, status=status, **reason)
             return
         self.exits += 1
         line = self._board.line(child.line)

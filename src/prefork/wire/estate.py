@@ -37,6 +37,7 @@ class Estate:
     entries: Entries
     name: str = ""  # of the instance
     bind: tuple[str, ...] = ()  # addresses, with the ports that it got
+    pool: int = 0  # processes that run tasks, at most, of each generation
     output: Desk | None = None  # None: who writes to standard output does so itself
 
     @property

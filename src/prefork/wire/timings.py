@@ -91,15 +91,16 @@ class Timings:
             )
             self._words[at + _NUMBER] = number
 
-    def seen(self, now: int) -> Seen:
-        """Read both windows, without those that are over."""
+    def seen(self, now: int, since: int = 0) -> Seen:
+        """Read both windows, without those that are over. *since*: when the task began that runs,
+        and is not counted yet; 0: none does."""
         number = now // WINDOW + 1
         windows = [self._window(each) for each in (number - 1, number)]
         begin = max(self._words[_BORN], (number - 2) * WINDOW)
         return Seen(
             wait=_sum(window[_WAIT:_RUN] for window in windows),
             run=_sum(window[_RUN:] for window in windows),
-            busy=sum(window[_BUSY] for window in windows),
+            busy=sum(window[_BUSY] for window in windows) + (now - since if since else 0),
             covered=max(0, now - begin),
         )
 
@@ -118,18 +119,17 @@ def make(now: int) -> int:
     return descriptor
 
 
-def summary(processes: Iterable[Timings], now: int, running: int = 0) -> Summary:
-    """Say what tasks of these processes took. *running*: nanoseconds for which those run that have
-    not ended yet; they are counted as busy alone."""
-    every = [each.seen(now) for each in processes]
+def summary(processes: Iterable[Seen]) -> Summary:
+    """Say what the tasks of these processes took, and how busy these were."""
+    every = list(processes)
     wait, run = _sum(each.wait for each in every), _sum(each.run for each in every)
-    busy = sum(each.busy for each in every) + running
+    busy = sum(min(each.busy, each.covered) for each in every)
     covered = sum(each.covered for each in every)
     return Summary(
         count=sum(run),
         wait=_quantiles(wait),
         run=_quantiles(run),
-        busy=min(1.0, busy / covered) if covered else 0.0,
+        busy=busy / covered if covered else 0.0,
     )
 
 

@@ -1,4 +1,4 @@
-"""The user's code as a worker runs it: the application and its hooks, imported together."""
+"""The user's code as children run it: the application and its hooks, imported together."""
 
 from dataclasses import dataclass, replace
 
@@ -17,6 +17,7 @@ class Code:
     post_fork: Hook
     pre_stop: Hook
     worker_exit: Hook
+    pool_initializer: Hook
     files: frozenset[int] = frozenset()  # descriptors that the import opened: of logs, of databases
 
     @classmethod
@@ -34,5 +35,6 @@ class Code:
             Hook.load("post_fork", settings.post_fork, settings.app_dir),
             Hook.load("pre_stop", settings.pre_stop, settings.app_dir),
             Hook.load("worker_exit", settings.worker_exit, settings.app_dir),
+            Hook.load("pool_initializer", settings.pool_initializer, settings.app_dir),
             descriptors.opened() - before,
         )

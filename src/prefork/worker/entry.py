@@ -4,8 +4,6 @@ import asyncio
 import gc
 import os
 import ssl
-import sys
-from contextlib import suppress
 
 from prefork import log
 from prefork.errors import AppError, ExitCode, SettingsError
@@ -13,7 +11,7 @@ from prefork.wire import lineage
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import LeftRotation, Proven, Ready
 from prefork.wire.outlet import Outlet
-from prefork.worker import credentials, deadline
+from prefork.worker import chance, credentials, deadline
 from prefork.worker.code import Code
 from prefork.worker.deadline import FLUSH
 from prefork.worker.door import Door
@@ -37,7 +35,7 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
     settings = birth.estate.settings
     lineage.die_with(birth.estate.primary)
     gc.enable()
-    _reseed()
+    chance.reseed()
     here = Presence.of(birth)
     outlet = Outlet(birth.estate.output, f"w{birth.slot}")
     outlet.open()
@@ -129,10 +127,3 @@ class Worker:
 def _info(birth: WorkerBirth) -> WorkerInfo:
     """What hooks are told of this worker."""
     return WorkerInfo(birth.slot, birth.generation, os.getpid())
-
-
-def _reseed() -> None:
-    """Workers forked from one template would draw the same numbers; `random` sees to itself."""
-    if random := sys.modules.get("numpy.random"):
-        with suppress(AttributeError):
-            random.seed()

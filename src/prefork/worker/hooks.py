@@ -54,8 +54,11 @@ class Hook:
             raise AppError(f"the hook {moment}: {spec} is not callable")
         return cls(moment, function)
 
-    def run(self, subject: WorkerInfo | InstanceInfo) -> None:
-        """Call it where no event loop runs; it may be `async def`. Raises AppError."""
+    def run(self, subject: WorkerInfo | InstanceInfo | None = None) -> None:
+        """Call it where no event loop runs; it may be `async def`. Raises AppError.
+
+        Without a subject it gets no argument, as initializers of other pools don't.
+        """
         try:
             made = self._called(subject)
         except ANYTHING as error:
@@ -75,8 +78,9 @@ class Hook:
             raised = self._raised(failed)
             log.error("hook_failed", hook=self.moment, reason=str(raised), detail=raised.detail)
 
-    def _called(self, subject: WorkerInfo | InstanceInfo) -> Any:
-        return None if self.function is None else self.function(subject)
+    def _called(self, subject: WorkerInfo | InstanceInfo | None) -> Any:
+        given = () if subject is None else (subject,)
+        return None if self.function is None else self.function(*given)
 
     def _raised(self, error: BaseException) -> AppError:
         return AppError(f"the hook {self.moment} raised: {headline(error)}", own_traceback(error))

@@ -1,4 +1,4 @@
-"""The template: holds the application's code, and forks workers that share its memory."""
+"""The template: holds the application's code, and forks processes that share its memory."""
 
 import gc
 import os
@@ -8,6 +8,7 @@ import ssl
 import time
 from contextlib import ExitStack, suppress
 from functools import partial
+from typing import TypeAlias
 
 from setproctitle import setproctitle
 
@@ -17,16 +18,18 @@ from prefork.wire import boundary, lineage, signalling, stream
 from prefork.wire.channel import Channel
 from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import close_others
-from prefork.wire.estate import TemplateBirth, WorkerBirth
+from prefork.wire.estate import PoolBirth, TemplateBirth, WorkerBirth
 from prefork.wire.inquiry import Respondent
-from prefork.wire.messages import Declined, Forked, Ready, SpawnWorker, Stop
+from prefork.wire.messages import Declined, Forked, Ready, SpawnPool, SpawnWorker, Stop
 from prefork.wire.outlet import Outlet
-from prefork.worker import credentials, entry, member, remains
+from prefork.worker import credentials, entry, member, pooled, remains
 from prefork.worker.code import Code
 from prefork.worker.member import Member
 from prefork.worker.report import report
 
 _PID_BYTES = 8
+
+Order: TypeAlias = SpawnWorker | SpawnPool
 
 
 def main(birth: TemplateBirth) -> int:
@@ -59,7 +62,7 @@ def main(birth: TemplateBirth) -> int:
 
 
 class Template:
-    """Serves spawn requests, and buries the workers if the primary dies before it said Stop."""
+    """Serves spawn requests; where the primary dies before it said Stop, buries who were forked."""
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class Template:
         self._channel = channel
         self._code = code
         self._tls = tls
-        self._workers: dict[int, int] = {}  # pid by pidfd
+        self._forked: dict[int, int] = {}  # pid by pidfd
         self._trouble = Complaint("fork_failed", log.error)
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
@@ -80,7 +83,7 @@ class Template:
     def run(self) -> int:
         while True:
             for descriptor, _ in self._poll.poll():
-                if descriptor in self._workers:
+                if descriptor in self._forked:
                     self._forget(descriptor)
                 elif self._is_told_to_stop():
                     return 0
@@ -93,26 +96,26 @@ class Template:
             match message:
                 case Stop():
                     return True
-                case SpawnWorker():
+                case SpawnWorker() | SpawnPool():
                     self._fork(message)
                 case _:
                     raise RemoteError(f"the primary sent {message}")
         return False
 
-    def _fork(self, order: SpawnWorker) -> None:
-        """Fork a worker that is the primary's child: through a parent of its own that exits."""
+    def _fork(self, order: Order) -> None:
+        """Fork a process that is the primary's child: through a parent of its own that exits."""
         boundary.flush()  # what the import printed is printed once
         with ExitStack() as opened:
             try:
-                given = self._channel.claim(4 + len(order.listeners))
+                given = self._channel.claim(_descriptors(order))
                 for descriptor in given:
                     opened.callback(os.close, descriptor)
                 self._watch(self._fork_twice(order, given, opened))
             except OSError as error:  # the primary sees its channel end, and asks again later
                 self._trouble.tell(time.monotonic(), slot=order.slot, reason=error.strerror)
 
-    def _fork_twice(self, order: SpawnWorker, given: list[int], opened: ExitStack) -> int:
-        """Return the worker's pid, or 0. Raises OSError where the system refuses."""
+    def _fork_twice(self, order: Order, given: list[int], opened: ExitStack) -> int:
+        """Return its pid, or 0. Raises OSError where the system refuses."""
         reading, writing = os.pipe()
         opened.callback(os.close, reading)
         try:
@@ -129,28 +132,43 @@ class Template:
             raise OSError(refusal, os.strerror(refusal))
         return pid
 
-    def _be_middle(self, order: SpawnWorker, given: list[int], pipe: int) -> int:
-        """The worker's pid is told before we exit, so before the primary can reap it."""
+    def _be_middle(self, order: Order, given: list[int], pipe: int) -> int:
+        """The process's pid is told before we exit, so before the primary can reap it."""
         middle = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
             return error.errno or 1  # the template tells of it
         if pid == 0:
-            boundary.run_and_exit(partial(self._be_worker, order, given, middle))
+            boundary.run_and_exit(partial(self._be_child, order, given, middle))
         os.write(pipe, pid.to_bytes(_PID_BYTES))
         self._channel.send(Forked(order.id, pid))
         while not self._channel.flush():
             select.select([], [self._channel], [])
         return 0
 
-    def _be_worker(self, order: SpawnWorker, given: list[int], middle: int) -> int:
+    def _be_child(self, order: Order, given: list[int], middle: int) -> int:
         signalling.forget()
         os.setpgid(0, 0)
         files = self._code.files if self._code else ()
         close_others([*given, *self._birth.estate.kept, *files])
         lineage.wait_for_adoption(middle)
+        if isinstance(order, SpawnPool):
+            return pooled.main(self._pool_birth(order, given), self._code)
         return entry.main(self._worker_birth(order, given), self._code, self._tls)
+
+    def _pool_birth(self, order: SpawnPool, given: list[int]) -> PoolBirth:
+        channel, tickets, timings = given
+        return PoolBirth(
+            self._birth.estate,
+            order.id,
+            order.slot,
+            self._birth.generation,
+            order.line,
+            stream.adopt_pair_end(channel),
+            tickets,
+            timings,
+        )
 
     def _worker_birth(self, order: SpawnWorker, given: list[int]) -> WorkerBirth:
         estate = self._birth.estate
@@ -171,24 +189,29 @@ class Template:
     # -- undertaking ---------------------------------------------------------
 
     def _watch(self, pid: int) -> None:
-        """Keep a handle of the worker: its pid is another's soon after the primary reaped it."""
+        """Keep a handle of the process: its pid is another's soon after the primary reaped it."""
         if not pid:
             return
         try:
             handle = os.pidfd_open(pid)
         except (AttributeError, OSError):  # not Linux, or dead already
             return
-        self._workers[handle] = pid
+        self._forked[handle] = pid
         self._poll.register(handle, select.POLLIN)
 
     def _forget(self, handle: int) -> None:
         self._poll.unregister(handle)
         os.close(handle)
-        del self._workers[handle]
+        del self._forked[handle]
 
     def _bury_all(self) -> None:
-        """The primary is dead: so are the workers, by the kernel; end what they had started."""
+        """The primary is dead: so are they, by the kernel; end what they had started."""
         log.error("primary_died", pid=self._birth.estate.primary)
-        for pid in self._workers.values():
+        for pid in self._forked.values():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+
+
+def _descriptors(order: Order) -> int:
+    """How many come with it."""
+    return 3 if isinstance(order, SpawnPool) else 4 + len(order.listeners)
