@@ -15,6 +15,7 @@ from prefork.core.facts import (
     DisconnectRequested,
     Exited,
     Fact,
+    Finding,
     ForkRequested,
     HubWanted,
     Idle,
@@ -36,11 +37,13 @@ from prefork.core.leadership import Leadership
 from prefork.core.losses import Losses
 from prefork.core.orders import AnnounceReady, Note, Order, ReloadStatus
 from prefork.core.plan import Plan
-from prefork.core.process import LOADING, Phase, Role, Step
+from prefork.core.pool import Pools
+from prefork.core.process import LOADING, Phase, Role
 from prefork.core.recycling import Recycling
 from prefork.core.reload import Reload
 from prefork.core.removal import HURRY
 from prefork.core.roster import Roster
+from prefork.core.scaling import Scaling
 from prefork.core.script import Script, Seat
 from prefork.core.supply import Supply
 
@@ -50,16 +53,17 @@ class Fleet:
         self._plan = plan
         self.roster = Roster(plan.workers, preload=plan.preload)
         self._supply = Supply(plan, self.roster)
+        self._pools = Pools(plan, self.roster, self._supply)
         self._admission = Admission(plan, self.roster, self._supply)
         self._script = Script(plan, self.roster)
-        self._hearing = Hearing(plan, self.roster, self._supply, self._script)
-        self._reload = Reload(plan, self.roster, self._supply)
+        self._hearing = Hearing(plan, self.roster, self._pools, self._script)
+        self._reload = Reload(plan, self.roster, self._pools)
+        self._scaling = Scaling(plan, self.roster)
         self._recycling = Recycling(self.roster, self._supply, self._reload)
         self._hub = HubPlace(plan, self.roster)
         self._leadership = Leadership(self.roster)
         self._ending = Ending(self.roster, self._reload)
-        self._losses = Losses(plan, self._supply, self._reload, self._ending, self._hub)
-        self._announced = False
+        self._losses = Losses(plan, self._pools, self._reload, self._ending, self._hub)
 
     def __repr__(self) -> str:
         slots = (f"{p.slot}:{p.phase.name}" for p in self.roster.of(Role.WORKER))
@@ -72,9 +76,10 @@ class Fleet:
             return "stopping"
         if self._supply.is_held:
             return "waiting"
-        if not self._announced and not self._plan.scripted:
+        if not self.roster.was_announced and not self._plan.scripted:
             return "starting"
-        return "serving" if self._supply.is_whole() else "degraded"
+        is_whole = self._supply.is_whole() and self._pools.are_whole()
+        return "serving" if is_whole else "degraded"
 
     @property
     def is_waiting_for_code(self) -> bool:
@@ -133,7 +138,7 @@ class Fleet:
         """When `tick` has something to do; None: not before the next fact."""
         times = [p.deadline for p in self.roster.processes.values() if p.deadline is not None]
         if not self._ending.has_begun:
-            times += self._supply.due() + self._hub.due()
+            times += self._supply.due() + self._pools.due() + self._hub.due()
         return min(times, default=None)
 
     # -- requests ------------------------------------------------------------
@@ -147,14 +152,21 @@ class Fleet:
                     yield from blocking.heed(worker, fact, now)
             case HubWanted():
                 self._hub.want()
-            case Idle() | PoolWanted():
-                pass  # the plan has no pool
+            case PoolWanted():
+                self._pools.want(fact)
             case ForkRequested() | DisconnectRequested():
                 yield from self._script.heed(fact, now, is_ending=self._ending.has_begun)
-            case Worn() | Overgrown():
-                yield from self._recycling.heed(fact)
+            case Worn() | Overgrown() | Idle():
+                yield from self._weigh(fact, now)
             case _:
                 yield from self._note(fact, now)
+
+    def _weigh(self, fact: Finding | Idle, now: float) -> Iterator[Order]:
+        process = self.roster.get(fact.id)
+        if process is not None and process.role is Role.POOL:
+            yield from self._pools.heed(process, fact, now)
+        elif not isinstance(fact, Idle):
+            yield from self._recycling.heed(fact)
 
     def _grant(
         self,
@@ -170,7 +182,8 @@ class Fleet:
             case ReloadRequested():
                 yield from self._request_reload()
             case ScaleRequested(by):
-                yield from self._scale(len(self.roster.slots) + by, now)
+                is_ending = self._ending.has_begun
+                yield from self._scaling.change(by, now, is_ending=is_ending)
             case _:
                 assert_never(request)
 
@@ -194,22 +207,6 @@ class Fleet:
         elif process is not None and not isinstance(fact, Exited):
             yield from self._hearing.hear(process, fact, now)
 
-    def _scale(self, workers: int, now: float) -> Iterator[Order]:
-        if self._plan.scripted:
-            yield Note("warning", "scale_refused", (("reason", "a script decides, by fork()"),))
-            return
-        if self._ending.has_begun or not 1 <= workers <= self._plan.most_workers:
-            limits = (("least", 1), ("most", self._plan.most_workers))
-            yield Note("warning", "scale_refused", (("workers", workers), *limits))
-            return
-        yield Note("info", "scaled", (("workers", workers),))
-        grace, gone = self._plan.graceful_timeout, self.roster.resize(workers)
-        has_heirs = self.roster.has_heirs()
-        for slot in gone:
-            for process in (slot.current, slot.coming):
-                if process is not None and process.allows(Step.STOP):
-                    yield removal.drain(process, grace, now, has_heirs=has_heirs)
-
     # -- what follows from any fact ------------------------------------------
 
     def _settle(self, now: float) -> Iterator[Order]:
@@ -220,6 +217,7 @@ class Fleet:
         yield from self._reload.proceed(now)
         yield from self._recycling.proceed(now)
         yield from self._supply.fill(now)
+        yield from self._pools.proceed(now)
         yield from self._hub.fill(now)
         yield from self._leadership.proceed()
         for template in self.roster.retired():
@@ -227,11 +225,13 @@ class Fleet:
                 yield removal.dismiss(template, now)
             elif template.phase in LOADING:
                 yield removal.drain(template, HURRY, now)
-        if not self._announced and self._is_up():
-            self._announced = True
+        if not self.roster.was_announced and self._is_up():
+            self.roster.was_announced = True
             yield AnnounceReady()
         yield from self._script.proceed()
 
     def _is_up(self) -> bool:
         """A script's workers come when it likes, and some never listen."""
-        return self.roster.has_served if self._plan.scripted else self.roster.all_serve()
+        if self._plan.scripted:
+            return self.roster.has_served
+        return self.roster.all_serve() and self._pools.are_whole()

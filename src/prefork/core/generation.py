@@ -20,11 +20,13 @@ class Generation:
     is_on_trial: bool = False  # a reload is rolling it out
     worker_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
     template_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
+    pool_deaths: EarlyDeaths = field(default_factory=EarlyDeaths)
 
     @property
     def tries(self) -> int:
         """How often in a row it has failed to start."""
-        return max(self.worker_deaths.rounds, self.template_deaths.rounds)
+        deaths = self.worker_deaths, self.template_deaths, self.pool_deaths
+        return max(each.rounds for each in deaths)
 
     @property
     def holds_code(self) -> bool:

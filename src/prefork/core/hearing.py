@@ -13,13 +13,13 @@ from prefork.core.facts import (
     Proven,
     Ready,
 )
-from prefork.core.orders import Kill, Note, OpenHub, Order
+from prefork.core.orders import Kill, Note, OpenHub, OpenPool, Order
 from prefork.core.plan import Plan
+from prefork.core.pool import Pools
 from prefork.core.process import LOADING, Phase, Process, Role, Step
 from prefork.core.removal import HURRY
 from prefork.core.roster import Roster
 from prefork.core.script import Script
-from prefork.core.supply import Supply
 
 Word = Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Misbehaved
 
@@ -27,10 +27,11 @@ Word = Forked | Ready | Proven | Declined | Failed | Leaving | LeftRotation | Mi
 class Hearing:
     """Who says what it can't say now, or never, is killed for it."""
 
-    def __init__(self, plan: Plan, roster: Roster, supply: Supply, script: Script) -> None:
+    def __init__(self, plan: Plan, roster: Roster, pools: Pools, script: Script) -> None:
         self._plan = plan
         self._roster = roster
-        self._supply = supply
+        self._supply = pools.supply
+        self._pools = pools
         self._script = script
 
     def hear(self, process: Process, word: Word, now: float) -> Iterator[Order]:
@@ -94,13 +95,20 @@ class Hearing:
         process.ready_at = now
         if process.role is not Role.WORKER:
             process.deadline = None
-            if process.role is Role.HUB:
-                yield OpenHub(process.id)
+            yield from self._open(process)
             return
         generation = self._roster.generation_of(process)
         is_on_trial = generation is not None and generation.is_on_trial
         process.is_proven = not is_on_trial
         process.deadline = now + self._plan.min_uptime + self._plan.start_timeout
+
+    def _open(self, process: Process) -> Iterator[Order]:
+        """Have those who want it meet it."""
+        if process.role is Role.HUB:
+            yield OpenHub(process.id)
+        elif process.role is Role.POOL:
+            self._pools.note_ready(process)
+            yield OpenPool(process.id)
 
     def _on_leaving(self, worker: Process, now: float) -> Iterator[Order]:
         was = worker.phase

@@ -7,9 +7,9 @@ from prefork.core.facts import Exited, Stage
 from prefork.core.hub import HubPlace
 from prefork.core.orders import Kill, Note, Order
 from prefork.core.plan import Plan
+from prefork.core.pool import Pools
 from prefork.core.process import Phase, Process, Role
 from prefork.core.reload import Reload
-from prefork.core.supply import Supply
 from prefork.errors import ExitCode
 
 FIRST_START_TRIES = 3  # then a fleet that never served gives up
@@ -21,11 +21,12 @@ FINAL = {  # where the first start fails here, another would as well
 
 class Losses:
     def __init__(
-        self, plan: Plan, supply: Supply, reload: Reload, ending: Ending, hub: HubPlace
+        self, plan: Plan, pools: Pools, reload: Reload, ending: Ending, hub: HubPlace
     ) -> None:
         self._plan = plan
         self._roster = ending.roster
-        self._supply = supply
+        self._supply = pools.supply
+        self._pools = pools
         self._reload = reload
         self._ending = ending
         self._hub = hub
@@ -49,8 +50,15 @@ class Losses:
             yield from self._judge(process, exited, wait, now)
         elif process.role is Role.HUB:
             yield from self._hub.lose(process, now)
+        elif process.role is Role.POOL:
+            yield from self._lose_pool(process, exited, now)
         if self._plan.scripted:
             self._roster.vacate()
+
+    def _lose_pool(self, process: Process, exited: Exited, now: float) -> Iterator[Order]:
+        wait = self._pools.lose(process, now)
+        if wait is not None:
+            yield from self._judge(process, exited, wait, now)
 
     def _wait_for_code(self) -> Iterator[Order]:
         """The same code would fail again: start nothing before it has changed."""
@@ -61,6 +69,8 @@ class Losses:
     def _judge(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
         is_first_start = not self._roster.has_served
+        if lost.role is Role.POOL:  # or what comes of it would hang on who is the first to be ready
+            is_first_start = is_first_start or self._pools.is_first_start(lost)
         final = FINAL.get(lost.failure.stage) if lost.failure else None
         is_in_vain = lost.failure is not None or self._roster.oldest.tries >= FIRST_START_TRIES
         if self._reload.is_refuted_by(lost):

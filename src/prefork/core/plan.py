@@ -20,6 +20,11 @@ class Plan:
     most_workers: int = 1024  # that the fleet may be scaled to
     scripted: bool = False  # a script says who is forked; nobody is replaced unasked
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has a pool and no workers: tasks come from who is not of the fleet."""
+        return self.workers == 0 and not self.scripted
+
     def at_a_time(self, slots: int) -> int:
         """How many workers may be replaced at a time: Kubernetes' maxSurge is a quarter too."""
         return self.reload_parallel or max(1, slots // 4)

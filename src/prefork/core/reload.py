@@ -8,11 +8,11 @@ from prefork.core.facts import Exited
 from prefork.core.generation import Generation
 from prefork.core.orders import Note, Order, ReloadState, ReloadStatus, TellReload
 from prefork.core.plan import Plan
+from prefork.core.pool import Pools
 from prefork.core.process import Process, Role, Step
 from prefork.core.removal import HURRY
 from prefork.core.roster import Roster
 from prefork.core.slot import Slot
-from prefork.core.supply import Supply
 
 
 class Reload:
@@ -22,10 +22,11 @@ class Reload:
     lets the old workers go. The first death of new code puts every slot back to what it ran.
     """
 
-    def __init__(self, plan: Plan, roster: Roster, supply: Supply) -> None:
+    def __init__(self, plan: Plan, roster: Roster, pools: Pools) -> None:
         self._plan = plan
         self._roster = roster
-        self._supply = supply
+        self._pools = pools
+        self._supply = pools.supply
         self.is_requested = False  # and not begun
         self._coming: Generation | None = None  # on trial; None: no reload is running
         self.status: ReloadStatus | None = None  # of the latest
@@ -87,6 +88,8 @@ class Reload:
         """Have each slot run what it ran before, and whoever came to it for the new code go."""
         for slot in self._of(coming):
             slot.generation = self._fallback(slot, coming)
+        if self._plan.is_bare:
+            self._roster.withdraw(coming)  # there is no slot to say that it is not to be run
         yield from self._send_strays_away(now)
 
     def _send_strays_away(self, now: float) -> Iterator[Order]:
@@ -131,12 +134,20 @@ class Reload:
             self.status = replace(self.status, moved=moved, slots=len(slots))
             yield TellReload(self.status)
         if moved == len(slots):
-            if not any(self._is_old(worker, coming) for worker in self._roster.of(Role.WORKER)):
+            if self._is_complete(coming):
                 yield from self._end(ReloadState.SUCCEEDED, now)
         elif self._supply.can_spawn(coming):
             for slot in self._next(coming):
                 slot.generation = coming
                 slot.retry_at = now  # what the old code had to wait for is over
+
+    def _is_complete(self, coming: Generation) -> bool:
+        """Whether the new pool is there too, and only new code answers."""
+        if not self._pools.is_whole(coming):
+            return False
+        if self._plan.is_bare and not self._supply.can_spawn(coming):
+            return False  # whose pool may be empty, and has shown nothing
+        return not any(self._is_old(worker, coming) for worker in self._roster.of(Role.WORKER))
 
     def _end(
         self, state: ReloadState, now: float, reason: str = "", detail: str = ""
@@ -207,11 +218,14 @@ class Reload:
         return older[-1] if older and older[-1].holds_code else coming
 
 
+_NAMES = {Role.WORKER: "worker", Role.POOL: "pool process"}  # of those that have a slot
+
+
 def _cause(process: Process, exited: Exited, now: float) -> str:
     """Why the process died, in words."""
     if process.failure:
         return process.failure.reason
-    who = "the template" if process.slot is None else f"worker {process.slot}"
+    who = "the template" if process.slot is None else f"{_NAMES[process.role]} {process.slot}"
     if process.crime:
         return f"{who} {process.crime}"
     if process.pid is None:

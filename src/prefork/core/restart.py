@@ -5,6 +5,7 @@ from dataclasses import dataclass
 FIRST_DELAY = 0.1  # seconds; doubled with each death in a row
 LONGEST_EARLY_DELAY = 30.0  # systemd and PM2 cap theirs at 30 and 15 s
 LONGEST_SHORT_DELAY = 5.0
+LONGEST_POOL_DELAY = 0.05  # what kills a process of the pool is a task; others wait
 LONGEST_OUTAGE_DELAY = 0.1  # while fewer than half of the slots serve
 GOLDEN_RATIO = 0.618034  # its multiples, modulo 1, spread evenly: jitter without a dice
 

@@ -17,7 +17,8 @@ class Roster:
         self._slots = {index: Slot(index, first) for index in range(slots)}  # by index
         self._vacant: dict[int, Slot] = {}  # likewise: those that a script may have filled again
         self.processes: dict[int, Process] = {}
-        self.has_served = False  # some worker was admitted, ever
+        self.has_served = False  # some worker was admitted, ever; without slots, a pool's was ready
+        self.was_announced = False  # all of it was there, ever
         self._crowds: Counter[int] = Counter()  # processes by slot
         self._last_id = 0
         self._last_generation = 1
@@ -48,16 +49,24 @@ class Roster:
         wanted = {slot.generation for slot in self.slots} or {self.newest}
         self.generations = [each for each in self.generations if each in wanted]
 
+    def withdraw(self, generation: Generation) -> None:
+        """Have the newest forgotten that nobody is to run, unless it is all there is."""
+        if len(self.generations) > 1:
+            self.generations.remove(generation)
+
     def generation_of(self, process: Process) -> Generation | None:
         """None: it is on its way out, and so is all of its generation."""
         found = (each for each in self.generations if each.number == process.generation)
         return next(found, None)
 
     def retired(self) -> list[Process]:
-        """Templates that nothing needs any more: no slot, nor a worker that they are to bury."""
-        needed = {p.generation for p in self.of(Role.WORKER)}
+        """Templates that nothing needs any more: no slot, nor a child that they are to bury."""
+        children = self.of(Role.WORKER) + self.of(Role.POOL)
+        needed = {p.generation for p in children}
         needed |= {generation.number for generation in self.generations}
-        return [p for p in self.of(Role.TEMPLATE) if p.generation not in needed]
+        parents = {p.parent for p in children}
+        templates = self.of(Role.TEMPLATE)
+        return [p for p in templates if p.generation not in needed and p.id not in parents]
 
     # -- processes -----------------------------------------------------------
 
@@ -80,6 +89,20 @@ class Roster:
         self._crowds[slot.index] += 1
         slot.coming = worker
         return worker
+
+    def add_pool(
+        self,
+        generation: Generation,
+        slot: int,
+        template: Process | None,
+        now: float,
+        deadline: float,
+    ) -> Process:
+        """Put a process of the generation's pool on the list, at this place among those."""
+        process = self._add(self.next_id(), Role.POOL, generation, now, deadline)
+        process.slot = slot
+        process.parent = None if template is None else template.id
+        return process
 
     def next_id(self) -> int:
         """Take the id of a process to come."""
@@ -104,17 +127,17 @@ class Roster:
             slot.coming = None if slot.coming is process else slot.coming
         process.advance(Step.EXIT)
         del self.processes[process.id]
-        if process.slot is not None:
+        if process.role is Role.WORKER and process.slot is not None:
             self._crowds[process.slot] -= 1
 
     def of(self, role: Role) -> list[Process]:
         return [p for p in self.processes.values() if p.role is role]
 
     def stillborn(self, template: Process) -> list[Process]:
-        """Workers that were killed before the template, now gone, told their pids."""
+        """Children that were killed before the template, now gone, told their pids."""
         return [
             p
-            for p in self.of(Role.WORKER)
+            for p in self.processes.values()
             if p.parent == template.id and p.pid is None and p.phase is Phase.KILLED
         ]
 
