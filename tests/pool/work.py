@@ -57,6 +57,10 @@ def raise_peculiar(number: int) -> None:
     raise PeculiarError(number)
 
 
+def throw(kind: type[BaseException]) -> None:
+    raise kind
+
+
 def raise_stubborn() -> None:
     raise StubbornError(1, 2)
 
@@ -104,6 +108,22 @@ def counting(until: int, path: str = "") -> Iterator[int]:
         if path:
             note(path, str(number))
         yield number
+
+
+def counting_badly(until: int) -> Iterator[int]:
+    yield from range(until)
+    raise PeculiarError(until)
+
+
+def ignore(path: str, seconds: float) -> None:
+    """Take that long, whatever is raised meanwhile."""
+    note(path, "begun")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            pacing.hold(0.001)
+        except BaseException:  # noqa: BLE001 - that is what it is about
+            note(path, "ignored")
 
 
 def tidy(path: str) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from prefork.pool.errors import RemoteError
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -40,6 +42,8 @@ class Task:
             self.outcome.set_result(result)
 
     def fail(self, error: BaseException) -> None:
+        if isinstance(error, StopIteration):  # which a future refuses
+            error = RemoteError(f"{type(error).__name__}: {error}")
         if not self.outcome.done():
             self.outcome.set_exception(error)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from prefork.settings import checks, engine
+from prefork.settings.cpus import available_parallelism
 from prefork.settings.declaration import setting
 
 POOL = "pool"  # the setting that the others are nothing without, and the table
@@ -123,6 +124,11 @@ KEYS = {  # of the table: the setting's name
     "max" if each.name == POOL else each.name.removeprefix(f"{POOL}_"): each.name
     for each in fields(Pooling)
 }
+
+
+def size(wanted: int | Literal["max"]) -> int:
+    """How many that is, here."""
+    return wanted if isinstance(wanted, int) else min(available_parallelism(), MOST_POOL)
 
 
 def contradictions(values: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:

@@ -4,8 +4,9 @@ import asyncio
 
 from prefork.pool import station
 from prefork.pool.client import Pool
+from prefork.pool.engine import Engine
+from prefork.pool.engines import choice
 from prefork.pool.engines.processes import Processes, Terms
-from prefork.pool.errors import PoolError
 from prefork.pool.station import Surroundings
 from prefork.settings.schema import Settings
 from prefork.wire.board import Line
@@ -18,11 +19,14 @@ def join(estate: Estate, id: int, line: Line, link: Link) -> None:
 
     def make() -> Pool:
         settings = estate.settings
-        if not settings.pool:
-            raise PoolError("there is no pool: start prefork with --pool N")
         terms = terms_of(settings, id, estate.workers)
-        engine = Processes(terms, link.say, line, asyncio.get_running_loop())
-        link.pool = engine.hear
+
+        def processes() -> Engine:
+            engine = Processes(terms, link.say, line, asyncio.get_running_loop())
+            link.pool = engine.hear
+            return engine
+
+        engine = choice.made(settings, terms.limit, processes)
         return Pool(engine, settings.pool_timeout or None)
 
     station.settle(Surroundings(make))
