@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import io
 import json
 import os
 import socket
@@ -9,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.process.conftest import Serve
 from tests.support import certificates
 from tests.support.asking import ask
@@ -158,6 +160,8 @@ FIRST_ASKED = {  # by example: what it is asked for, and what is in the answer
     "hello:handler": ("/tea", b"you asked for /tea"),
     "fastapi_app:app": ("/notes/welcome", b"served by prefork"),
     "starlette_app:app": ("/download", bytes(range(256))),
+    "thumbnails:app": ("/", b" is here"),
+    "password_hash:app": ("/", b"pid"),
     **dict.fromkeys(TEAS, ("/teas/green", b"green")),
 }
 
@@ -189,6 +193,49 @@ def test_every_example_answers_over_tls(serve: Serve, app: str, tmp_path: Path) 
     port = serve("--app-dir", str(ROOT / "examples"), *files.options, app=app).port
     context = certificates.client_context()
     answers(http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context), app)
+
+
+POOLED = (*EXAMPLES, "--pool", "2")
+
+
+def test_thumbnails_are_made_in_the_pool_as_they_would_be_in_the_worker(serve: Serve) -> None:
+    port = serve(*POOLED, app="thumbnails:app").port
+    photo = io.BytesIO()
+    Image.effect_noise((1200, 900), 60).save(photo, "PNG")  # 1 MB: it travels beside the line
+    replies = [
+        ask(port, f"{path}?width=120", method="POST", body=photo.getvalue())
+        for path in ("/thumbnail", "/blocking")
+    ]
+    assert [(each.status, each.headers["content-type"]) for each in replies] == (
+        [(200, "image/webp")] * 2
+    )
+    assert replies[0].body == replies[1].body
+    with Image.open(io.BytesIO(replies[0].body)) as made:
+        assert (made.format, made.size) == ("WEBP", (120, 90))
+    refused = ask(port, "/thumbnail", method="POST", body=b"no image at all")
+    assert (refused.status, refused.body) == (422, b"no image: UnidentifiedImageError\n")
+
+
+def test_without_a_pool_no_thumbnail_is_made_but_the_rest_is_served(serve: Serve) -> None:
+    port = started(serve, "thumbnails:app").port
+    assert ask(port, "/thumbnail", method="POST", body=b"x").status == 500
+    assert ask(port, "/").status == 200
+
+
+def test_users_register_and_log_in_at_whichever_worker(serve: Serve, tmp_path: Path) -> None:
+    port = serve(*POOLED, app="password_hash:app", prefix=("env", "-C", str(tmp_path))).port
+
+    def said(path: str, name: str, password: str) -> int:
+        given = json.dumps({"name": name, "password": password}).encode()
+        return ask(port, path, method="POST", body=given, kind="application/json").status
+
+    assert said("/register", "ada", "lovelace") == 201
+    assert said("/register", "ada", "byron") == 409
+    assert [said("/login", "ada", "lovelace") for _ in range(2)] == [200, 200]
+    assert said("/login", "ada", "byron") == 401
+    assert said("/login", "charles", "lovelace") == 401
+    assert said("/login", "", "lovelace") == 422
+    assert b"lovelace" not in (tmp_path / "users.sqlite3").read_bytes()
 
 
 def test_the_heavy_application_calculates(serve: Serve) -> None:
