@@ -4,7 +4,8 @@ import re
 import pytest
 
 import prefork
-from prefork import cluster
+from prefork import cluster, pool
+from prefork.cli import api_pool
 from prefork.cli.api_page import (
     CLASSES,
     ERRORS,
@@ -30,10 +31,11 @@ def public(holder: type) -> set[str]:
 
 
 def test_every_name_that_the_package_offers_has_its_row_and_its_part() -> None:
-    for name in ("cluster", *prefork._LAZY):
+    for name in ("cluster", "pool", *prefork._LAZY):
         assert f"| [`{name}`](#" in PAGE
     assert prefork._LAZY.keys() <= ENTRIES
     assert "## The module `cluster`" in PAGE
+    assert "## The module `pool`" in PAGE
 
 
 def test_every_name_of_the_module_is_on_the_page_once() -> None:
@@ -56,6 +58,15 @@ def test_every_method_of_a_class_is_on_the_page_or_known_not_to_be_for_users(
     assert {f"{shown.name}.{each}" for each in names - shown.inner} <= ENTRIES
 
 
+def test_all_of_the_module_pool_is_on_the_page() -> None:
+    errors = {each.__name__ for each in api_pool.ERRORS}
+    assert {each.__name__ for each in api_pool.FUNCTIONS} | errors | {"PoolStats"} == {
+        *pool.__all__
+    }
+    assert {f"pool.{each.__name__}" for each in (*api_pool.FUNCTIONS, pool.PoolStats)} <= ENTRIES
+    assert all(f"| `pool.{name}` | " in PAGE for name in errors)
+
+
 def test_every_event_comes_with_as_many_arguments_as_the_page_gives_it() -> None:
     assert EVENTS.keys() == narrator.EVENTS.keys() >= handle.EVENTS.keys()
     for name in EVENTS:
@@ -71,6 +82,9 @@ def test_signatures_say_what_is_awaited_and_what_keywords_there_are() -> None:
     assert "\nawait cluster.publish(topic: str, message: Any) -> None\n" in PAGE
     assert "\ncluster.fork(env: Mapping[str, str] | None = None) -> Worker\n" in PAGE
     assert "await cluster.listen(\n    handler: Callable[..., Any],\n    *,\n    host: str" in PAGE
+    assert (
+        "await pool.run(\n    function: Callable[..., R],\n    /,\n    *args: Any,\n    t" in PAGE
+    )
     assert "\ncluster.worker.is_leader: bool\n" in PAGE
     assert "kill(signal: int | str = Signals.SIGKILL)" in PAGE
     assert (

@@ -21,12 +21,22 @@ def later(work: Coroutine[Any, Any, T]) -> "Coroutine[Any, Any, T]":
     return work
 
 
+def call(function: Callable[..., T], /, *args: int, timeout: float = 0, **kwargs: str) -> T:
+    return function(*args, timeout=timeout, **kwargs)
+
+
 async def told(**settings: int) -> list[int]:
     return [*settings.values()]
 
 
 def test_a_signature_has_types_without_their_modules() -> None:
     assert prototype("f", decorate) == "f(function: Callable[..., Any]) -> Callable[..., Any]"
+
+
+def test_a_signature_says_what_goes_by_place_and_what_by_name() -> None:
+    assert prototype("f", call) == (
+        "f(function: Callable[..., T], /, *args: int, timeout: float = 0, **kwargs: str) -> T"
+    )
 
 
 def test_a_coroutine_is_awaited_however_it_is_declared() -> None:

@@ -6,17 +6,20 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import prefork
-from prefork import cluster, errors
+from prefork import cluster, errors, pool
 from prefork.bus.client import Bus
 from prefork.bus.inquiry import Replies
 from prefork.bus.subscription import Subscription
-from prefork.cli.signatures import entry, paragraphs, prototype
+from prefork.cli import api_pool
+from prefork.cli.signatures import entry, first, paragraphs, prototype
 from prefork.cluster import handle, narrator
 from prefork.cluster.scripted import Script
 from prefork.cluster.timers import Timer
 from prefork.worker import script
 from prefork.worker.member import Member
 from prefork.worker.serving import Serving
+
+MODULES = {"cluster": cluster, "pool": pool}
 
 # Of the module `cluster`: names by where they can be used, each with what says what it does, as
 # most of the module's functions hand on; None: it says so itself.
@@ -121,7 +124,8 @@ _HEAD = """\
 
 All that programs import from `prefork`, but for [settings](settings.md), which have a page of their
 own. How it is put together is told in [coming from Node's cluster](../howto/from-node-cluster.md),
-[WebSockets across workers](../howto/websockets-across-workers.md) and [hooks](../howto/hooks.md).
+[WebSockets across workers](../howto/websockets-across-workers.md),
+[CPU-bound work](../howto/cpu-bound-work.md) and [hooks](../howto/hooks.md).
 
 These are imported when they are asked for: `import prefork` alone loads next to nothing. An
 `await` before a signature says that it is a coroutine. What stands under a function is its
@@ -176,30 +180,26 @@ In `prefork.errors`, beside those of Python that are named above.
 
 def api_page() -> str:
     """Render docs/reference/python-api.md."""
-    exported = {name: getattr(prefork, name) for name in ("cluster", *_exported())}
-    rows = (f"| [`{name}`]({_anchor(name)}) | {_first(exported[name])} |" for name in exported)
+    exported = {name: MODULES.get(name) or getattr(prefork, name) for name in _exported()}
+    rows = (f"| [`{name}`]({_anchor(name)}) | {first(exported[name])} |" for name in exported)
     chapters = [_HEAD.format("\n".join(rows))]
     for head, said_by in ((_BOTH, IN_BOTH), (_PRIMARY, IN_PRIMARY), (_WORKERS, IN_WORKERS)):
         chapters += [head, *(_of_module(name, said_by[name]) for name in said_by)]
     chapters.append(_EVENTS.format("\n".join(map(_event, EVENTS))))
+    chapters += api_pool.chapter()
     chapters += map(_class, CLASSES)
     chapters.append(entry("extend_timeout", prefork.extend_timeout, depth=2))
-    rows = (f"| `{each.__name__}` | {_first(each)} |" for each in ERRORS)
+    rows = (f"| `{each.__name__}` | {first(each)} |" for each in ERRORS)
     return "\n".join([*chapters, _ERRORS.format("\n".join(rows))]).rstrip() + "\n"
 
 
 def _exported() -> Iterable[str]:
     names = (shown.kind.__name__ for shown in CLASSES)
-    return [*(name for name in names if hasattr(prefork, name)), "extend_timeout"]
+    return [*MODULES, *(name for name in names if hasattr(prefork, name)), "extend_timeout"]
 
 
 def _anchor(name: str) -> str:
-    return "#the-module-cluster" if name == "cluster" else f"#{name.lower()}"
-
-
-def _first(thing: object) -> str:
-    """The first paragraph of its docstring, on one line."""
-    return paragraphs(thing).split("\n\n", maxsplit=1)[0].replace("\n", " ").strip()
+    return f"#the-module-{name}" if name in MODULES else f"#{name.lower()}"
 
 
 def _of_module(name: str, said_by: Any) -> str:

@@ -13,6 +13,7 @@ WIDEST = 96  # characters of a signature on one line
 _MODULES = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=\w)|~")
 _COROUTINE = re.compile(r"Coroutine\[Any, Any, (.*)\]")
 _PAGES = re.compile(r"docs/(reference|howto)/([\w-]+)\.md")
+_STARS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}  # by kind of the parameter
 _UNPACKED = {"Unpack[Whereabouts]": Where}  # keyword arguments, by how their type is written
 
 
@@ -51,6 +52,11 @@ def paragraphs(said: Any) -> str:
     return _PAGES.sub(r"[\2](../\1/\2.md)", "\n\n".join(blocks)) + "\n"
 
 
+def first(said: Any) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return paragraphs(said).split("\n\n", maxsplit=1)[0].replace("\n", " ").strip()
+
+
 def _block(text: str) -> str:
     if not text.startswith(">>> "):
         return text
@@ -58,8 +64,12 @@ def _block(text: str) -> str:
 
 
 def _arguments(given: Iterable[inspect.Parameter]) -> Iterable[str]:
-    is_by_name = False
+    is_by_name = is_by_place = False
     for each in given:
+        if is_by_place and each.kind is not each.POSITIONAL_ONLY:
+            yield "/"
+        is_by_place = each.kind is each.POSITIONAL_ONLY
+        is_by_name = is_by_name or each.kind is each.VAR_POSITIONAL
         kind = _UNPACKED.get(str(each.annotation))
         parameters = inspect.signature(kind).parameters.values() if kind else (each,)
         for parameter in parameters:
@@ -70,8 +80,7 @@ def _arguments(given: Iterable[inspect.Parameter]) -> Iterable[str]:
 
 
 def _argument(parameter: inspect.Parameter) -> str:
-    stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
-    text = f"{stars}{parameter.name}"
+    text = f"{_STARS.get(parameter.kind.name, '')}{parameter.name}"
     if parameter.annotation is not parameter.empty:
         text += f": {_annotation(parameter.annotation)}"
     if parameter.default is not parameter.empty:
