@@ -17,7 +17,7 @@ from prefork.wire import boundary, lineage, signalling
 from prefork.worker import remains
 
 _READ = 65536
-_BESIDE = ("on_starting", "when_ready", "pool_initializer")  # not imported with the application
+_BESIDE = ("on_starting", "when_ready")  # hooks that are not imported with the application
 
 
 @dataclass(slots=True)

@@ -89,8 +89,8 @@ class Pooling:
         metavar="SIZE",
         unset="no limit",
         example="512MB",
-        help="How much memory one task may allocate; beyond that it gets a MemoryError. In bytes, "
-        "or as in 500MB or 1.5GB.",
+        help="How much memory a process may allocate for tasks, beside what it has when it starts: "
+        "a task that wants more gets a MemoryError. In bytes, or as in 500MB or 1.5GB.",
     )
     pool_max_tasks: int = setting(
         0,
