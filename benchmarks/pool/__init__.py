@@ -1,0 +1,1 @@
+"""prefork's pool beside other pools of Python and of Node, in one run."""
