@@ -1,8 +1,8 @@
 # Every target here works. A bare `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
-	bench-bad-reloads bench-slow-import bench-access-log bench-bus bench-messages versus versus-node docs dist \
-	fuzz chaos clean
+	bench-bad-reloads bench-slow-import bench-access-log bench-bus bench-messages bench-pool \
+	versus versus-node docs dist fuzz chaos clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -103,6 +103,13 @@ bench-messages: $(STAMP) ## messages between workers and the primary, beside Nod
 bench-bus: $(STAMP) ## messages per second through the hub, what each costs, and connections beside; 3 min
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.bus
+
+# Piscina is a package of Node's; without Node it is left out, and the benchmark says so.
+$(PEERS)/node_modules/piscina: $(PEERS_STAMP)
+	@npm install --silent --no-fund --prefix $(PEERS) piscina@5 && touch $@ || true
+
+bench-pool: $(PEERS)/node_modules/piscina ## the pool beside ProcessPoolExecutor, pebble and Piscina; 5 min
+	$(PEERS)/bin/python -m benchmarks.pool
 
 fuzz: $(STAMP) ## feed the HTTP parser mutants of the tests' requests: SECONDS=300, SEED=any
 	$(BIN)/python -m tests.http.fuzz $(or $(SECONDS),300) $(SEED)

@@ -21,6 +21,9 @@ PACKAGES = (
     "httptools",
     "fastapi",
     "pandas",
+    "numpy",
+    "pebble",
+    "pillow",
 )
 PROGRAMS = {  # by name: the option that asks for the version, and what stands before it
     "node": ("--version", "v"),

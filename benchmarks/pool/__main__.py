@@ -23,7 +23,9 @@ TASK = 0.005  # seconds of processor time
 def measure(names: Sequence[str], rounds: int, effort: Effort = FULL) -> Found:
     """Ask all of *names* each question once in a round, in turn."""
     processes = len(os.sched_getaffinity(0))
-    found: Found = {each.title: {name: [] for name in names} for each in QUESTIONS}
+    found: Found = {
+        each.title: {name: [] for name in filter(each.is_for, names)} for each in QUESTIONS
+    }
     with ExitStack() as running:
         asked = {name: running.enter_context(CONTENDERS[name](processes)) for name in names}
         loops = {name: work(name, asked) for name in names}

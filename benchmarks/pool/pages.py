@@ -70,7 +70,7 @@ def heading(question: Question) -> str:
 
 
 def figure(question: Question, found: Found, name: str) -> str:
-    if not (taken := found[question.title][name]):
+    if not (taken := found[question.title].get(name)):
         return ""
     if question.is_rate:
         return f"{spread([1 / each for each in taken]).middle:.0f} {question.unit}"
@@ -78,7 +78,7 @@ def figure(question: Question, found: Found, name: str) -> str:
 
 
 def compared(question: Question, found: Found, rival: str) -> str:
-    return str(share(question, found, rival)) if found[question.title][rival] else ""
+    return str(share(question, found, rival)) if rival in found[question.title] else ""
 
 
 def share(question: Question, found: Found, rival: str) -> Spread:
