@@ -1,95 +1,33 @@
 """Who wants a line to the hub gets one, to every hub there will be; here over real descriptors."""
 
-import errno
-import gc
-import os
-import selectors
-import socket
 from collections.abc import Iterator
 
 import pytest
+from tests.primary import party as parties
 
-from prefork.core.facts import Fact, HubWanted, Misbehaved
+from prefork.core.facts import HubWanted, Misbehaved
 from prefork.core.process import Role
-from prefork.primary.children import Child, Children
-from prefork.primary.conversation import Conversation
+from prefork.primary.children import Child
 from prefork.primary.introductions import TRY_AGAIN, Introductions
-from prefork.wire import channel
-from prefork.wire.channel import Channel
-from prefork.wire.descriptors import close_all
-from prefork.wire.messages import Admit, Attach, FromPrimary, Introduce
+from prefork.wire.messages import Attach, Introduce
 
 NOW = 100.0
 
 
-class Party:
-    """The primary, and children that are only the other ends of their channels."""
-
+class Party(parties.Party):
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._children = Children(range(1, 16))
-        self._talk = Conversation(self._children, self._selector, lambda *_: iter(()))
-        self._ends: dict[int, Channel] = {}  # theirs, by id
-        self._taken: list[socket.socket] = []
-        self.told: list[tuple[int, str]] = []  # whom what was said, in its order
-        self.refuses: Child | None = None  # to whom no descriptor can be sent now
-        self.introductions = Introductions(self._say, lambda id: f"web/{id}")
-
-    def add(self, role: Role) -> Child:
-        id = len(self._ends) + 1
-        ours, theirs = channel.pair()
-        child = Child(
-            id, role, 1, self._children.take_line(), Channel(ours, is_trusted=False), pid=1000 + id
-        )
-        self._children.add(child)
-        self._ends[id] = Channel(theirs)
-        self._talk.begin(child)
-        return child
-
-    def deafen(self, child: Child) -> None:
-        """Say to it, who does not read, as much as the kernel takes, and more."""
-        while not child.channel.has_unsent:
-            self._talk.say(child, Admit())
-
-    def heard(self, child: Child) -> list[object]:
-        return list(self._ends[child.id].receive())
-
-    def take(self, child: Child) -> socket.socket:
-        """Return the line whose end was sent to it."""
-        [descriptor] = self._ends[child.id].claim(1)
-        self._taken.append(socket.socket(fileno=descriptor))
-        return self._taken[-1]
+        super().__init__()
+        self.introductions = Introductions(self.say, lambda id: f"web/{id}")
 
     def bury(self, child: Child) -> None:
         self.introductions.bury(child)
-        self._talk.end(child)
-        child.close()
-        self._children.remove(child)
-
-    def close(self) -> None:
-        for child in list(self._children):
-            self.bury(child)
-        opened: list[Channel | socket.socket] = [*self._ends.values(), *self._taken]
-        for each in opened:
-            each.close()
-        self._selector.close()
-
-    def _say(self, child: Child, message: FromPrimary, descriptors: list[int] | None) -> list[Fact]:
-        if child is self.refuses:  # as `Channel.send` does, when too many are on their way
-            close_all(descriptors or [])
-            raise OSError(errno.ETOOMANYREFS, os.strerror(errno.ETOOMANYREFS))
-        self.told.append((child.id, type(message).__name__))
-        return self._talk.say(child, message, descriptors)
+        self.dismiss(child)
 
 
 @pytest.fixture
 def party() -> Iterator[Party]:
-    gc.collect()  # what tests before left, and would be closed meanwhile
-    before = len(os.listdir("/proc/self/fd"))
-    it = Party()
-    yield it
-    it.close()
-    assert len(os.listdir("/proc/self/fd")) == before, "a descriptor is left"
+    with parties.thrown(Party) as it:
+        yield it
 
 
 def check_line(party: Party, hub: Child, worker: Child) -> None:
