@@ -180,3 +180,26 @@ def test_a_size_has_its_largest_unit(value: int | None, text: str) -> None:
 @pytest.mark.parametrize(("number", "text"), [(0, "0 workers"), (1, "1 worker"), (2, "2 workers")])
 def test_a_count_has_its_noun(number: int, text: str) -> None:
     assert count(number, "worker") == text
+
+
+def test_the_pool_and_its_tasks_are_shown_where_there_is_one() -> None:
+    process = {"id": 9, "pid": 42, "state": "ready", "generation": 1, "uptime": 61.0, "slot": 1}
+    busy = process | {
+        "slot": 0,
+        "pid": 43,
+        "tasks": 7,
+        "task": "work:resize\x1b",
+        "task_seconds": 3,
+    }
+    lasted = {"p50": 1.5, "p90": 2.0, "p99": 20.0, "p999": 30.0}
+    tasks = {"waiting": 2, "running": 1, "done": 7, "run": lasted, "utilisation": 0.25}
+    found = seen(pool=[process, busy], tasks=tasks)
+    for shown in (status(found, NOW), report(found, NOW)):
+        told, _, first, second = shown.splitlines()[-4:]
+        assert told == "1 task running, 2 waiting, 7 done; pool 25 % busy, run 1.5 ms (p99 20.0 ms)"
+        assert first.split()[:6] == ["0", "43", "ready", "1", "1m", "01s"]
+        assert first.endswith("work:resize\\x1b for 3s")
+        assert second.split()[:2] == ["1", "42"]
+        assert second.endswith("-")
+    assert "POOL" not in status(seen(), NOW)
+    assert "POOL" not in report(seen(), NOW)

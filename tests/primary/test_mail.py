@@ -4,7 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefork.core.facts import Declined, Failed, Forked, Leaving, LeftRotation, Proven, Ready, Stage
+from prefork import log
+from prefork.core.facts import (
+    Declined,
+    Failed,
+    Forked,
+    Idle,
+    Leaving,
+    LeftRotation,
+    Overgrown,
+    PoolWanted,
+    Proven,
+    Ready,
+    Stage,
+    Worn,
+)
 from prefork.core.process import Role
 from prefork.errors import RemoteError
 from prefork.primary import mail
@@ -92,3 +106,67 @@ def test_a_line_of_the_board_is_used_again_only_after_the_burial(children: Child
     assert children.take_line() == 4
     children.remove(worker)
     assert children.take_line() == worker.line
+
+
+@pytest.fixture
+def pool(children: Children) -> Iterator[Child]:
+    """Pool process 4, of the workers' generation."""
+    ours, theirs = channel.pair()
+    theirs.close()
+    process = Child(4, Role.POOL, 1, children.take_line(), Channel(ours), slot=0, pid=104)
+    children.add(process)
+    yield process
+    process.close()
+
+
+@pytest.mark.usefixtures("pool")
+def test_what_is_said_of_tasks_is_passed_on(children: Children) -> None:
+    assert said(children, 2, messages.Crowded()) == [PoolWanted(1)]
+    assert said(children, 4, messages.Worn("1000 tasks")) == [Worn(4, "1000 tasks")]
+    assert said(children, 4, messages.Idle()) == [Idle(4)]
+
+
+@pytest.mark.usefixtures("pool")
+def test_a_process_that_is_condemned_is_said_to_be_overgrown_and_logged(
+    children: Children, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log.configure("info", "text")
+    assert said(children, 2, messages.Condemn(4, "task f is stuck")) == [
+        Overgrown(4, "task f is stuck")
+    ]
+    [told] = [line for line in capfd.readouterr().err.splitlines() if "task_condemned" in line]
+    assert 'slot=0 pid=104 generation=1 by="worker 0" reason="task f is stuck"' in told
+    assert said(children, 2, messages.Condemn(77, "it has gone meanwhile")) == []
+
+
+@pytest.mark.parametrize("id", [1, 2, 3, 5], ids=["template", "itself", "worker", "other_pool"])
+def test_nobody_is_condemned_but_who_runs_tasks_of_that_worker(
+    children: Children, pool: Child, id: int
+) -> None:
+    ours, theirs = channel.pair()
+    theirs.close()
+    children.add(Child(5, Role.POOL, 2, children.take_line(), Channel(ours), slot=0, pid=105))
+    with pytest.raises(RemoteError, match="condemned"):
+        said(children, 2, messages.Condemn(id, "?"))
+    ours.close()
+    assert pool.id == 4
+
+
+@pytest.mark.usefixtures("pool")
+@pytest.mark.parametrize(
+    ("sender", "message"),
+    [
+        *[(each, messages.Crowded()) for each in (1, 4)],
+        *[(each, messages.Condemn(4, "?")) for each in (1, 4)],
+        *[(each, messages.Worn("?")) for each in (1, 2)],
+        *[(each, messages.Idle()) for each in (1, 2)],
+        *[(4, each) for each in (messages.Nudge(), messages.Online(104), messages.Want("post"))],
+        *[(4, each) for each in (messages.Listen(1), messages.Unlisten(1))],
+    ],
+    ids=lambda each: each if isinstance(each, int) else type(each).__name__,
+)
+def test_what_its_role_must_not_say_is_a_remote_error(
+    children: Children, sender: int, message: messages.ToPrimary
+) -> None:
+    with pytest.raises(RemoteError, match=type(message).__name__):
+        said(children, sender, message)

@@ -14,20 +14,24 @@ import pytest
 from tests.primary.desk import LOOPBACK
 
 from prefork import log
-from prefork.core.facts import Exited, Misbehaved
-from prefork.core.orders import Spawn, StartTemplate
+from prefork.core.facts import Exited, Forked, Misbehaved, Ready
+from prefork.core.orders import Spawn, SpawnPool, StartTemplate
+from prefork.core.process import Role
 from prefork.policy.schemes import SCHEMES
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
+from prefork.primary.children import Child
 from prefork.primary.host import PosixHost
 from prefork.primary.listeners import Listeners
 from prefork.primary.nursery import Nursery
 from prefork.primary.rules import Rules
 from prefork.primary.signals import Signals
 from prefork.settings.schema import Settings
-from prefork.wire import descriptors, frames, messages
+from prefork.wire import channel, descriptors, frames, messages
 from prefork.wire.board import Board
-from prefork.wire.estate import Birth, Entries, Estate, Launch, WorkerBirth, inherited
+from prefork.wire.channel import Channel
+from prefork.wire.estate import Birth, Entries, Estate, Launch, PoolBirth, WorkerBirth, inherited
+from prefork.wire.timings import Timings, summary
 
 ENTRIES = Entries("template", "worker", "watcher", "capture", "errand")
 
@@ -68,8 +72,9 @@ def test_what_cannot_be_forked_is_as_if_it_had_died_and_leaves_nothing(
     for id in range(3):
         facts = list(host.start(StartTemplate(id, 1, True)))
         assert facts == [Exited(id, 1, os.strerror(number))]
-        facts = list(host.spawn(Spawn(10 + id, 0, 1, None)))
-        assert facts == [Exited(10 + id, 1, os.strerror(number))]
+        for order in (Spawn(10 + id, 0, 1, None), SpawnPool(20 + id, 0, 1, None)):
+            facts = list(host.spawn(order))
+            assert facts == [Exited(order.id, 1, os.strerror(number))]
     assert os.listdir("/proc/self/fd") == before
     assert list(host.children) == []
     [told] = [line for line in capfd.readouterr().err.splitlines() if "spawn_failed" in line]
@@ -133,3 +138,43 @@ def test_a_child_that_sends_descriptors_to_the_primary_is_blamed_and_costs_none(
     assert list(host._talk.read(child, 0.0)) == [Misbehaved(11)]
     assert descriptors.count_open() == before
     child.close()
+
+
+def test_a_pool_process_is_born_with_its_channel_the_tickets_and_its_timings_alone(
+    host: PosixHost,
+) -> None:
+    fork = Recording()
+    host.births.nursery = Nursery(host.estate, host.children, fork)
+    assert list(host.spawn(SpawnPool(11, 4, 1, None))) == [Forked(11, 2**22 + 1)]
+    [(entry, birth)] = fork.born
+    assert entry == "prefork.worker.pooled:main"
+    assert isinstance(birth, PoolBirth)
+    assert (birth.id, birth.slot, birth.generation, birth.line) == (11, 4, 1, 1)
+    assert birth.tickets == host.reception.pools.tickets(1)
+    assert set(inherited(birth)) == {birth.channel.fileno(), birth.tickets, birth.timings}
+    [child] = host.children
+    assert (str(child), child.slot, list(host.timings())) == ("pool 4", 4, [11])
+    child.close()
+
+
+def test_a_template_is_sent_what_a_pool_process_is_born_with(host: PosixHost) -> None:
+    ours, theirs = (Channel(each) for each in channel.pair())
+    template = Child(1, Role.TEMPLATE, 1, host.children.take_line(), ours, pid=2**22)
+    host.children.add(template)
+    host._talk.begin(template)
+    assert list(host.spawn(SpawnPool(11, 4, 1, template=1))) == []
+    assert theirs.receive() == [messages.SpawnPool(11, 4, 2)]
+    end, tickets, memory = theirs.claim(3)
+    process = host.children.get(11)
+    assert process is not None
+    os.write(tickets, b"a ticket")
+    timings = Timings.of(memory)
+    timings.note(1000, 2000, int(host.now() * 1e9))
+    assert summary([host.timings()[11].seen(int(host.now() * 1e9))]).count == 1
+    with closing(Channel(socket.socket(fileno=end))) as its:
+        its.send(messages.Ready(os.getpid()))
+        assert list(host._talk.read(process, 0.0)) == [Forked(11, os.getpid()), Ready(11)]
+    theirs.close()
+    descriptors.close_all([tickets, memory])
+    for child in host.children:
+        child.close()

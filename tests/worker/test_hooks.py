@@ -52,6 +52,12 @@ def test_it_is_given_its_subject_with_and_without_a_loop(is_async: bool) -> None
     assert given == [SUBJECT, SUBJECT]
 
 
+def test_without_a_subject_it_is_called_without_an_argument() -> None:
+    called: list[bool] = []
+    Hook("pool_initializer", lambda: called.append(True)).run()
+    assert called == [True]
+
+
 def test_a_plain_function_may_run_a_loop_of_its_own() -> None:
     async def nothing() -> None:
         await asyncio.sleep(0)

@@ -39,7 +39,7 @@ class Hook:
     """A function and the moment it is for; without a function it does nothing."""
 
     moment: str
-    function: Callable[[Any], Any] | None = None
+    function: Callable[..., Any] | None = None
 
     @classmethod
     def load(cls, moment: str, spec: str | None, app_dir: str) -> "Hook":
