@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prefork.settings.pooling import KEYS
+from prefork.settings.pooling import KEYS, OF_PROCESSES
 from prefork.settings.resolution import Resolution, resolve
 from prefork.settings.schema import Settings, problems
 from prefork.settings.sources import from_command_line, from_environment, merge
@@ -49,6 +49,24 @@ def test_a_setting_of_the_pool_does_nothing_where_nobody_wants_a_pool(name: str)
         assert merge(from_environment({"PREFORK_POOL": pool}), said).problems == ()
 
 
+@pytest.mark.parametrize("name", OF_PROCESSES)
+def test_what_only_processes_of_its_own_can_have_does_nothing_with_threads(name: str) -> None:
+    value = "app:f" if name == "pool_initializer" else "4MB" if "memory" in name else "1"
+    said = {"app": "a:b", "pool": "2", name: value}
+    assert merge(from_command_line(said)).problems == ()
+    option = f"--{name.replace('_', '-')}"
+    for more in ({}, {"pool": "0"}):
+        merged = merge(from_command_line(said | {"pool_engine": "threads"} | more))
+        assert merged.problems == (f"{option} does nothing with --pool-engine threads",)
+
+
+def test_what_every_engine_has_goes_with_threads_too() -> None:
+    said = dict.fromkeys(set(KEYS.values()) - {"pool_engine", *OF_PROCESSES}, "1")
+    assert said.keys() == {"pool", "pool_queue", "pool_timeout", "pool_grace"}
+    said |= {"app": "a:b", "pool_engine": "threads"}
+    assert merge(from_command_line(said)).problems == ()
+
+
 def test_what_a_file_that_cannot_be_read_may_say_is_not_said_to_be_missing(tmp_path: Path) -> None:
     (line,) = told(tmp_path, "pool = ", pool_queue="3")
     assert line.startswith("prefork.toml is no TOML")
@@ -71,7 +89,7 @@ def test_the_table_says_what_the_settings_do(tmp_path: Path) -> None:
         memory_limit = "512MB"
         max_tasks = 1000
         max_memory = "1GB"
-        engine = "threads"
+        engine = "processes"
     """
     resolution = resolved(tmp_path, text)
     assert resolution.settings() == Settings(
@@ -87,7 +105,7 @@ def test_the_table_says_what_the_settings_do(tmp_path: Path) -> None:
         pool_memory_limit="512MB",
         pool_max_tasks=1000,
         pool_max_memory="1GB",
-        pool_engine="threads",
+        pool_engine="processes",
     )
     assert resolution.merged.origins["pool_min"] == f"[pool] of {tmp_path}/prefork.toml"
     assert all(f" {key} = " in text for key in KEYS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from prefork.settings import checks, engine
+from prefork.settings.checks import shown
 from prefork.settings.cpus import available_parallelism
 from prefork.settings.declaration import setting
 
@@ -126,6 +127,17 @@ KEYS = {  # of the table: the setting's name
 }
 
 
+OF_PROCESSES = (  # what no thread can have, and no machine of others
+    "pool_min",
+    "pool_idle_timeout",
+    "pool_initializer",
+    "pool_nice",
+    "pool_memory_limit",
+    "pool_max_tasks",
+    "pool_max_memory",
+)
+
+
 def size(wanted: int | Literal["max"]) -> int:
     """How many that is, here."""
     return wanted if isinstance(wanted, int) else min(available_parallelism(), MOST_POOL)
@@ -139,12 +151,14 @@ def contradictions(values: Mapping[str, Any], labels: Mapping[str, str]) -> Iter
         yield f"{pool_min} must be at most {pool}, which is {most} (got {least})"
 
 
-def idle(labels: Mapping[str, str]) -> Iterator[str]:
-    """Say which settings do nothing, as nobody has said how large the pool is.
+def idle(labels: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[str]:
+    """Say which settings do nothing: for want of a pool, or of processes that are its own.
 
     *labels*: by name of a setting that was given, what it is called there.
     """
-    if POOL not in labels:
-        for name in KEYS.values():
-            if name in labels:
-                yield f"{labels[name]} does nothing without --pool"
+    runs = values.get("pool_engine", engine.PROCESSES)
+    for name in [each for each in KEYS.values() if each in labels]:
+        if POOL not in labels:
+            yield f"{labels[name]} does nothing without --pool"
+        elif name in OF_PROCESSES and runs != engine.PROCESSES:
+            yield f"{labels[name]} does nothing with {labels['pool_engine']} {shown(runs)}"

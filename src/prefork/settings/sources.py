@@ -110,7 +110,7 @@ def merge(*sources: Source, is_partial: bool = False) -> Merged:
     values, wrong = _values(given, is_partial)
     labels = {name: one.label for name, one in given.items()}
     wrong += problems(values, labels)
-    wrong += [] if is_partial else idle(labels)
+    wrong += [] if is_partial else idle(labels, values)
     origins = {name: one.origin for name, one in given.items() if name in values}
     for each in described():
         if each.name not in given and each.default is not MISSING:
