@@ -1,0 +1,61 @@
+"""Applications that give their work to the pool, as handler, for FastAPI and for Flask."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from fastapi import FastAPI
+from flask import Flask
+from tests.pool import work
+
+from prefork import Request, pool
+
+
+async def handler(request: Request) -> Any:
+    """Do what the path says, by tasks of `tests.pool.work`."""
+    query = request.query
+    match request.path:
+        case "/many":
+            return await many(int(query["count"]), float(query["seconds"]), query["path"])
+        case "/die":
+            return str(await pool.run(getattr(work, query["how"]), int(query["status"])))
+        case "/tidy":
+            await pool.run(work.tidy, query["path"])
+        case "/hold":
+            await pool.run(work.hold, query["path"])
+        case "/pause":
+            seconds, path = float(query["seconds"]), query.get("path", "")
+            return str(await pool.run(work.pause, seconds, path, "began"))
+        case "/late":
+            await pool.run(work.pause, 60.0, timeout=0.1)
+        case "/counts":
+            stats = pool.stats()
+            return {"waiting": stats.waiting, "running": stats.running}
+        case "/light":
+            return "light"
+    return str(await pool.run(work.pid))
+
+
+async def many(count: int, seconds: float, path: str) -> dict[str, Any]:
+    """Run so many tasks at a time; each notes its number. Tell what came of them."""
+    tasks = [pool.run(work.pause, seconds, path, str(number)) for number in range(count)]
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    kinds = Counter(
+        type(each).__name__ if isinstance(each, BaseException) else "done" for each in outcomes
+    )
+    lost = [n for n, each in enumerate(outcomes) if isinstance(each, BaseException)]
+    return {"kinds": kinds, "lost": lost}
+
+
+fast = FastAPI()
+flask = Flask("pooled")
+
+
+@fast.get("/pause")
+async def fast_pause(seconds: float) -> int:
+    return await pool.run(work.pause, seconds)
+
+
+@flask.get("/pause/<float:seconds>")
+def flask_pause(seconds: float) -> str:
+    return str(pool.run_sync(work.pause, seconds))
