@@ -12,28 +12,26 @@ from prefork import Request, pool
 
 
 async def handler(request: Request) -> Any:
-    """Do what the path says, by tasks of `tests.pool.work`."""
+    """Do what the path says."""
     query = request.query
-    match request.path:
-        case "/many":
-            return await many(int(query["count"]), float(query["seconds"]), query["path"])
-        case "/die":
-            return str(await pool.run(getattr(work, query["how"]), int(query["status"])))
-        case "/tidy":
-            await pool.run(work.tidy, query["path"])
-        case "/hold":
-            await pool.run(work.hold, query["path"])
-        case "/pause":
-            seconds, path = float(query["seconds"]), query.get("path", "")
-            return str(await pool.run(work.pause, seconds, path, "began"))
-        case "/late":
-            await pool.run(work.pause, 60.0, timeout=0.1)
-        case "/counts":
-            stats = pool.stats()
-            return {"waiting": stats.waiting, "running": stats.running}
-        case "/light":
-            return "light"
+    if request.path == "/many":
+        return await many(int(query["count"]), float(query["seconds"]), query["path"])
+    if request.path == "/light":
+        return "light"
+    await give(request.path, query)
     return str(await pool.run(work.pid))
+
+
+async def give(path: str, query: dict[str, str]) -> None:
+    """Have the pool do a task of `tests.pool.work`."""
+    if path == "/die":
+        await pool.run(getattr(work, query["how"]), int(query["status"]))
+    elif path in ("/tidy", "/hold"):
+        await pool.run(getattr(work, path[1:]), query["path"])
+    elif path == "/pause":
+        await pool.run(work.pause, float(query["seconds"]))
+    elif path == "/late":
+        await pool.run(work.pause, 60.0, timeout=0.1)
 
 
 async def many(count: int, seconds: float, path: str) -> dict[str, Any]:

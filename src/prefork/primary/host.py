@@ -24,6 +24,7 @@ from prefork.primary.loop import Clock
 from prefork.primary.mailboxes import Mailboxes
 from prefork.primary.nursery import Nursery
 from prefork.primary.oom import OutOfMemory
+from prefork.primary.orphans import Orphans
 from prefork.primary.pools import Pools
 from prefork.primary.posts import Posts
 from prefork.primary.reception import Reception
@@ -71,7 +72,8 @@ class PosixHost:
         nursery = Nursery(estate, self.children)
         self.births = Births(nursery, talk, acceptor, self.reception, self._bury)
         self.clocks: list[Clock] = [acceptor, aides, self.watchdog, inspector]
-        self.clocks += [posts, introductions, pools]
+        self._orphans = Orphans(self.children, estate.board, estate.settings.pool_grace)
+        self.clocks += [posts, introductions, pools, self._orphans]
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
 
     @property
@@ -215,6 +217,7 @@ class PosixHost:
         if status == -signal.SIGKILL and not child.reason and self._oom.has_struck():
             child.reason = "the kernel killed it, as memory ran out"
         facts = self.reception.bury(child, status)
+        self._orphans.bury(child, now)
         self.tally.note_exit(child, status, uncounted)
         self._talk.end(child)
         child.close()

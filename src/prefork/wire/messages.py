@@ -6,6 +6,7 @@ from prefork.errors import RemoteError
 
 POST = "post"  # kinds of lines: to the primary, for what users' code says
 HUB = "hub"  # likewise: to the process through which workers publish
+TASKS_OF_ONE = 2**40  # numbers that one worker gives to tasks: its id times this, and more
 POOL = "pool"  # likewise: one to each pool process of the worker's generation, as it becomes ready
 
 

@@ -81,7 +81,7 @@ def test_a_task_that_hangs_is_ended_at_its_timeout(serve: Serve) -> None:
 def test_within_200_ms_of_a_kill_the_pool_is_whole_again(serve: Serve) -> None:
     program = serve("--pool", str(SIZE), app=APP)
     program.settled(is_whole)
-    took = []
+    took: list[float] = []
     for _ in pacing.beats(1.2, 6):
         os.kill(ready(program.stats())[0], signal.SIGKILL)
         exited = program.journal.wait_for("pool_exited", count=len(took) + 1)[-1]

@@ -24,7 +24,16 @@ from prefork.pool.seat import Seat, Seats
 from prefork.wire import stream
 from prefork.wire.board import Field
 from prefork.wire.channel import Channel
-from prefork.wire.messages import POOL, Crowded, Message, PoolExit, PoolLine, Tickets, Want
+from prefork.wire.messages import (
+    POOL,
+    TASKS_OF_ONE,
+    Crowded,
+    Message,
+    PoolExit,
+    PoolLine,
+    Tickets,
+    Want,
+)
 
 CROWDED_AFTER = 0.01  # seconds for which tasks wait, before one process more is asked for
 CROWDED_EVERY = 0.1  # seconds after which it is asked for again
@@ -57,7 +66,7 @@ class Processes:
         self._board = board
         self._loop = loop
         self._ledger: Ledger[Job] = Ledger(terms.limit)
-        self._numbers = count((terms.worker << 40) + 1)  # of no other worker's task
+        self._numbers = count(terms.worker * TASKS_OF_ONE + 1)  # of no other worker's task
         self._jobs: dict[Task, Job] = {}
         self._seats = Seats()
         callbacks = Callbacks(self._wait, self._use, self._forget)
