@@ -56,6 +56,25 @@ def test_every_problem_is_told_at_once_one_a_line(project: Project) -> None:
     ]
 
 
+def test_what_is_wrong_with_the_pool_is_told_by_key(project: Project) -> None:
+    project.write(
+        "prefork.toml",
+        "app = 'shop:handler'\n[pool]\nmax = 2\nmin = 3\nnice = 20\nengine = 'dask://here'\n"
+        "sise = 4\n",
+    )
+    outcome = project.check("--pool-max-tasks", "-1")
+    assert outcome.code == ExitCode.USAGE
+    assert outcome.err.splitlines() == [
+        "prefork: error: [pool] of prefork.toml: unknown setting 'sise'",
+        "prefork: error: nice in [pool] of prefork.toml must be from 0 to 19 (got 20)",
+        "prefork: error: --pool-max-tasks must be at least 0 (got -1)",
+        "prefork: error: engine in [pool] of prefork.toml must be processes, threads or "
+        "dask://HOST:PORT (got dask://here)",
+        "prefork: error: min in [pool] of prefork.toml must be at most max in [pool] of "
+        "prefork.toml, which is 2 (got 3)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "arguments", "said"),
     [

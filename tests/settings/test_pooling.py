@@ -57,7 +57,7 @@ def test_what_only_processes_of_its_own_can_have_does_nothing_with_threads(name:
     option = f"--{name.replace('_', '-')}"
     for more in ({}, {"pool": "0"}):
         merged = merge(from_command_line(said | {"pool_engine": "threads"} | more))
-        assert merged.problems == (f"{option} does nothing with --pool-engine threads",)
+        assert merged.problems == (f"{option} does nothing with threads as the pool's engine",)
 
 
 def test_what_every_engine_has_goes_with_threads_too() -> None:

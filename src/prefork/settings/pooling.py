@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from prefork.settings import checks, engine
-from prefork.settings.checks import shown
 from prefork.settings.cpus import available_parallelism
 from prefork.settings.declaration import setting
 
@@ -157,8 +156,9 @@ def idle(labels: Mapping[str, str], values: Mapping[str, Any]) -> Iterator[str]:
     *labels*: by name of a setting that was given, what it is called there.
     """
     runs = values.get("pool_engine", engine.PROCESSES)
+    has_processes = runs == engine.PROCESSES or engine.wrong(runs) is not None  # which is told
     for name in [each for each in KEYS.values() if each in labels]:
         if POOL not in labels:
             yield f"{labels[name]} does nothing without --pool"
-        elif name in OF_PROCESSES and runs != engine.PROCESSES:
-            yield f"{labels[name]} does nothing with {labels['pool_engine']} {shown(runs)}"
+        elif name in OF_PROCESSES and not has_processes:
+            yield f"{labels[name]} does nothing with {runs} as the pool's engine"
