@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all check docs-generate bench bench-memory bench-connections \
 	bench-bad-reloads bench-slow-import bench-access-log bench-bus bench-messages bench-pool \
-	versus versus-node docs dist fuzz chaos clean
+	bench-thumbnails bench-topology versus versus-node docs dist fuzz chaos clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -110,6 +110,14 @@ $(PEERS)/node_modules/piscina: $(PEERS_STAMP)
 
 bench-pool: $(PEERS)/node_modules/piscina ## the pool beside ProcessPoolExecutor, pebble and Piscina; 5 min
 	$(PEERS)/bin/python -m benchmarks.pool
+
+bench-thumbnails: $(PEERS_STAMP) ## answers beside thumbnails, made in the pool or on the event loop; 5 min
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
+	$(PEERS)/bin/python -m benchmarks.thumbnails
+
+bench-topology: $(PEERS_STAMP) ## workers, a pool, or both, for thumbnails and small JSON; 5 min
+	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
+	$(PEERS)/bin/python -m benchmarks.topology
 
 fuzz: $(STAMP) ## feed the HTTP parser mutants of the tests' requests: SECONDS=300, SEED=any
 	$(BIN)/python -m tests.http.fuzz $(or $(SECONDS),300) $(SEED)
