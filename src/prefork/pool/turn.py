@@ -69,9 +69,12 @@ class Turn:
 
     def _look(self, peer: Peer) -> None:
         """Read what its worker says meanwhile. Raises TaskCancelled in the task's own code."""
-        self._has_signal, self._reads = False, True
-        peer.inbox.extend(peer.line.drain())
-        self._reads = False
+        while True:
+            self._has_signal, self._reads = False, True
+            peer.inbox.extend(peer.line.drain())
+            self._reads = False
+            if not self._has_signal:  # none came while its handler could not read
+                break
         for frame in [each for each in peer.inbox if each.number == self._number]:
             peer.inbox.remove(frame)
             if frame.kind == Kind.TOOK:
