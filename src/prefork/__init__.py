@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from prefork.cluster.declared import Cluster as Cluster
     from prefork.cluster.handle import Address as Address
     from prefork.cluster.handle import Worker as Worker
+    from prefork.cluster.pooled import Pool as Pool
     from prefork.worker.extension import extend_timeout as extend_timeout
     from prefork.worker.handler import Request as Request
     from prefork.worker.hooks import InstanceInfo as InstanceInfo
@@ -20,6 +21,7 @@ _LAZY = {
     "Address": "prefork.cluster.handle",
     "Cluster": "prefork.cluster.declared",
     "InstanceInfo": "prefork.worker.hooks",
+    "Pool": "prefork.cluster.pooled",
     "Request": "prefork.worker.handler",
     "Response": "prefork.worker.response",
     "Worker": "prefork.cluster.handle",

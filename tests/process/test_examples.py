@@ -6,6 +6,7 @@ import io
 import json
 import os
 import socket
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 from tests.process.conftest import Serve
 from tests.support import certificates
 from tests.support.asking import ask
-from tests.support.program import ROOT, Program
+from tests.support.program import ROOT, Program, interpreter
 
 EXAMPLES = ("--app-dir", str(ROOT / "examples"), "--workers", "2")
 FIVE_MEGABYTES = 5 * 1024 * 1024
@@ -242,3 +243,15 @@ def test_the_heavy_application_calculates(serve: Serve) -> None:
     pytest.importorskip("pandas")
     port = started(serve, "heavy_app:app").port
     assert json.loads(ask(port, "/sales").body)["Rome"] == 1499.5
+
+
+def test_the_script_counts_all_primes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*interpreter(tmp_path), str(ROOT / "examples" / "pool_script.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "17984 primes so far"
+    assert done.stderr == ""

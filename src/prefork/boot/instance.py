@@ -5,6 +5,7 @@ import selectors
 import signal
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 from prefork import log
@@ -23,7 +24,7 @@ from prefork.primary.openings import Openings
 from prefork.primary.signals import Signals
 from prefork.settings.schema import Settings
 from prefork.wire import descriptors, lineage
-from prefork.wire.estate import Estate, Launch
+from prefork.wire.estate import Estate, Launch, Main
 from prefork.wire.named import NamedSocket
 
 
@@ -38,9 +39,10 @@ class Instance:
         settings: Settings,
         observer: Observer | None = None,
         launch: Launch | None = None,
+        main: Main | None = None,
     ) -> None:
         """*observer*: is told of what happens. *launch*: of a script's workers, which it is to say
-        when they come, and on what they listen."""
+        when they come, and on what they listen. *main*: of a script whose pool this is to be."""
         parts.configure_log(settings)
         descriptors.fill_standard()  # first: or the pipe of the signals were standard output
         self._signals = Signals()  # early: a stop must find its handler
@@ -51,9 +53,11 @@ class Instance:
             priority.let_workers_run()
             listeners = parts.listeners(settings, is_scripted=launch is not None)
             opened.callback(listeners.close)
-            control = parts.control(settings, listeners)
-            opened.callback(control.remove)
-            estate = parts.estate(settings, listeners, parts.name(settings, control))
+            self._control = parts.control(settings, listeners)
+            opened.callback(self._control.remove)
+            estate = replace(
+                parts.estate(settings, listeners, parts.name(settings, self._control)), main=main
+            )
             self._aides = Aides(estate)
             opened.callback(self._aides.finish, self._signals)
             self.host = self._make_host(estate, listeners)
@@ -63,7 +67,7 @@ class Instance:
             unmade.pop_all()
         is_subreaper = lineage.adopt_orphans()
         self.fleet = Fleet(parts.plan(estate, templates=is_subreaper, scripted=launch is not None))
-        self._server = self._answer_on(control)
+        self._server = self._answer_on(self._control)
         self.primary = Primary(
             self.fleet,
             self.host,
@@ -71,6 +75,11 @@ class Instance:
             tell_reload=self._server.tell,
             observer=self.host.reception.observer,
         )
+
+    @property
+    def control(self) -> str:
+        """The path of its control socket."""
+        return str(self._control.getsockname())
 
     @property
     def is_listening(self) -> bool:
@@ -145,5 +154,6 @@ class Instance:
         code = self.primary.run()
         self._server.finish(code)
         log.info("stopped", exit_code=int(code))
-        telling.explain(code, self.fleet)
+        what = "the application" if self.host.estate.main is None else "the pool"
+        telling.explain(code, self.fleet, what)
         return code

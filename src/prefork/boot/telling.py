@@ -103,7 +103,7 @@ def state(identity: Identity, fleet: Fleet, host: PosixHost, now: float) -> dict
     return report(identity, fleet, counts, now)
 
 
-def explain(code: int, fleet: Fleet) -> None:
+def explain(code: int, fleet: Fleet, what: str = "the application") -> None:
     """Raise SettingsError, or AppError with what the application said, where nothing ever served
     because of these."""
     failure = fleet.generation.failure
@@ -117,4 +117,4 @@ def explain(code: int, fleet: Fleet) -> None:
         reason = failure.reason
     detail = failure.detail if failure else ""
     exit_code = ExitCode.APP_IMPORT if code == ExitCode.APP_IMPORT else ExitCode.APP_START
-    raise AppError(f"the application did not start: {reason}", detail, exit_code)
+    raise AppError(f"{what} did not start: {reason}", detail, exit_code)

@@ -100,6 +100,7 @@ CLASSES = (
         frozenset({"send", "request", "disconnect_worker", "kill_worker"}),
         is_made=True,
     ),
+    Shown(prefork.Pool, "pool", is_made=True),
     Shown(prefork.Worker, "worker", frozenset({"advance"})),
     Shown(prefork.Address, "address"),
     Shown(Timer, "timer"),

@@ -4,7 +4,8 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Any, TypeVar
+from inspect import get_annotations
+from typing import Any, TypeVar, Unpack, get_args, get_origin
 
 from prefork.worker.serving import Where
 
@@ -13,6 +14,7 @@ WIDEST = 96  # characters of a signature on one line
 _MODULES = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=\w)|~")
 _COROUTINE = re.compile(r"Coroutine\[Any, Any, (.*)\]")
 _PAGES = re.compile(r"docs/(reference|howto)/([\w-]+)\.md")
+_PROMPTS = re.compile(r"^(?:>>>|\.\.\.) ", re.MULTILINE)
 _STARS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}  # by kind of the parameter
 _UNPACKED = {"Unpack[Whereabouts]": Where}  # keyword arguments, by how their type is written
 
@@ -60,7 +62,7 @@ def first(said: Any) -> str:
 def _block(text: str) -> str:
     if not text.startswith(">>> "):
         return text
-    return "```python\n" + text.replace(">>> ", "") + "\n```"
+    return "```python\n" + _PROMPTS.sub("", text) + "\n```"
 
 
 def _arguments(given: Iterable[inspect.Parameter]) -> Iterable[str]:
@@ -70,13 +72,24 @@ def _arguments(given: Iterable[inspect.Parameter]) -> Iterable[str]:
             yield "/"
         is_by_place = each.kind is each.POSITIONAL_ONLY
         is_by_name = is_by_name or each.kind is each.VAR_POSITIONAL
-        kind = _UNPACKED.get(str(each.annotation))
-        parameters = inspect.signature(kind).parameters.values() if kind else (each,)
-        for parameter in parameters:
+        for parameter in _unpacked(each):
             if parameter.kind is parameter.KEYWORD_ONLY and not is_by_name:
                 is_by_name = True
                 yield "*"
             yield _argument(parameter)
+
+
+def _unpacked(given: inspect.Parameter) -> Iterable[inspect.Parameter]:
+    """What stands for a parameter: of keyword arguments each that there may be, else itself."""
+    if kind := _UNPACKED.get(str(given.annotation)):
+        return inspect.signature(kind).parameters.values()
+    if get_origin(given.annotation) is not Unpack:
+        return [given]
+    [options] = get_args(given.annotation)
+    return [
+        inspect.Parameter(name, given.KEYWORD_ONLY, default=..., annotation=kind)
+        for name, kind in get_annotations(options).items()
+    ]
 
 
 def _argument(parameter: inspect.Parameter) -> str:
@@ -86,7 +99,7 @@ def _argument(parameter: inspect.Parameter) -> str:
     if parameter.default is not parameter.empty:
         default = parameter.default
         shown = f"{type(default).__name__}.{default.name}" if isinstance(default, Enum) else None
-        text += f" = {shown or repr(default)}"
+        text += " = ..." if default is ... else f" = {shown or repr(default)}"
     return text
 
 

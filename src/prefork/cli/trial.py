@@ -145,4 +145,4 @@ def _found(settings: Settings) -> dict[str, Any]:
         return {"wrong": str(error)}
     except AppError as error:
         return {"reason": str(error), "detail": error.detail}
-    return {"kind": code.application.kind, "left": left}
+    return {"kind": code.kind, "left": left}

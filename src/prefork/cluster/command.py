@@ -35,6 +35,11 @@ def command(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return (sys.executable, *map(str, flags), *what, *map(str, following))
 
 
+def interpreter() -> tuple[str, ...]:
+    """Give the interpreter, with the flags that it has, but for the one that keeps it alive."""
+    return (sys.executable, *(each for each in _split(sys.orig_argv[1:])[0] if each != "-i"))
+
+
 def _said(settings: Mapping[str, Any], name: str, usual: Sequence[str]) -> Sequence[Any]:
     value = settings.get(name)
     return usual if value is None else value

@@ -77,6 +77,7 @@ class Verbs:
 
     def _reload(self, connection: Connection, request: Request) -> Iterator[Fact]:
         self._refuse_at_the_end()
+        self._refuse_without_slots()
         generation = self._fleet.next_generation
         log.info("reload_requested", by=BY)
         yield ReloadRequested()
@@ -92,6 +93,7 @@ class Verbs:
         self._refuse_at_the_end()
         if self._fleet.is_scripted:
             raise ControlError("a script decides how many workers it has, by fork()")
+        self._refuse_without_slots()
         now = len(self._fleet.roster.slots)
         wanted = (request.workers or 0) if request.by is None else now + request.by
         if wanted < 1:
@@ -104,6 +106,12 @@ class Verbs:
             log.info("scale_requested", workers=wanted, by=BY)
             yield ScaleRequested(wanted - now)
         connection.say({"workers": len(self._fleet.roster.slots)})
+
+    def _refuse_without_slots(self) -> None:
+        if not self._fleet.is_scripted and not self._fleet.roster.slots:
+            raise ControlError(
+                "it is the pool of a script, and has its size and its code from that"
+            )
 
     def _refuse_at_the_end(self) -> None:
         if self._fleet.state == "stopping":

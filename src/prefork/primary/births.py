@@ -1,5 +1,6 @@
 """Children come, as the core orders: forked here or by a template, or not at all."""
 
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -58,6 +59,15 @@ class Births:
             return self._talk.say(template, request.message, request.descriptors)
         except OSError as error:
             return self._miscarry(order.id, error, now)
+
+    def take_in(self, id: int, end: socket.socket) -> Child:
+        """Have a script for a guest: a worker that nobody here forks, stops or reaps.
+
+        *end*: ours of the channel, whose end is the guest's.
+        """
+        guest = self.nursery.guest(id, end)
+        self._talk.begin(guest)
+        return guest
 
     def give_up(self, id: int) -> None:
         """Tell nobody any more what was said to a worker that never comes."""

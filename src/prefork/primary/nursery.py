@@ -145,6 +145,10 @@ class Nursery:
             message = messages.SpawnPool(order.id, order.slot, child.line)
             return Request(child, message, duplicates([theirs, tickets, memory]))
 
+    def guest(self, id: int, end: socket.socket) -> Child:
+        """Count a script among the workers, which has started us. *end*: ours of the channel."""
+        return self._enter(Role.WORKER, Spawn(id, 0, 1, None), end)
+
     def _enter_pool(
         self, order: SpawnPool, now: float, opened: ExitStack
     ) -> tuple[Child, socket.socket, int]:

@@ -26,6 +26,23 @@ class Entries:
 
 
 @dataclass(frozen=True, slots=True)
+class Main:
+    """The main module of a script, as its pool imports it: by *name*, as with -m, or by *path*.
+
+    Neither: it can't be imported. *search_path* and *argv*: what the script has of `sys`.
+    """
+
+    name: str = ""
+    path: str = ""
+    search_path: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
+
+    @property
+    def is_importable(self) -> bool:
+        return bool(self.name or self.path)
+
+
+@dataclass(frozen=True, slots=True)
 class Estate:
     """What all children of one primary share."""
 
@@ -39,6 +56,7 @@ class Estate:
     bind: tuple[str, ...] = ()  # addresses, with the ports that it got
     pool: int = 0  # processes that run tasks, at most, of each generation
     output: Desk | None = None  # None: who writes to standard output does so itself
+    main: Main | None = None  # of the script whose pool the instance is; None: it serves
 
     @property
     def kept(self) -> list[int]:

@@ -181,6 +181,15 @@ class WorkerLine(Message, frozen=True):
     line: int
 
 
+class Welcome(Message, frozen=True):
+    """To the guest of a script's pool, which is up: who you are. With it comes the board; *line* is
+    yours. *control*: the path of our control socket."""
+
+    id: int
+    line: int
+    control: str
+
+
 class PoolExit(Message, frozen=True):
     """To a worker: the pool process *id* has exited. *task*: the number of the one that it ran,
     0 for none; *reason*: why it was made to end, where its status alone doesn't tell."""
@@ -264,6 +273,7 @@ FromPrimary = (
     | PoolLine
     | WorkerLine
     | PoolExit
+    | Welcome
 )
 ForHost = Nudge | Online | Want | Listen | Unlisten  # of which the core hears nothing
 

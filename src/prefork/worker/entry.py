@@ -61,21 +61,23 @@ class Worker:
         self._here = here
         self._birth = here.birth
         self._code = code
+        assert code.application is not None, "where there is none, there are no workers"
+        self._application = code.application
         self._tls = tls
 
     async def live(self) -> int:
         """Start up, serve, drain, shut down."""
         loop = asyncio.get_running_loop()
         link = self._here.settle(loop)
-        lifespan = Lifespan(self._code.application)
+        lifespan = Lifespan(self._application)
         try:
             await lifespan.startup()
             premises = Premises(self._here, loop, self._tls)
-            door = premises.door(self._code.application, lifespan.state, self._here.line)
+            door = premises.door(self._application, lifespan.state, self._here.line)
         except AppError as error:
             return await self._fail(error)
         intake = self._open(link, premises, door)
-        link.ready(Ready(os.getpid(), self._code.application.kind))
+        link.ready(Ready(os.getpid(), self._application.kind))
         trial = loop.call_later(self._birth.estate.settings.min_uptime, link.say, Proven())
         while link.stop_by is None:
             await link.until_told()

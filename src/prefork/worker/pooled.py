@@ -31,7 +31,7 @@ def main(birth: PoolBirth, code: Code | None = None) -> int:
     os.nice(settings.pool_nice)
     stage = "import"
     try:
-        code = code or Code.load(settings)
+        code = code or Code.of(birth.estate)
         stage = "startup"
         code.pool_initializer.run()
     except (AppError, SettingsError) as error:

@@ -45,7 +45,7 @@ def main(birth: TemplateBirth) -> int:
         tls = credentials.context(settings)
         if birth.loaded:
             gc.disable()  # a collection during the import would only move what is frozen below
-            code = Code.load(settings)
+            code = Code.of(birth.estate)
     except (AppError, SettingsError) as error:
         report(channel, "import", error)
         return error.exit_code
@@ -57,7 +57,7 @@ def main(birth: TemplateBirth) -> int:
     gc.freeze()  # what is never collected is never written to: 12 MB per worker instead of 43
     signalling.disregard(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     lineage.outlive()
-    channel.send(Ready(os.getpid(), code.application.kind if code else ""))
+    channel.send(Ready(os.getpid(), code.kind if code else ""))
     return Template(birth, channel, code, tls).run()
 
 
