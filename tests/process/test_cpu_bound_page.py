@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import select
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -11,12 +12,12 @@ import pytest
 from tests.docs.pages import HOWTO, blocks
 from tests.process.conftest import Serve
 from tests.support.asking import Caller, ask
-from tests.support.program import Program
+from tests.support.program import Program, interpreter
 
 SOURCES = blocks(HOWTO / "cpu-bound-work.md", "python")
-SEAL, STREAM, BUSY = (
+SEAL, STREAM, BUSY, SCRIPT = (
     next(each for each in SOURCES if word in each)
-    for word in ("rounds=", "pool.stream", "exception_handler")
+    for word in ("rounds=", "pool.stream", "exception_handler", "prefork.Pool(")
 )
 
 
@@ -79,3 +80,10 @@ def test_three_lines_say_what_is_in_a_503(shop: Shop, tmp_path: Path) -> None:
         assert json.loads(runs.reply().body) == "done"
         (tmp_path / "fifo").write_text("too")
         assert json.loads(waits.reply().body) == "too"
+
+
+def test_the_script_has_a_pool_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [*interpreter(tmp_path), str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("144\n", "", 0)
