@@ -1,6 +1,7 @@
 """Thousands of random lives of a fleet; a failure prints the seed that replays it."""
 
 import pytest
+from tests.core.pools import PoolWorld
 from tests.core.scripts import ScriptWorld
 from tests.core.world import World, live
 
@@ -10,6 +11,7 @@ from prefork.errors import ExitCode
 
 LIVES = 2000
 LIVES_OF_SCRIPTS = 600
+LIVES_OF_POOLS = 1000
 
 
 def test_any_life_ends_cleanly() -> None:
@@ -28,6 +30,24 @@ def test_any_life_of_a_scripts_workers_ends_cleanly() -> None:
             assert len(world.finished) == 1, f"never finished: {world.fleet!r}"
         except Exception as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+
+
+def test_any_life_of_a_fleet_with_pools_ends_cleanly() -> None:
+    for seed in range(LIVES_OF_POOLS):
+        try:
+            world = live(seed, PoolWorld)
+            assert len(world.finished) == 1, f"never finished: {world.fleet!r}"
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+
+
+def test_lives_of_pools_differ_enough_to_mean_something() -> None:
+    worlds = [live(seed, PoolWorld) for seed in range(300)]
+    assert sum(world.recycled for world in worlds) > 10
+    assert sum(world.dismissed for world in worlds) > 3  # idle ones
+    assert sum(world.late_codes for world in worlds) > 5
+    assert sum(world.refuted for world in worlds) > 5
+    assert sum(not world.plan.workers for world in worlds) > 20
 
 
 def test_lives_of_scripts_differ_enough_to_mean_something() -> None:

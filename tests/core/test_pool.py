@@ -271,6 +271,13 @@ def test_a_death_is_made_up_for_at_once_and_short_lives_hardly_wait() -> None:
     assert acts(fleet.tick(due)) == [SpawnPool(7, 0, 1, 1)]
 
 
+def test_a_place_in_the_pool_is_no_slot_of_a_worker() -> None:
+    fleet = serving(pooled())
+    tell(fleet, 100.0, Exited(3, -9))
+    assert fleet.roster.in_slot(0) == 1
+    assert fleet.roster.in_slot(1) == 0
+
+
 def test_however_many_short_lives_the_wait_is_short() -> None:
     fleet, now = serving(pooled(most=1, least=1)), 0.0
     for _ in range(20):

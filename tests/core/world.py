@@ -58,7 +58,7 @@ from prefork.core.orders import (
     TellReload,
 )
 from prefork.core.plan import Plan
-from prefork.core.process import Phase
+from prefork.core.process import Phase, Role
 from prefork.core.removal import HURRY, KILL_GRACE
 from prefork.errors import ExitCode
 
@@ -77,8 +77,9 @@ class Being:
     ) -> None:
         self.id = id
         self.generation = generation
-        self.slot = slot  # None: a template, or the hub
+        self.slot = slot  # None: no worker
         self.is_hub = False
+        self.place: int | None = None  # in its generation's pool
         self.parent = parent
         self.deadline = deadline  # not to be killed before, unless it is guilty
         self.is_loaded = False  # a template with the application
@@ -95,6 +96,14 @@ class Being:
         self.is_doomed = False  # killed
         self.is_worn = False
         self.is_recycled = False  # its successor is on its way for that
+
+    @property
+    def is_pool(self) -> bool:
+        return self.place is not None
+
+    @property
+    def is_template(self) -> bool:
+        return self.slot is None and not self.is_hub and not self.is_pool
 
     @property
     def is_going(self) -> bool:
@@ -143,6 +152,9 @@ class World:
 
     def obey_script(self, order: GiveUp | ReleaseListeners) -> None:
         raise AssertionError(f"nobody here is a script: {order}")
+
+    def obey_pool(self, order: SpawnPool | OpenPool) -> None:
+        raise AssertionError(f"the plan has no pool: {order}")
 
     def check_asked(self, id: int, slot: int) -> None:
         """Whoever is missing comes unasked."""
@@ -223,7 +235,7 @@ class World:
                 case TellReload(status):
                     self.check_reload(status)
                 case SpawnPool() | OpenPool():
-                    raise AssertionError("the plan has no pool")
+                    self.obey_pool(order)
                 case Note():
                     pass
         while self.stillborn:  # the host gives up what nobody is left to tell of
@@ -255,7 +267,7 @@ class World:
 
     def order_stop(self, being: Being, grace: float) -> None:
         """A second order may shorten the first one's deadline; it never prolongs it."""
-        is_loaded = being.slot is None and being.is_ready
+        is_loaded = (being.is_template or being.is_hub) and being.is_ready
         deadline = self.now + (HURRY if is_loaded else grace + KILL_GRACE)
         has_one = being.is_told or being.is_aborted
         being.deadline = min(being.deadline, deadline) if has_one else deadline
@@ -288,7 +300,7 @@ class World:
 
     def check_slot(self, slot: int) -> None:
         """At most one process in a slot comes, one serves, one drains."""
-        there = [p for p in self.fleet.roster.processes.values() if p.slot == slot]
+        there = [p for p in self.fleet.roster.of(Role.WORKER) if p.slot == slot]
         coming = [p for p in there if p.phase.name in ("SPAWNING", "STARTING", "READY")]
         serving = [p for p in there if p.phase.name in ("SERVING", "LEAVING")]
         assert len(there) <= CROWD, there
@@ -355,7 +367,7 @@ class World:
         return bool(self.reloads) and self.reloads[-1].state is ReloadState.RUNNING
 
     def templates(self) -> list[Being]:
-        return [b for b in self.beings.values() if b.slot is None and not b.is_hub]
+        return [b for b in self.beings.values() if b.is_template]
 
     # -- events --------------------------------------------------------------
 
@@ -411,7 +423,7 @@ class World:
         self.tell(ScaleRequested(by))
         is_possible = 1 <= before + by <= MOST and not self.is_closed
         assert len(self.fleet.roster.slots) == before + by * is_possible
-        for process in self.fleet.roster.processes.values():
+        for process in self.fleet.roster.of(Role.WORKER):
             if (process.slot or 0) >= len(self.fleet.roster.slots):
                 going = (Phase.DRAINING, Phase.ABORTED, Phase.KILLED)
                 assert process.phase in going, "scaled away, and stays"
@@ -526,8 +538,7 @@ class World:
 
     def decline(self, being: Being) -> None:
         crosses = being.is_told or being.is_doomed
-        is_template = being.slot is None and not being.is_hub
-        if not is_template or being.is_ready or not (being.is_loaded or crosses):
+        if not being.is_template or being.is_ready or not (being.is_loaded or crosses):
             self.accuse(being, Declined(being.id))
         else:
             is_news = not crosses
@@ -579,8 +590,8 @@ class World:
         assert self.reloads[-1].generation == self.promised == self.fleet.generation.number
         assert self.fleet.state == "serving", self.fleet.state
         hubs = {b.id for b in self.beings.values() if b.is_hub}
-        others = [b for b in self.beings.values() if not b.is_hub]
-        assert {b.generation for b in others} == {self.promised}
+        assert {b.generation for b in self.beings.values() if not b.is_hub} == {self.promised}
+        others = [b for b in self.beings.values() if not b.is_hub and not b.is_pool]
         assert len(others) == len(self.fleet.roster.slots) + self.plan.templates
         assert len(hubs) == self.wants_hub
 

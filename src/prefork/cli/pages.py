@@ -80,7 +80,7 @@ def states_page() -> str:
             "",
             "# States of a process",
             "",
-            "`prefork status` and `prefork stats` name these for workers and templates.",
+            "`prefork status` and `prefork stats` name these for all processes of the fleet.",
             "",
             "| state | meaning |",
             "|---|---|",

@@ -27,10 +27,10 @@ class Phase(Enum):
 
     SPAWNING = "spawning", "asked for; its pid is not known yet"
     STARTING = "starting", "forked; the application is loading"
-    READY = "ready", "a template or a hub does its work; a worker of a reload is on trial"
+    READY = "ready", "a worker of a reload is on trial; any other process does its work"
     SERVING = "serving", "a worker in rotation: it takes connections"
     LEAVING = "leaving", "serves until its successor does"
-    DRAINING = "draining", "told to stop; it finishes its requests"
+    DRAINING = "draining", "told to stop; it finishes its requests, or its task"
     ABORTED = "aborted", "blocked for `worker_timeout`: SIGABRT was sent, SIGKILL follows"
     KILLED = "killed", "SIGKILL was sent; its exit is awaited"
     GONE = "gone", "it has exited, or never lived"
