@@ -115,8 +115,8 @@ class Pooling:
         check=engine.wrong,
         metavar="ENGINE",
         help="What runs tasks: processes; threads of each worker, for work that releases the GIL, "
-        "as many as --pool says; or the Dask cluster whose scheduler is at dask://HOST:PORT. That "
-        "needs the extra: pip install 'prefork[dask]'.",
+        "as many as --pool says; or the Dask cluster whose scheduler is at dask://HOST:PORT, which "
+        "has as many as it has. That needs the extra: pip install 'prefork[dask]'.",
     )
 
 
