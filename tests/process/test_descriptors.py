@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import subprocess
-from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from tests.process.conftest import Serve
 from tests.support import pacing, processes
 from tests.support.asking import ask
+from tests.support.holdings import census, sockets
 from tests.support.program import PREFORK, ROOT, Program, interpreter, serving
 from tests.support.scarcity import free_numbers
 
@@ -28,25 +28,6 @@ def replace(program: Program, count: int, slot: int) -> None:
     victim = stats["workers"][slot]["pid"]
     os.kill(victim, signal.SIGKILL)
     program.settled(lambda stats: len(found := serving(stats)) == count and victim not in found)
-
-
-def census(program: Program) -> dict[str, Counter[str]]:
-    """Count the descriptors of every process by their kinds, by what the process is."""
-    stats = program.stats()
-    pids = {"primary": program.pid}
-    for role in ("workers", "templates"):
-        pids |= {f"{role}[{n}]": entry["pid"] for n, entry in enumerate(stats[role])}
-    pacing.hold(0.1)  # the primary closes its end of our question after we have the answer
-    return {who: kinds(pid) for who, pid in pids.items()}
-
-
-def kinds(pid: int) -> Counter[str]:
-    return Counter(name.partition(":")[0] for name in processes.descriptors(pid).values())
-
-
-def sockets(pid: int) -> set[str]:
-    held = processes.descriptors(pid).values()
-    return {name for name in held if name.startswith("socket:")}
 
 
 @pytest.mark.parametrize("replacements", [16, pytest.param(200, marks=pytest.mark.slow)])

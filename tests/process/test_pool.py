@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from collections import Counter
 from contextlib import ExitStack, closing
 from itertools import combinations
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from tests.process.conftest import Serve
 from tests.support import processes
 from tests.support.asking import Caller, ask
+from tests.support.holdings import census, kinds, sockets
 from tests.support.processes import Watch
 from tests.support.program import Program, Stats, run
 
@@ -177,24 +177,6 @@ def test_stats_tell_what_runs_and_what_waits(serve: Serve) -> None:
 # -- what they hold ------------------------------------------------------------
 
 
-def census(program: Program) -> dict[str, Counter[str]]:
-    """Count the descriptors of every process by their kinds, by what the process is."""
-    stats = program.stats()
-    pids = {"primary": program.pid}
-    for role in ("workers", "templates", "pool"):
-        pids |= {f"{role}[{n}]": each["pid"] for n, each in enumerate(stats[role])}
-    return {who: kinds(pid) for who, pid in pids.items()}
-
-
-def kinds(pid: int) -> Counter[str]:
-    return Counter(name.partition(":")[0] for name in processes.descriptors(pid).values())
-
-
-def same(program: Program, wanted: dict[str, Counter[str]]) -> bool:
-    """Whether all hold what they did; who serves the question has a descriptor more for it."""
-    return census(program) == wanted
-
-
 @pytest.mark.parametrize("entry", [("-m", "prefork"), NO_TEMPLATE], ids=["template", "none"])
 @pytest.mark.parametrize("replacements", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_replacements_leave_no_descriptor_in_any_process(
@@ -206,7 +188,7 @@ def test_replacements_leave_no_descriptor_in_any_process(
     for number in range(replacements):
         replace(program, pooled(program, 2)[number % 2], 2)
     everybody(program)
-    program.settled(lambda _: same(program, before))
+    assert census(program) == before
 
 
 def everybody(program: Program) -> None:
@@ -237,11 +219,6 @@ def test_nobody_holds_an_end_that_is_anothers(serve: Serve) -> None:
             assert sockets(pid) & sockets(worker["pid"]) == set()
 
 
-def sockets(pid: int) -> set[str]:
-    held = processes.descriptors(pid).values()
-    return {name for name in held if name.startswith("socket:")}
-
-
 def test_a_reload_brings_a_pool_of_the_new_code_and_the_old_one_goes_with_all_it_had(
     serve: Serve,
 ) -> None:
@@ -255,7 +232,7 @@ def test_a_reload_brings_a_pool_of_the_new_code_and_the_old_one_goes_with_all_it
         assert {each["generation"] for each in stats["pool"]} == {generation}
         assert not old & set(pool(stats))
         everybody(program)
-    program.settled(lambda _: census(program)["primary"] == before)
+    assert census(program)["primary"] == before
 
 
 @pytest.mark.parametrize("preload", ["on", "off"])
