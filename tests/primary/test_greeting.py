@@ -37,6 +37,13 @@ def test_it_says_why_where_something_was_chosen() -> None:
     assert "when a file changes" in text
 
 
+def test_a_pool_has_its_line() -> None:
+    plain = greeting(pool="max")
+    text = "\n".join(replace(plain, estate=replace(plain.estate, pool=6)).lines(Style.PLAIN))
+    assert "pool       6 (max: every CPU that this process may use)" in text
+    assert "pool" not in "\n".join(plain.lines(Style.PLAIN))
+
+
 def test_each_address_has_its_line_and_a_path_is_no_link() -> None:
     plain = greeting()
     estate = replace(plain.estate, bind=("[::1]:80", "unix:/run/shop.sock"))

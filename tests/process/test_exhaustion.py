@@ -172,7 +172,9 @@ def test_a_template_without_descriptors_keeps_the_code_and_forks_when_there_are_
 def test_too_low_a_limit_is_refused_at_the_start(tmp_path: Path) -> None:
     told = run("serve", APP, home=tmp_path, prefix=["prlimit", "--nofile=64"])
     assert (told.code, told.err.count("\n")) == (2, 1)
-    assert "the limit of open files is 64, and 1 workers need 136 at least" in told.err
+    assert "is 64, and 1 workers and processes of the pool need 136 at least" in told.err
+    told = run("serve", APP, "--pool", "9", home=tmp_path, prefix=["prlimit", "--nofile=200"])
+    assert "is 200, and 10 workers and processes of the pool need 208 at least" in told.err
 
 
 def test_the_control_socket_does_not_spin_without_descriptors(serve: Serve) -> None:

@@ -10,7 +10,7 @@ from prefork.errors import SettingsError
 _LAST_STANDARD = 2
 _FOLDERS = ("/proc/self/fd", "/dev/fd")
 FEWEST = 128  # a worker has 20 of its own, and leaves 64 to the application
-FOR_EACH = 8  # worker, in the primary: four, and during a reload twice as many
+FOR_EACH = 8  # worker, in the primary: four, and during a reload twice as many; of the pool: two
 
 
 class HasFileno(Protocol):
@@ -108,13 +108,14 @@ def raise_limit() -> int:
     return limit()
 
 
-def require(workers: int) -> None:
+def require(processes: int) -> None:
     """Raise SettingsError where the limit is too low for anything to be served."""
-    least = FEWEST + FOR_EACH * workers
+    least = FEWEST + FOR_EACH * processes
     if limit() < least:
         raise SettingsError(
-            f"the limit of open files is {limit()}, and {workers} workers need {least} at least; "
-            "raise it with `ulimit -n`, or with LimitNOFILE= of systemd"
+            f"the limit of open files is {limit()}, and {processes} workers and processes "
+            f"of the pool need {least} at least; raise it with `ulimit -n`, or with "
+            "LimitNOFILE= of systemd"
         )
 
 
