@@ -358,7 +358,7 @@ async def test_a_busy_worker_cannot_starve_another() -> None:
             order.append(name)
 
         tasks = [asyncio.ensure_future(run(greedy, "greedy")) for _ in range(100)]
-        await until(lambda: greedy.stats().waiting == 99)
+        await until(lambda: greedy.stats().waiting > 50)
         tasks += [asyncio.ensure_future(run(modest, "modest")) for _ in range(5)]
         await asyncio.gather(*tasks)
         assert max(n for n, name in enumerate(order) if name == "modest") < 25
