@@ -29,6 +29,8 @@ PROGRAMS = {  # by name: the option that asks for the version, and what stands b
     "node": ("--version", "v"),
     "nginx": ("-v", "nginx version: nginx/"),
 }
+NODE_MODULES = Path(__file__).parent / ".peers" / "node_modules"
+MODULES = ("piscina",)
 Row = Sequence[str]
 
 
@@ -61,6 +63,9 @@ def machine() -> dict[str, str]:
         if shutil.which(name):
             asked = subprocess.run([name, option], capture_output=True, text=True, check=True)
             found[name] = (asked.stdout or asked.stderr).strip().removeprefix(prefix)
+    for name in MODULES:
+        if (told := NODE_MODULES / name / "package.json").exists():
+            found[name] = json.loads(told.read_text())["version"]
     return found
 
 

@@ -57,8 +57,10 @@ def present(names: Sequence[str]) -> list[str]:
     return here
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int | str:
     rounds = int(arguments[0]) if arguments else ROUNDS
+    if unknown := [name for name in arguments[1:] if name not in CONTENDERS]:
+        return f"no pool is called {', '.join(unknown)}"
     wanted = {limit for name in arguments[1:] for limit in (name, LIMITS[name])}
     found = measure(present([name for name in CONTENDERS if name in wanted or not wanted]), rounds)
     print(*pages.tables(found), sep="\n\n")

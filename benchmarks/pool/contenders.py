@@ -11,12 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.report import NODE_MODULES
 from benchmarks.servers import HERE
 from tests.support.program import ROOT, Program
 
 OURS, EXECUTOR, PEBBLE, PISCINA = "prefork", "ProcessPoolExecutor", "pebble", "Piscina"
 CORES, NODE_CORES = "cores", "cores, Node"
-MODULES = HERE / ".peers" / "node_modules"
 PATIENCE = 300.0  # seconds for an answer
 
 
@@ -80,7 +80,7 @@ class Served:
 @contextmanager
 def started(command: Sequence[str]) -> Iterator[Peer]:
     with subprocess.Popen(
-        ["env", f"NODE_PATH={MODULES}", *command],
+        ["env", f"NODE_PATH={NODE_MODULES}", *command],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -138,6 +138,6 @@ def missing(name: str) -> str | None:
         return "pebble is not installed"
     if name in (PISCINA, NODE_CORES) and not shutil.which("node"):
         return "node is not installed"
-    if name == PISCINA and not (MODULES / "piscina").exists():
-        return f"piscina is not in {MODULES}"
+    if name == PISCINA and not (NODE_MODULES / "piscina").exists():
+        return f"piscina is not in {NODE_MODULES}"
     return None
