@@ -15,7 +15,8 @@ from benchmarks.report import NODE_MODULES
 from benchmarks.servers import HERE
 from tests.support.program import ROOT, Program
 
-OURS, EXECUTOR, PEBBLE, PISCINA = "prefork", "ProcessPoolExecutor", "pebble", "Piscina"
+OURS, SCRIPT = "prefork", "prefork.Pool"
+EXECUTOR, PEBBLE, PISCINA = "ProcessPoolExecutor", "pebble", "Piscina"
 CORES, NODE_CORES = "cores", "cores, Node"
 PATIENCE = 300.0  # seconds for an answer
 
@@ -123,6 +124,7 @@ def prefork(processes: int) -> Iterator[Asked]:
 
 CONTENDERS: dict[str, Callable[[int], AbstractContextManager[Asked]]] = {  # of processes
     OURS: prefork,
+    SCRIPT: python("script"),
     EXECUTOR: python("executor"),
     PEBBLE: python("pebble"),
     PISCINA: piscina,

@@ -18,11 +18,12 @@ SCALES = {"µs": 1e6, "ms": 1e3}  # of seconds
 Found = dict[str, dict[str, list[float]]]  # seconds for a task: by title, by pool, each round
 METHOD = f"""\
 Each pool has as many processes (Piscina: threads) as there are cores, and is awaited from one event
-loop: prefork's in a worker of `prefork serve --workers 1 --pool N`, those of
-`concurrent.futures.ProcessPoolExecutor` (by `run_in_executor`) and pebble under uvloop, as the
-worker's is, and Piscina's under Node. All of them run all the time, and each round asks every one
-each question once, in turn, so that what the machine does to one it does to the others. Figures are
-medians of the rounds; ratios were taken round by round, and are given with their quartiles.
+loop: prefork's in a worker of `prefork serve --workers 1 --pool N`, and in a script as
+`prefork.Pool(N)`; those of `concurrent.futures.ProcessPoolExecutor` (by `run_in_executor`) and
+pebble in scripts too, all under uvloop, as the worker's is; and Piscina's under Node. All of them
+run all the time, and each round asks every one each question once, in turn, so that what the
+machine does to one it does to the others. Figures are medians of the rounds; ratios were taken
+round by round, and are given with their quartiles.
 
 - **an empty task**: the median of {FULL.trips} round trips, one after another.
 - **empty tasks, 16 under way**: how many come back in a second, of {FULL.flights}.

@@ -1,6 +1,8 @@
-"""A pool of Python's that is no server's: it answers the questions on its standard input.
+"""A pool of a plain program in Python, which answers the questions on its standard input.
 
-    python -m benchmarks.pool.peer executor|pebble|none PROCESSES
+    python -m benchmarks.pool.peer script|executor|pebble|none PROCESSES
+
+`script` is prefork's, as a script has it.
 
 `none` is no pool at all: tasks run where they are called, which is what a core can do at most.
 """
@@ -17,7 +19,15 @@ import uvloop
 from benchmarks.pool import tasks
 from benchmarks.pool.answers import Run, answer
 
+import prefork
+
 LOOPS = 20_000
+
+
+@asynccontextmanager
+async def script(processes: int) -> AsyncIterator[Run]:
+    async with prefork.Pool(processes) as pool:
+        yield pool.run
 
 
 @asynccontextmanager
@@ -43,7 +53,7 @@ async def none(_processes: int) -> AsyncIterator[Run]:
     yield run
 
 
-POOLS = {"executor": executor, "pebble": pebble, "none": none}
+POOLS = {"script": script, "executor": executor, "pebble": pebble, "none": none}
 
 
 def loops(seconds: float) -> int:
