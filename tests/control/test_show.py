@@ -5,14 +5,10 @@ from tests.support.instance import stats, worker
 
 from prefork.control.show import (
     Row,
-    count,
-    duration,
     instances,
     reload,
     report,
-    size,
     status,
-    table,
     workers,
 )
 from prefork.control.stats import Reload, Stats, read
@@ -37,11 +33,6 @@ def test_a_blocked_worker_is_shown_as_that_and_does_not_count_as_ready() -> None
     assert workers(blocked).splitlines()[2].split()[2] == "blocked"
     assert blocked.ready == 1
     assert not blocked.is_healthy
-
-
-def test_columns_align_and_numbers_stand_to_the_right() -> None:
-    shown = table(("NAME", "PID"), [("a", "7"), ("longer", "1234")])
-    assert shown.splitlines() == ["NAME     PID", "a          7", "longer  1234"]
 
 
 def test_status_has_a_line_per_worker_by_slot() -> None:
@@ -146,42 +137,6 @@ def test_an_answer_of_another_shape_is_an_error_that_names_the_instance() -> Non
         read("shop", {"name": "shop"})
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "-"),
-        (-3, "0s"),
-        (0.4, "0s"),
-        (59.9, "59s"),
-        (60, "1m 00s"),
-        (3600, "1h 00m"),
-        (86400 * 8 + 4 * 3600, "8d 04h"),
-    ],
-)
-def test_a_duration_has_its_two_largest_units(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "-"),
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (2048, "2 KiB"),
-        (1 << 20, "1 MiB"),
-        (1 << 31, "2.0 GiB"),
-    ],
-)
-def test_a_size_has_its_largest_unit(value: int | None, text: str) -> None:
-    assert size(value) == text
-
-
-@pytest.mark.parametrize(("number", "text"), [(0, "0 workers"), (1, "1 worker"), (2, "2 workers")])
-def test_a_count_has_its_noun(number: int, text: str) -> None:
-    assert count(number, "worker") == text
-
-
 def test_the_pool_and_its_tasks_are_shown_where_there_is_one() -> None:
     process = {"id": 9, "pid": 42, "state": "ready", "generation": 1, "uptime": 61.0, "slot": 1}
     busy = process | {
@@ -203,3 +158,15 @@ def test_the_pool_and_its_tasks_are_shown_where_there_is_one() -> None:
         assert second.endswith("-")
     assert "POOL" not in status(seen(), NOW)
     assert "POOL" not in report(seen(), NOW)
+
+
+def test_a_pool_without_workers_is_shown_alone() -> None:
+    process = {"id": 9, "pid": 42, "state": "ready", "generation": 1, "uptime": 61.0}
+    pool = [process | {"slot": slot} for slot in (0, 1)]
+    alone = seen(workers=[], workers_wanted=0, bind=[], pool=pool)
+    head, tasks, *_ = status(alone, NOW).splitlines()
+    assert head == "app-8000: serving, a pool of 2"
+    assert tasks.startswith("0 tasks running")
+    shown = report(alone, NOW)
+    assert shown.startswith("app-8000: app:handler\n")
+    assert "SLOT" not in shown

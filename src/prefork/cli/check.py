@@ -5,7 +5,7 @@ import click
 from prefork.cli.failures import report
 from prefork.cli.options import SettingsCommand
 from prefork.cli.output import say
-from prefork.control.show import table
+from prefork.control.cells import table
 from prefork.errors import ExitCode, SettingsError
 from prefork.settings import activation, environment
 from prefork.settings.checks import shown

@@ -4,10 +4,10 @@ import click
 
 from prefork.cli.instances import chosen
 from prefork.cli.output import Meter, say
+from prefork.control.cells import count
 from prefork.control.client import Client
 from prefork.control.progress import Progress, read
 from prefork.control.protocol import Request
-from prefork.control.show import count
 from prefork.errors import AppError, ControlError, ExitCode
 
 

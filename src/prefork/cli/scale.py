@@ -6,9 +6,9 @@ import click
 
 from prefork.cli.instances import chosen
 from prefork.cli.output import say
+from prefork.control.cells import count
 from prefork.control.client import Client
 from prefork.control.protocol import Request
-from prefork.control.show import count
 from prefork.errors import ControlError
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")

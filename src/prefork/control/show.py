@@ -1,8 +1,18 @@
-"""How answers look to a reader: tables of plain text."""
+"""How answers look to a reader: what is said of an instance, in lines and tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prefork.control.cells import (
+    UNKNOWN,
+    count,
+    duration,
+    milliseconds,
+    number,
+    percent,
+    size,
+    table,
+)
 from prefork.control.stats import (
     Aide,
     Generation,
@@ -19,9 +29,6 @@ from prefork.control.stats import (
 )
 from prefork.log import escape
 
-UNKNOWN = "-"
-_BINARY = 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -30,20 +37,6 @@ class Row:
     name: str
     pid: int | None
     stats: Stats | None
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell; those of numbers are right-aligned."""
-    lines = [head, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    right = [all(_is_number(row[i]) for row in rows) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(w) if r else cell.ljust(w)
-            for cell, w, r in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in lines
-    )
 
 
 def instances(rows: Sequence[Row]) -> str:
@@ -70,15 +63,27 @@ def _instance(row: Row) -> tuple[str, ...]:
 
 def status(stats: Stats, now: float) -> str:
     """What `status` prints: the state, a line per worker, and one if the latest reload failed."""
-    lines = [f"{stats.name}: {_state(stats)}", workers(stats)]
-    lines += ["", tasks(stats.tasks), pool(stats)] if stats.pool else []
+    lines = [f"{stats.name}: {escape(stats.state)}, {_ready(stats)}", _members(stats)]
     if stats.reload is not None and stats.reload.state == "failed":
         lines += ["", reload(stats.reload, now)]
     return "\n".join(lines)
 
 
-def _state(stats: Stats) -> str:
-    return f"{escape(stats.state)}, {stats.ready} of {count(stats.workers_wanted, 'worker')} ready"
+def _is_pool_alone(stats: Stats) -> bool:
+    return not stats.workers_wanted and bool(stats.pool)
+
+
+def _ready(stats: Stats) -> str:
+    if _is_pool_alone(stats):
+        return f"a pool of {len(stats.pool)}"
+    return f"{stats.ready} of {count(stats.workers_wanted, 'worker')} ready"
+
+
+def _members(stats: Stats) -> str:
+    """The workers, and the pool with what it does, where it is to have them."""
+    tables = [] if _is_pool_alone(stats) else [workers(stats)]
+    tables += [f"{tasks(stats.tasks)}\n{pool(stats)}"] if stats.pool else []
+    return "\n\n".join(tables)
 
 
 def workers(stats: Stats) -> str:
@@ -107,9 +112,9 @@ def _worker(worker: Worker) -> tuple[str, ...]:
 def report(stats: Stats, now: float) -> str:
     """What `stats` prints: the instance, its other processes, its workers. *now*: Unix seconds."""
     lines = [
-        f"{stats.name}: {escape(stats.app)} on {escape(', '.join(stats.bind))}, {stats.policy}",
+        f"{stats.name}: {escape(stats.app)}{_place(stats)}",
         f"{escape(stats.state)} for {duration(stats.uptime)}, generation {stats.generation}, "
-        f"{stats.ready} of {stats.workers_wanted} workers ready, prefork {stats.version}",
+        f"{_ready(stats)}, prefork {stats.version}",
         f"{count(stats.totals.requests, 'request')}, "
         f"{count(stats.totals.accepted, 'connection')}, "
         f"{count(stats.totals.exits, 'exit')}; memory {size(stats.memory.pss)} "
@@ -119,10 +124,13 @@ def report(stats: Stats, now: float) -> str:
         "",
         processes(stats),
         "",
-        workers(stats),
-        *(["", tasks(stats.tasks), pool(stats)] if stats.pool else []),
+        _members(stats),
     ]
     return "\n".join(lines)
+
+
+def _place(stats: Stats) -> str:
+    return f" on {escape(', '.join(stats.bind))}, {stats.policy}" if stats.bind else ""
 
 
 def tasks(tasks: Tasks) -> str:
@@ -196,51 +204,3 @@ def _aide(aide: Aide) -> tuple[str, ...]:
 
 def _usage(usage: Used) -> tuple[str, str, str]:
     return percent(usage.cpu_percent), size(usage.rss), size(usage.pss)
-
-
-# -- cells -------------------------------------------------------------------
-
-
-def number(value: int | None) -> str:
-    return UNKNOWN if value is None else str(value)
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def milliseconds(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.1f} ms"
-
-
-def percent(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.0f} %"
-
-
-def size(value: float | None) -> str:
-    """Bytes, in the largest unit of which there is one."""
-    if value is None:
-        return UNKNOWN
-    for unit in ("B", "KiB", "MiB"):
-        if value < _BINARY:
-            return f"{value:.0f} {unit}"
-        value /= _BINARY
-    return f"{value:.1f} GiB"
-
-
-def duration(seconds: float | None) -> str:
-    """The two largest units: 42s, 3m 07s, 5h 12m, 8d 04h."""
-    if seconds is None:
-        return UNKNOWN
-    minutes, second = divmod(max(0, int(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    if days:
-        return f"{days}d {hour:02}h"
-    if hours:
-        return f"{hours}h {minute:02}m"
-    return f"{minutes}m {second:02}s" if minutes else f"{second}s"
-
-
-def _is_number(cell: str) -> bool:
-    return cell[:1].isdigit() or cell == UNKNOWN

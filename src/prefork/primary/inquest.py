@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from prefork.core.process import Role
 from prefork.errors import ControlError
 from prefork.primary.children import Child, Children
 from prefork.primary.watchdog import Watchdog
@@ -29,7 +28,7 @@ class Inquest:
 
         Raises ControlError where there is none.
         """
-        workers = [child for child in self._children if child.role is Role.WORKER]
+        workers = [child for child in self._children if child.inquirer is not None]
         asked = [child for child in workers if slot in (None, child.slot)]
         if not asked:
             where = "" if slot is None else f" in slot {slot}"

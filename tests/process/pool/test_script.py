@@ -280,6 +280,26 @@ def test_a_script_without_a_guard_is_told_so_and_forks_nothing(script: RunScript
     assert made.leftovers() == []
 
 
+def test_a_place_for_its_socket_that_others_can_write_to_is_refused(script: RunScript) -> None:
+    source = """
+        from prefork.errors import AddressError
+
+        async def main():
+            place = Path("prefork")
+            place.mkdir()
+            place.chmod(0o777)
+            try:
+                async with prefork.Pool(1):
+                    tell("entered")
+            except AddressError as error:
+                tell("refused", str(error))
+    """
+    made = script(TASKS + dedent(source) + RUN)
+    assert made.wait() == 0
+    [[_, reason]] = made.told()
+    assert "is open to others (mode 777)" in reason
+
+
 ENTER = """
 async def main():
     try:
@@ -363,6 +383,26 @@ asyncio.run(main())
         assert done.stderr == ""
 
 
+def test_a_module_that_is_run_by_its_name_is_imported_by_that(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "till.py").write_text(
+        TASKS.replace("tell(", "print(")
+        + "async def main():\n"
+        + "    async with prefork.Pool(1) as pool:\n"
+        + "        print(await pool.run(square, 7))\n"
+        + RUN
+    )
+    done = subprocess.run(
+        [*interpreter(tmp_path), "-m", "shop.till"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("49\n", "")
+
+
 # -- beside others ---------------------------------------------------------------
 
 
@@ -380,6 +420,50 @@ def test_two_pools_work_side_by_side(script: RunScript) -> None:
     [[_, one, other]] = made.told("pids")
     assert one != other
     assert made.told()[1:] == [["sums", 4, 9], ["again", True]]
+
+
+def test_one_pool_may_be_entered_again(script: RunScript) -> None:
+    source = """
+        async def main():
+            pool = prefork.Pool(1)
+            for _ in range(2):
+                async with pool as entered:
+                    tell("square", entered is pool, await pool.run(square, 3))
+                    try:
+                        async with pool:
+                            tell("twice")
+                    except pools.PoolError as error:
+                        tell("refused", str(error))
+                try:
+                    await pool.run(square, 3)
+                except pools.PoolError as error:
+                    tell("outside", str(error))
+    """
+    made = script(TASKS + dedent(source) + RUN)
+    assert made.wait() == 0
+    once = [
+        ["square", True, 9],
+        ["refused", "the pool is in use already"],
+        ["outside", "the pool has been left"],
+    ]
+    assert made.told() == once * 2
+    assert made.leftovers() == []
+
+
+def test_threads_need_no_program(script: RunScript) -> None:
+    source = """
+        async def main():
+            async with prefork.Pool(2, engine="threads") as pool:
+                own = lambda number: (os.getpid(), number)
+                tell("own", await pool.run(own, 3) == (os.getpid(), 3))
+                task = asyncio.create_task(pool.run(time.sleep, 0.1))
+                await asyncio.sleep(0)
+            tell("done", task.done())
+    """
+    made = script(TASKS + dedent(source) + RUN)
+    assert made.wait() == 0
+    assert made.told() == [["own", True], ["done", True]]
+    assert made.journal.text == ""
 
 
 def test_it_works_on_uvloop(script: RunScript) -> None:
@@ -436,7 +520,10 @@ def test_it_is_seen_and_stopped_as_other_instances_are(script: RunScript) -> Non
     home = home_of(made)
     stats = json.loads(run("stats", name, "--json", home=home).out)
     assert (stats["state"], stats["workers"]) == ("serving", [])
-    assert run("status", name, home=home).code == 0
+    status = run("status", name, home=home)
+    assert status.code == 0
+    assert status.out.startswith(f"{name}: serving, a pool of 2\n1 task running, 0 waiting")
+    assert run("dump", name, home=home).err.endswith("there is no worker now\n")
     assert run("stop", name, home=home).code == 0
     (home / "stopped").touch()
     assert made.wait() == 0
