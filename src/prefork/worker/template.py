@@ -1,6 +1,7 @@
 """The template: holds the application's code, and forks processes that share its memory."""
 
 import gc
+import importlib
 import os
 import select
 import signal
@@ -22,11 +23,13 @@ from prefork.wire.estate import PoolBirth, TemplateBirth, WorkerBirth
 from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import Declined, Forked, Ready, SpawnPool, SpawnWorker, Stop
 from prefork.wire.outlet import Outlet
-from prefork.worker import credentials, entry, member, pooled, remains
+from prefork.worker import credentials, member, pooled, remains
 from prefork.worker.code import Code
 from prefork.worker.member import Member
 from prefork.worker.report import report
 
+# Of workers, with HTTP and all that serves it: a script's pool, which has none, does without.
+ENTRY = "prefork.worker.entry"
 _PID_BYTES = 8
 
 Order: TypeAlias = SpawnWorker | SpawnPool
@@ -40,6 +43,8 @@ def main(birth: TemplateBirth) -> int:
     channel = Channel(birth.channel)
     Outlet(birth.estate.output, f"t{birth.generation}").open()
     member.current = Member()  # for the application's import: it is no worker's yet
+    if birth.estate.main is None:
+        importlib.import_module(ENTRY)  # here, so that workers needn't
     code, before = None, remains.open_descriptors()
     try:
         tls = credentials.context(settings)
@@ -155,7 +160,8 @@ class Template:
         lineage.wait_for_adoption(middle)
         if isinstance(order, SpawnPool):
             return pooled.main(self._pool_birth(order, given), self._code)
-        return entry.main(self._worker_birth(order, given), self._code, self._tls)
+        entry = importlib.import_module(ENTRY)
+        return int(entry.main(self._worker_birth(order, given), self._code, self._tls))
 
     def _pool_birth(self, order: SpawnPool, given: list[int]) -> PoolBirth:
         channel, tickets, timings = given
