@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from prefork.cluster.handle import Address as Address
     from prefork.cluster.handle import Worker as Worker
     from prefork.cluster.pooled import Pool as Pool
+    from prefork.memory.array import SharedArray as SharedArray
+    from prefork.memory.counter import SharedCounter as SharedCounter
     from prefork.worker.extension import extend_timeout as extend_timeout
     from prefork.worker.handler import Request as Request
     from prefork.worker.hooks import InstanceInfo as InstanceInfo
@@ -24,6 +26,8 @@ _LAZY = {
     "Pool": "prefork.cluster.pooled",
     "Request": "prefork.worker.handler",
     "Response": "prefork.worker.response",
+    "SharedArray": "prefork.memory.array",
+    "SharedCounter": "prefork.memory.counter",
     "Worker": "prefork.cluster.handle",
     "WorkerInfo": "prefork.worker.hooks",
     "extend_timeout": "prefork.worker.extension",

@@ -78,5 +78,9 @@ class TransitionError(PreforkError):
         super().__init__(f"process {process}: {step} while {phase}")
 
 
+class SharedMemoryError(PreforkError):
+    """Shared memory can't be had: too much of it, another size, or nobody answers."""
+
+
 class BusError(PreforkError):
     """A message could not be given to the bus: the hub or the broker has not taken it."""

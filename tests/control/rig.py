@@ -16,6 +16,7 @@ from prefork.core.fleet import Fleet
 from prefork.core.orders import AskToStop, Order, Spawn, StartTemplate, TellReload
 from prefork.core.process import Phase, Role
 from prefork.errors import ControlError
+from prefork.memory.store import Store
 
 ENDLESS = 1000  # turns
 Answer = dict[str, Any]
@@ -67,7 +68,8 @@ class Rig:
         self.reports = 0  # made
         self.inquiries: list[Callable[[Answer], None]] = []  # what is to be done with answers
         self._report = report
-        verbs = Verbs(fleet, self._answer, self._inquire)
+        self.store = Store()
+        verbs = Verbs(fleet, self._answer, self._inquire, self.store)
         self.server = ControlServer(claim(path), self.selector, verbs)
 
     def caller(self) -> Caller:

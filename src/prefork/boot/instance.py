@@ -13,6 +13,7 @@ from prefork.boot import parts, telling
 from prefork.control.server import ControlServer
 from prefork.control.verbs import Verbs
 from prefork.core.fleet import Fleet
+from prefork.memory import source
 from prefork.primary import priority, reaper
 from prefork.primary.acceptor import Acceptor
 from prefork.primary.aides import Aides
@@ -55,9 +56,7 @@ class Instance:
             opened.callback(listeners.close)
             self._control = parts.control(settings, listeners)
             opened.callback(self._control.remove)
-            estate = replace(
-                parts.estate(settings, listeners, parts.name(settings, self._control)), main=main
-            )
+            estate = replace(parts.estate(settings, listeners, self._control), main=main)
             self._aides = Aides(estate)
             opened.callback(self._aides.finish, self._signals)
             self.host = self._make_host(estate, listeners)
@@ -79,7 +78,7 @@ class Instance:
     @property
     def control(self) -> str:
         """The path of its control socket."""
-        return str(self._control.getsockname())
+        return self.host.estate.control
 
     @property
     def is_listening(self) -> bool:
@@ -105,7 +104,7 @@ class Instance:
         inquest = Inquest(self.host.children, self.host.watchdog)
         who = telling.identify(self.host.estate, self._listeners.open_ones)
         state = partial(telling.state, who, self.fleet, self.host)
-        verbs = Verbs(self.fleet, state, inquest.hold)
+        verbs = Verbs(self.fleet, state, inquest.hold, source.own)
         server = ControlServer(control, self.host.selector, verbs)
         self.host.clocks.append(server)
         return server

@@ -123,14 +123,14 @@ def plan(estate: Estate, *, templates: bool, scripted: bool) -> Plan:
     )
 
 
-def estate(settings: Settings, listeners: Listeners, name: str) -> Estate:
+def estate(settings: Settings, listeners: Listeners, control: NamedSocket) -> Estate:
     """What all children will share. From here on prefork's log has a descriptor of its own, where
     what children print is tagged."""
-    wanted, pooled = workers(settings), pool(settings)
+    wanted, pooled, called = workers(settings), pool(settings), name(settings, control)
     environment.limit_blas_threads(max(1, available_parallelism() // max(1, wanted + pooled)))
     desk = Desk.open() if settings.capture_output else None
     configure_log(settings, desk.stderr if desk else None)
-    setproctitle(f"prefork: primary {name} [{settings.app}]")
+    setproctitle(f"prefork: primary {called} [{settings.app}]")
     return Estate(
         settings,
         wanted,
@@ -138,8 +138,9 @@ def estate(settings: Settings, listeners: Listeners, name: str) -> Estate:
         Board(LINES),
         os.getpid(),
         ENTRIES,
-        name,
+        called,
         tuple(map(str, listeners.bound)),
         pooled,
         desk,
+        control=os.path.abspath(control.path),
     )

@@ -72,6 +72,7 @@ ERRORS = (
     errors.AppError,
     errors.RequestError,
     errors.BusError,
+    errors.SharedMemoryError,
 )
 
 
@@ -114,6 +115,8 @@ CLASSES = (
     Shown(Replies, "replies"),
     Shown(prefork.Request, "request"),
     Shown(prefork.Response, "response", is_made=True),
+    Shown(prefork.SharedArray, "array", is_made=True),
+    Shown(prefork.SharedCounter, "counter", is_made=True),
     Shown(prefork.WorkerInfo, "worker"),
     Shown(prefork.InstanceInfo, "instance"),
 )

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from prefork.control import dump, progress, protocol, server, stats
 from prefork.control.meaning import meanings
+from prefork.memory.store import MOST_KEYS
 from prefork.settings.checks import MOST_WORKERS
 from prefork.wire import stacks
 
@@ -72,6 +73,18 @@ A second one, by whomever, waits for the end of the first; it makes nothing end 
 TERM does.
 """
 
+_MEMORY = f"""\
+## `memory`
+
+Lends [memory that all processes share](../howto/shared-state.md): `"key": "hits", "bytes": 8`. It
+is made by the first who asks, of zeros, and kept until the instance ends. The answer's first byte
+comes with a descriptor (`SCM_RIGHTS`), to be mapped with `MAP_SHARED`; the numbers begin at its
+start. Whoever changes them does so by `atomics`: `libatomic` is by instructions of the processor;
+`lock` after an `F_OFD_SETLKW` of the number's bytes, in a file that was opened anew by way of
+`/proc/self/fd`. Refused is another size than the key has, and more than {MOST_KEYS} keys, 64 MiB
+for one, or 256 MiB for all.
+"""
+
 _DUMP = """\
 ## `dump`
 
@@ -107,7 +120,7 @@ def control_page() -> str:
     used = meanings(stats.Used)
     added = {*used, "primary", "memory"}
     blocks = [_HEAD, _verbs(), _WAITING, _fields(progress.Progress), _SCALE_AND_STOP]
-    blocks += [_DUMP, _fields(dump.Dumped), "Of `tasks` and `threads` each is a stack:\n"]
+    blocks += [_MEMORY, _DUMP, _fields(dump.Dumped), "Of `tasks` and `threads` each is a stack:\n"]
     blocks += [_fields(stacks.Stack), "and each of its `frames`:\n", _fields(stacks.Frame)]
     blocks += ["## `stats`\n", _fields(stats.Stats, but=added)]
     for title, kind in _PARTS.items():

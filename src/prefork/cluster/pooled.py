@@ -13,6 +13,7 @@ from prefork.cluster import command, origin
 from prefork.cluster.lease import Lease
 from prefork.cluster.visit import Visit
 from prefork.errors import SettingsError
+from prefork.memory import source
 from prefork.pool import client, codec
 from prefork.pool.engine import Call, Engine, Task
 from prefork.pool.engines import choice
@@ -97,6 +98,8 @@ class Pool(client.Pool):
         except BaseException:
             await visit.break_off()
             raise
+        if not source.current():  # a second pool, or one in a worker, changes nothing
+            source.settle(visit.control)
         return visit
 
     def _processes(self) -> Engine:
@@ -125,6 +128,8 @@ class Pool(client.Pool):
             visit, self._visit = self._visit, None
             await self._lease.end("the pool has been left")
             if visit is not None:
+                if source.current() == visit.control:
+                    source.settle("")
                 await visit.leave(self._settings.pool_grace)
 
     async def _finish(self) -> None:

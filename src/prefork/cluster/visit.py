@@ -46,6 +46,7 @@ class Visit:
         self._welcome: asyncio.Future[Welcome] = loop.create_future()
         self.id = 0  # ours, among the workers of the pool's instance; once we are welcome
         self.line: Line = memoryview(b"")  # ours, of its board
+        self.control = ""  # its control socket
         self._failure: PreforkError | None = None
         self.ended = asyncio.Event()  # the program has exited
         self.heard: Callable[[NEWS, Channel], None] | None = None
@@ -120,6 +121,7 @@ class Visit:
     def _settle(self, welcome: Welcome, descriptor: int) -> None:
         board = Board.of(descriptor)
         self.id, self.line = welcome.id, board.line(welcome.line)
+        self.control = welcome.control
         board.close()
         if not self._welcome.done():  # else nobody waits for it any more
             self._welcome.set_result(welcome)

@@ -15,6 +15,8 @@ from typing import Any, Self
 from prefork.control.directory import SUFFIX, Instance
 from prefork.control.protocol import MAX_ANSWER, Request, decode_answer, encode_request
 from prefork.errors import ControlError, RemoteError
+from prefork.wire.channel import read
+from prefork.wire.descriptors import close_all
 
 TIMEOUT = 2.0  # seconds; a primary that turns answers within 0.1
 CHUNK = 65536
@@ -31,6 +33,7 @@ class Client:
         self._timeout = timeout
         self._deadline: float | None = time.monotonic() + timeout  # None: as long as it takes
         self._received = bytearray()
+        self._lent: list[int] = []  # descriptors that came with answers
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._limited()
@@ -53,6 +56,7 @@ class Client:
 
     def close(self) -> None:
         self._socket.close()
+        close_all(self._lent)
 
     @property
     def name(self) -> str:
@@ -88,11 +92,16 @@ class Client:
         self.send(request)
         return self.receive()
 
+    def borrowed(self) -> int | None:
+        """Give the descriptor that came first and was not given yet; it is the caller's then."""
+        return self._lent.pop(0) if self._lent else None
+
     def _line(self) -> bytes:
         chunk = bytes(self._received)
         while b"\n" not in chunk:
             self._limited()
-            chunk = self._socket.recv(CHUNK)
+            chunk, lent, _ = read(self._socket, CHUNK)
+            self._lent += lent
             if not chunk:
                 raise ControlError(f"{self.name} hung up without an answer")
             self._received += chunk

@@ -9,6 +9,7 @@ from prefork.control import protocol
 from prefork.control.progress import told
 from prefork.core.orders import ReloadState, ReloadStatus
 from prefork.errors import RemoteError
+from prefork.wire.channel import write
 
 
 class Connection:
@@ -22,6 +23,7 @@ class Connection:
         self._reloads: set[int] = set()  # generations whose reloads it waits for
         self._heard = bytearray()
         self._outbox = bytearray()
+        self._lent: list[int] = []  # descriptors that go with what is sent next
 
     @property
     def is_waiting(self) -> bool:
@@ -52,6 +54,11 @@ class Connection:
     def say(self, result: dict[str, Any]) -> None:
         self._outbox += protocol.encode_result(result)
 
+    def lend(self, result: dict[str, Any], descriptor: int) -> None:
+        """Say it, and send a descriptor with it; that must stay open."""
+        self.say(result)
+        self._lent.append(descriptor)
+
     def refuse(self, reason: str) -> None:
         self._outbox += protocol.encode_error(reason)
 
@@ -74,4 +81,6 @@ class Connection:
         """Write what the kernel takes. Raises OSError when the client is gone."""
         with suppress(BlockingIOError):
             while self._outbox:
-                del self._outbox[: self.sock.send(self._outbox)]
+                sent = write(self.sock, [self._outbox], self._lent)
+                self._lent.clear()
+                del self._outbox[:sent]

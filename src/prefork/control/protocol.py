@@ -22,7 +22,7 @@ PROTOCOL_VERSION = 1
 MAX_LINE = 4096  # bytes of a request with its newline; a longer one is not a request
 MAX_ANSWER = 16 * 1024 * 1024  # bytes; 400 of them per worker leave room for 40,000 workers
 
-Verb = Literal["stats", "dump", "reload", "scale", "stop"]
+Verb = Literal["stats", "dump", "reload", "scale", "stop", "memory"]
 T = TypeVar("T")
 
 
@@ -44,6 +44,10 @@ VERBS: dict[Verb, Signature] = {
     ),
     "scale": Signature("`workers`, or `by`", '`{"workers": 5}`: how many it wants now'),
     "stop": Signature("`wait`", '`{"state": "stopping"}`; then the end'),
+    "memory": Signature(
+        "`key`, `bytes`",
+        '`{"bytes": 8, "atomics": "libatomic"}`, and with it a descriptor of the [memory](#memory)',
+    ),
 }
 
 
@@ -51,7 +55,7 @@ class Request(msgspec.Struct, frozen=True):
     """What a client asks for; *wait*: `stop` and `reload` answer again until they are over.
 
     `scale` says how many *workers* it wants, or *by* how many more or, below zero, fewer.
-    `dump` says of which *slot*, or means all.
+    `dump` says of which *slot*, or means all. `memory` says of which *key*, and how many *bytes*.
     """
 
     verb: Verb
@@ -59,6 +63,8 @@ class Request(msgspec.Struct, frozen=True):
     workers: int | None = None
     by: int | None = None
     slot: int | None = None
+    key: str | None = None
+    bytes: int | None = None
 
 
 class _RequestLine(msgspec.Struct, omit_defaults=True):
@@ -68,6 +74,8 @@ class _RequestLine(msgspec.Struct, omit_defaults=True):
     workers: int | None = None
     by: int | None = None
     slot: int | None = None
+    key: str | None = None
+    bytes: int | None = None
 
 
 class _AnswerLine(msgspec.Struct):
@@ -97,13 +105,17 @@ def decode_request(line: bytes) -> Request:
         raise RemoteError(_other_version(said.prefork))
     for verb in VERBS:
         if said.verb == verb:
-            return _checked(Request(verb, said.wait, said.workers, said.by, said.slot))
+            fields = msgspec.structs.asdict(said)
+            del fields["prefork"]
+            return _checked(Request(**{**fields, "verb": verb}))
     raise RemoteError(f"no such verb: {said.verb}")
 
 
 def _checked(request: Request) -> Request:
     if request.verb == "scale" and (request.workers is None) == (request.by is None):
         raise RemoteError('`scale` takes either "workers" or "by", a whole number')
+    if request.verb == "memory" and (request.key is None or request.bytes is None):
+        raise RemoteError('`memory` takes "key", a text, and "bytes", a whole number')
     return request
 
 

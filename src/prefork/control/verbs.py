@@ -9,7 +9,8 @@ from prefork.control.connection import Connection
 from prefork.control.protocol import Request
 from prefork.core.facts import Fact, ReloadRequested, ScaleRequested, StopRequested
 from prefork.core.fleet import Fleet
-from prefork.errors import ControlError, RemoteError
+from prefork.errors import ControlError, RemoteError, SharedMemoryError
+from prefork.memory.store import Store
 from prefork.settings.checks import MOST_WORKERS, shown
 
 BY = "control socket"
@@ -22,20 +23,24 @@ Inquire = Callable[[int | None, float, Callable[[Answer], None]], None]
 class Verbs:
     """The fleet has acted on a fact once that is yielded."""
 
-    def __init__(self, fleet: Fleet, report: Callable[[float], Answer], inquire: Inquire) -> None:
+    def __init__(
+        self, fleet: Fleet, report: Callable[[float], Answer], inquire: Inquire, memory: Store
+    ) -> None:
         """*report* makes the answer to `stats`.
 
-        *inquire* is given a slot or None, and what to do with the answer to `dump`.
+        *inquire* is given a slot or None, and what to do with the answer to `dump`. *memory*: what
+        is lent to who asks for `memory`.
         """
         self._fleet = fleet
         self._report = report
         self._inquire = inquire
+        self._memory = memory
 
     def obey(self, connection: Connection, line: bytes, now: float) -> Iterator[Fact]:
         """Do what a line asks for, and answer it."""
         try:
             yield from self._perform(connection, protocol.decode_request(line), now)
-        except (RemoteError, ControlError) as error:
+        except (RemoteError, ControlError, SharedMemoryError) as error:
             connection.refuse(str(error))
 
     def _perform(self, connection: Connection, request: Request, now: float) -> Iterator[Fact]:
@@ -50,6 +55,8 @@ class Verbs:
                 yield from self._reload(connection, request)
             case "scale":
                 yield from self._scale(connection, request)
+            case "memory":
+                self._lend(connection, request.key or "", request.bytes or 0)
             case _:
                 assert_never(request.verb)
 
@@ -67,6 +74,10 @@ class Verbs:
         except ControlError:
             connection.dumps -= 1
             raise
+
+    def _lend(self, connection: Connection, key: str, size: int) -> None:
+        descriptor = self._memory.take(key, size)
+        connection.lend({"bytes": size, "atomics": self._memory.atomics}, descriptor)
 
     def _stop(self, connection: Connection, request: Request) -> Iterator[Fact]:
         connection.waits_for_end = request.wait

@@ -11,6 +11,7 @@ from functools import partial
 
 from prefork.core.orders import Spawn, SpawnPool, StartHub, StartTemplate
 from prefork.core.process import Role
+from prefork.memory import source
 from prefork.primary import priority
 from prefork.primary.children import Child, Children
 from prefork.primary.listeners import Listener
@@ -192,6 +193,7 @@ def _become(entry: str, birth: Birth) -> int:
     priority.be_scheduled_as_ever()
     os.setpgid(0, 0)  # not setsid: an orphaned group is continued by the kernel
     close_others(inherited(birth))
+    source.settle(birth.estate.control)
     gc.freeze()  # the primary's objects are never freed here: their descriptors are closed
     module, _, name = entry.partition(":")
     code: int = getattr(importlib.import_module(module), name)(birth)

@@ -33,6 +33,7 @@ class _Certificate(msgspec.Struct, frozen=True):
     asked: int
     answering: int
     name: str
+    control: str
     workers: int
     entries: Entries
     settings: dict[str, Any]
@@ -58,6 +59,7 @@ def certify(birth: WorkerBirth) -> dict[str, str]:
         asked=birth.inquiry.asked,
         answering=birth.inquiry.answering,
         name=estate.name,
+        control=estate.control,
         workers=estate.workers,
         entries=estate.entries,
         settings=asdict(estate.settings),
@@ -97,6 +99,7 @@ def _born(certificate: _Certificate) -> WorkerBirth:
         certificate.entries,
         certificate.name,
         output=_desk(certificate.output),
+        control=certificate.control,
     )
     return WorkerBirth(
         estate,

@@ -155,11 +155,12 @@ def read(sock: socket.socket, size: int, space: int = _SPACE) -> tuple[bytes, li
     *space*: bytes for what tells of the descriptors; 0: none is received.
 
     Not `socket.recv_fds`, which forgets the flags: what it receives is inherited by every program
-    that is started here. Raises BlockingIOError where there is nothing now.
+    that is started here. Raises BlockingIOError where there is nothing now, TimeoutError
+    after the socket's timeout.
     """
     try:
         data, ancillary, flags, _ = sock.recvmsg(size, space, _FLAGS)
-    except BlockingIOError:
+    except (BlockingIOError, TimeoutError):
         raise
     except OSError:  # ECONNRESET: closed with our words unread
         return b"", [], False

@@ -57,6 +57,7 @@ class Estate:
     pool: int = 0  # processes that run tasks, at most, of each generation
     output: Desk | None = None  # None: who writes to standard output does so itself
     main: Main | None = None  # of the script whose pool the instance is; None: it serves
+    control: str = ""  # the path of the instance's control socket
 
     @property
     def kept(self) -> list[int]:

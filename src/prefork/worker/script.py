@@ -13,6 +13,7 @@ from typing import Any, TypedDict, Unpack
 
 from prefork import log
 from prefork.errors import AppError, ExitCode, SettingsError
+from prefork.memory import source
 from prefork.settings import environment
 from prefork.wire import lineage, signalling
 from prefork.wire.estate import WorkerBirth
@@ -103,6 +104,7 @@ def be_born(birth: WorkerBirth) -> None:
     """Be this worker, from now on. Raises AppError."""
     settings = birth.estate.settings
     lineage.die_with(birth.estate.primary)
+    source.settle(birth.estate.control)
     desk = birth.estate.output
     log.configure(
         settings.log_level,
