@@ -140,10 +140,10 @@ def pack_result(function: Callable[..., Any], result: Any) -> Parcel:
         raise TypeError(f"the result of {name}, a {kind}, can't be given back{hint}") from error
 
 
-def pack_error(error: BaseException, ours: str) -> Parcel:
-    """*ours*: the file of whose frames the traceback is to say nothing."""
+def pack_error(error: BaseException, *ours: str) -> Parcel:
+    """*ours*: the files of whose frames the traceback is to say nothing."""
     headline = f"{type(error).__name__}: {error}"
-    text = traceback_of(error, ours)
+    text = traceback_of(error, *ours)
     try:
         inner = pickle.dumps(error, _PROTOCOL)
     except Exception:  # noqa: BLE001 - then the text alone travels
@@ -151,12 +151,12 @@ def pack_error(error: BaseException, ours: str) -> Parcel:
     return Parcel(pickle.dumps((headline, text, inner), _PROTOCOL))
 
 
-def traceback_of(error: BaseException, ours: str) -> str:
-    """Format it without the frames at its top that are of the file *ours*."""
+def traceback_of(error: BaseException, *ours: str) -> str:
+    """Format it without the frames at its top that are of the files *ours*."""
     from traceback import format_exception  # noqa: PLC0415 - only where something was raised
 
     inner: TracebackType | None = error.__traceback__
-    while inner is not None and inner.tb_frame.f_code.co_filename == ours:
+    while inner is not None and inner.tb_frame.f_code.co_filename in ours:
         inner = inner.tb_next
     return "".join(format_exception(type(error), error, inner)).rstrip()
 

@@ -29,6 +29,12 @@ class TaskLost(PoolError):  # noqa: N818
         super().__init__(reason)
         self.status = status
 
+    @classmethod
+    def by_exit(cls, name: str, error: SystemExit) -> "TaskLost":
+        """Make it of an exit of the task's own, with the status that Python itself would have."""
+        status = 0 if error.code is None else error.code if isinstance(error.code, int) else 1
+        return cls(f"{name} was lost: it exited with {error.code!r}", status)
+
 
 class RemoteError(PoolError):
     """The task raised. Where its exception can travel it is raised itself, and this is its cause.

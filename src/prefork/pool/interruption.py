@@ -8,13 +8,14 @@ for the exception, and swallows it.
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar, cast
 
 from prefork.pool.errors import TaskCancelled
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_END = object()  # of an iterator
 
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _raise_in.argtypes = [ctypes.c_ulong, ctypes.py_object]
@@ -75,3 +76,13 @@ class Interruptible:
             _raise_in(threading.get_ident(), TaskCancelled)
             while True:
                 pass
+
+
+def each(code: Interruptible, items: Iterator[R]) -> Iterator[R]:
+    """Give what a task's iterator gives. Only its own code is interrupted, never who takes them."""
+    try:
+        while (item := code.call(next, items, _END)) is not _END:
+            yield cast(R, item)
+    finally:
+        if hasattr(items, "close"):
+            items.close()

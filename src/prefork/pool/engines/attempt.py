@@ -4,12 +4,10 @@ import asyncio
 import threading
 from typing import Any, NamedTuple
 
-from prefork.pool import codec
+from prefork.pool import codec, interruption
 from prefork.pool.engine import WINDOW, Items, Task
 from prefork.pool.errors import RemoteError, TaskCancelled, TaskLost
-from prefork.pool.interruption import Interruptible
-
-_END = object()  # of a stream
+from prefork.pool.interruption import Interruptible, each
 
 
 class Outcome(NamedTuple):
@@ -64,29 +62,18 @@ class Attempt:
             self._stream(result, self.task.items)
             return Outcome()
         except SystemExit as error:
-            return Outcome(error=TaskLost(f"{self.name} has exited: {error.code}", _status(error)))
+            return Outcome(error=TaskLost.by_exit(self.name, error))
         except Exception as error:  # noqa: BLE001 - it is that of whoever waits
             return Outcome(error=error)
         except BaseException as error:  # noqa: BLE001 - it would end more than who waits
-            text = codec.traceback_of(error, __file__)
+            text = codec.traceback_of(error, __file__, interruption.__file__)
             return Outcome(error=RemoteError(f"{type(error).__name__}: {error}", text))
 
     def _stream(self, made: Any, reader: Items) -> None:
         """Put items as they come, at most WINDOW that are unread."""
         items = self._code.call(iter, made)
-        try:
-            while (item := self._code.call(next, items, _END)) is not _END:
-                self._room.acquire()
-                if self._code.is_unwanted:
-                    raise TaskCancelled
-                self._loop.call_soon_threadsafe(reader.put, item)
-        finally:
-            if hasattr(items, "close"):
-                items.close()
-
-
-def _status(error: SystemExit) -> int:
-    """As Python itself would exit by it."""
-    if error.code is None:
-        return 0
-    return error.code if isinstance(error.code, int) else 1
+        for item in each(self._code, items):
+            self._room.acquire()
+            if self._code.is_unwanted:
+                raise TaskCancelled
+            self._loop.call_soon_threadsafe(reader.put, item)

@@ -19,4 +19,8 @@ def made(settings: Settings, limit: int, processes: Callable[[], Engine]) -> Eng
         from prefork.pool.engines.threads import Threads  # noqa: PLC0415
 
         return Threads(pooling.size(settings.pool), limit, settings.pool_grace)
+    if (address := engine.scheduler(settings.pool_engine)) is not None:
+        from prefork.pool.engines.dask import Dask  # noqa: PLC0415
+
+        return Dask(address, limit, settings.pool_grace)
     return processes()
