@@ -1,6 +1,7 @@
 """A real Dask cluster, started by a test: a scheduler on a port of its own, and Dask workers."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,16 +32,14 @@ class DaskCluster:
         scheduler.wait_for_line("Scheduler at:")
         self._run(self._workers)
 
-    def stop_scheduler(self) -> None:
-        """Kill it; its workers end by themselves."""
-        process, journal = self._processes.pop(0)
-        _end(process, journal)
-
     def stop(self) -> None:
-        """Kill all; the nannies take their workers with them."""
+        """Kill all, with whatever the workers are at."""
         while self._processes:
             process, journal = self._processes.pop()
-            _end(process, journal)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            journal.ended(5)
+            print(f"--- {process.args!r} said:\n{journal.text}")
 
     def _run(self, arguments: list[str]) -> Journal:
         process = subprocess.Popen(
@@ -50,15 +49,10 @@ class DaskCluster:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that all that come of it can be killed
         )
         assert process.stdout is not None
         journal = Journal(os.dup(process.stdout.fileno()))
         process.stdout.close()
         self._processes.append((process, journal))
         return journal
-
-
-def _end(process: "subprocess.Popen[bytes]", journal: Journal) -> None:
-    process.terminate()
-    process.wait()
-    print(f"--- {process.args} said:\n{journal.text}")

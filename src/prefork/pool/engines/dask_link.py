@@ -125,10 +125,13 @@ class DaskLink:
         self._hearers.up()
 
     async def _hear(self) -> None:
-        """Hear which tasks have begun. Raises what the loss of the connection does."""
+        """Hear which tasks have begun. Raises OSError when the connection is lost."""
         assert self._client is not None, "it is connected"
         while True:
-            record = await self._client.scheduler.queue_get(name=self.inbox)
+            try:
+                record = await self._client.scheduler.queue_get(name=self.inbox)
+            except OSError as error:
+                raise OSError("the connection was lost") from error
             self._hearers.begun(*record["value"])
 
     def _why(self) -> str:
