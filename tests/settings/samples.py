@@ -33,7 +33,7 @@ def of_checks(place: Path) -> dict[Callable[[Any], str | None], Made]:
         checks.bus: ["local", "redis://127.0.0.1:6379/1", "nats://user:secret@[::1]:4222"],
         checks.cipher_list: ["ECDHE+AESGCM", "HIGH:!aNULL", "AES256-SHA"],
         checks.log_path: [str(place / name) for name in ("one.log", "two.log", "three.log")],
-        engine.wrong: ["processes", "threads"],
+        engine.wrong: ["processes", "threads", "dask://[::1]:8786"],
         checks.socket_path: ["/run/one.sock", "/run/two.sock", "/run/three.sock"],
     }
 
