@@ -2,6 +2,8 @@
 
 import os
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -101,6 +103,37 @@ def test_a_window_that_is_being_cleared_is_not_read() -> None:
     at = next(n for n, word in enumerate(memory._words) if word == START // WINDOW + 1)
     memory._words[at] = 0
     assert told(memory, START).count == 0
+
+
+class Watched:
+    """Memory at which somebody looks while a window is being cleared, and is half so."""
+
+    def __init__(self, words: memoryview, look: Callable[[], None]) -> None:
+        self._words = words
+        self._look = look
+
+    def __getitem__(self, at: int) -> int:
+        return int(self._words[at])
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        if isinstance(at, slice):
+            half = (at.stop - at.start) // 2
+            self._words[at.start : at.start + half] = memoryview(bytes(8 * half)).cast("Q")
+            self._look()
+        self._words[at] = value
+
+
+def test_who_looks_while_a_window_is_cleared_sees_all_of_it_or_nothing() -> None:
+    descriptor, counts = timings.make(START), []
+    reader, writer = Timings.of(descriptor), Timings.of(descriptor)
+    os.close(descriptor)
+    writer.note(MILLI, SECOND, START)
+    late = START + 2 * WINDOW
+    writer._words = Watched(  # type: ignore[assignment]
+        writer._words, lambda: counts.append((told(reader, late - 1), told(reader, late)))
+    )
+    writer.note(MILLI, MILLI, late)
+    assert counts == [(Summary(0, (), (), 0.0), Summary(0, (), (), 0.0))]
 
 
 def test_busy_is_the_part_of_the_time_that_tasks_ran() -> None:
