@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from prefork.pool import PoolFull
 from prefork.pool.ledger import Ledger
+from prefork.pool.pace import Pace
 
 
 @given(st.lists(st.integers(-3, 3)))
@@ -40,9 +41,9 @@ def test_what_was_removed_is_not_taken_and_leaves_room() -> None:
     ledger.add("a", 0)
     ledger.add("b", 0)
     with pytest.raises(PoolFull, match="2 tasks wait already"):
-        ledger.require_room(7.0)
+        ledger.require_room(Pace(), 1)
     assert ledger.remove("a")
     assert not ledger.remove("a")
-    ledger.require_room(7.0)
+    ledger.require_room(Pace(), 1)
     assert len(ledger) == 1
     assert [ledger.take(), ledger.take()] == ["b", None]

@@ -51,12 +51,12 @@ def test_what_is_large_comes_by_a_file(ends: tuple[Line, Line]) -> None:
 def test_what_finds_no_room_is_sent_later(ends: tuple[Line, Line]) -> None:
     near, far = ends
     sent = 0
-    while not near.has_unsent:
+    while not near.unsent:
         near.send(Kind.ITEM, sent, parcel=Parcel(bytes(50_000)))
         sent += 1
     near.send(Kind.ITEM, sent, parcel=Parcel(b"", [memoryview(bytes(LARGE))]))
     frames = []
-    while near.has_unsent:
+    while near.unsent:
         near.flush()
         frames += far.drain()
     frames += far.drain()

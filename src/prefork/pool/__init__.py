@@ -7,7 +7,7 @@
 `prefork serve app:handler --pool 4` starts it. In a script: `async with prefork.Pool(4) as pool`.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from prefork.pool import station
@@ -41,14 +41,14 @@ R = TypeVar("R")
 Item = TypeVar("Item")
 
 
-async def run(
+def run(
     function: Callable[..., R],
     /,
     *args: Any,
-    timeout: float | None = None,  # noqa: ASYNC109 - it counts from the task's start
+    timeout: float | None = None,
     priority: int = 0,
     **kwargs: Any,
-) -> R:
+) -> Coroutine[Any, Any, R]:
     """Call *function* in a process of the pool, and return what it returns.
 
     It must be importable: a function at the top of a module; one with a `timeout` or a `priority`
@@ -61,7 +61,7 @@ async def run(
     TaskLost; and TypeError for what can't be given to another process.
     """
     pool = station.pool()
-    return await pool.run(function, *args, timeout=timeout, priority=priority, **kwargs)
+    return pool.run(function, *args, timeout=timeout, priority=priority, **kwargs)
 
 
 def run_sync(function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:

@@ -55,7 +55,11 @@ class Pool:
         """
         task = self._task(Call(function, args, kwargs), timeout, priority)
         self._submit(task)
-        result: R = await self._outcome(task)
+        try:
+            result: R = await task.outcome
+        except asyncio.CancelledError:
+            self._engine.cancel(task)
+            raise
         return result
 
     def run_sync(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
@@ -168,13 +172,6 @@ class Pool:
             self._engine.submit(task)
         except PoolFull as full:
             refusal.note(full)
-            raise
-
-    async def _outcome(self, task: Task) -> Any:
-        try:
-            return await task.outcome
-        except asyncio.CancelledError:
-            self._engine.cancel(task)
             raise
 
     def _is_taken(self, task: Task, pending: deque[Task]) -> bool:

@@ -59,6 +59,10 @@ class _View:
 
 def pack(value: Any) -> Parcel:
     """Pickle a value. Raises what its own reduction does, PicklingError, or RecursionError."""
+    found: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(value, _PROTOCOL, buffer_callback=found.append)
+    if not found:
+        return Parcel(body)
     buffers: list[Buffer] = []
 
     def is_small(buffer: pickle.PickleBuffer) -> bool:

@@ -54,10 +54,11 @@ class Custody:
         """Have a process run it. *ticket*: of an offer of its; 0: as soon as it is free."""
         job.seat = seat
         seat.jobs[job.number] = job
-        if job.parcel.size < HEAVY:
-            self._send(job, seat, ticket, job.parcel)
+        parcel = job.parcel
+        if len(parcel.body) < HEAVY and (not parcel.buffers or parcel.size < HEAVY):
+            self._send(job, seat, ticket, parcel)
             return
-        writing = self._loop.run_in_executor(self._writer(), codec.to_file, job.parcel)
+        writing = self._loop.run_in_executor(self._writer(), codec.to_file, parcel)
         writing.add_done_callback(lambda done: self._written(job, seat, ticket, done))
 
     def _written(self, job: Job, seat: Seat, ticket: int, file: "asyncio.Future[int]") -> None:
@@ -84,7 +85,8 @@ class Custody:
             task.fail(error)
             self.tell(seat, Kind.PASS, ticket=ticket)
             return
-        self._watch(seat)
+        if seat.line.unsent:
+            self._watch(seat)
         job.begun = time.monotonic_ns()
         if task.timeout is not None:
             job.timer = self._loop.call_later(task.timeout, self._time_out, job)
@@ -97,11 +99,11 @@ class Custody:
     def tell(self, seat: Seat, kind: int, number: int = 0, *, ticket: int = 0) -> None:
         if not seat.is_parted:
             seat.line.send(kind, number, ticket=ticket)
-            self._watch(seat)
+            if seat.line.unsent:
+                self._watch(seat)
 
     def _watch(self, seat: Seat) -> None:
-        if seat.line.has_unsent:
-            self._loop.add_writer(seat.line, self._flush, seat)
+        self._loop.add_writer(seat.line, self._flush, seat)
 
     def _flush(self, seat: Seat) -> None:
         if seat.line.flush():

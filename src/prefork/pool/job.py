@@ -33,6 +33,7 @@ class Job:
     begun: int = 0
     timer: asyncio.TimerHandle | None = None  # when it is to end, or to be killed
     doom: str = ""  # why it was told to end
+    has_waited: bool = False  # in the ledger
     is_bound: bool = False  # it wants the very process that has it
 
     @property

@@ -5,6 +5,7 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from prefork.pool.errors import PoolFull
+from prefork.pool.pace import Pace
 
 Waiting = TypeVar("Waiting")
 
@@ -23,9 +24,10 @@ class Ledger(Generic[Waiting]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def require_room(self, retry_after: float) -> None:
-        """Raise PoolFull where one more would be too many."""
+    def require_room(self, pace: Pace, processes: int) -> None:
+        """Raise PoolFull where one more would be too many. *pace*: of so many *processes*."""
         if len(self._places) >= self._limit:
+            retry_after = pace.until_done(len(self._places), processes)
             raise PoolFull(f"{self._limit} tasks wait already (pool_queue)", retry_after)
 
     def add(self, waiting: Waiting, priority: int) -> None:

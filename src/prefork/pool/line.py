@@ -61,14 +61,11 @@ class Line:
         self._is_dry = False  # at the last read there was nothing
         self._partial = b""  # of a frame that is not whole yet
         self._descriptors: deque[int] = deque()
-        self._unsent: deque[tuple[memoryview, list[int]]] = deque()
+        self._held = b""  # a frame that goes with the next
+        self.unsent: deque[tuple[memoryview, list[int]]] = deque()
 
     def fileno(self) -> int:
         return self.sock.fileno()
-
-    @property
-    def has_unsent(self) -> bool:
-        return bool(self._unsent)
 
     def send(
         self,
@@ -89,9 +86,10 @@ class Line:
             pieces = [len(parcel.body), *(each.nbytes for each in parcel.buffers)]
             inline, sizes = b"", b"".join(map(_SIZE.pack, pieces))
         head = _HEAD.pack(len(inline) + len(sizes), len(sizes) // 8, kind, number, ticket, at)
-        data = head + sizes + inline
-        if descriptors or self._unsent:
-            self._unsent.append((memoryview(data), descriptors))
+        data = self._held + head + sizes + inline
+        self._held = b""
+        if descriptors or self.unsent:
+            self.unsent.append((memoryview(data), descriptors))
             self.flush()
             return
         try:
@@ -101,12 +99,16 @@ class Line:
         except OSError:  # the other end has gone, which whoever reads will see
             return
         if sent < len(data):
-            self._unsent.append((memoryview(data)[sent:], []))
+            self.unsent.append((memoryview(data)[sent:], []))
+
+    def hold(self, kind: int, *, ticket: int) -> None:
+        """Send a frame together with the next, which wakes the other end but once."""
+        self._held = _HEAD.pack(0, 0, kind, 0, ticket, 0)
 
     def flush(self) -> bool:
         """Write what the kernel takes now; True when nothing is left."""
-        while self._unsent:
-            data, descriptors = self._unsent[0]
+        while self.unsent:
+            data, descriptors = self.unsent[0]
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
             try:
                 sent = self.sock.sendmsg([data], [rights] if descriptors else [])
@@ -116,9 +118,9 @@ class Line:
                 self._drop()
                 return True
             close_all(descriptors)
-            self._unsent[0] = (data[sent:], [])
+            self.unsent[0] = (data[sent:], [])
             if sent == len(data):
-                self._unsent.popleft()
+                self.unsent.popleft()
         return True
 
     def receive(self) -> list[Frame]:
@@ -173,9 +175,9 @@ class Line:
             self._descriptors.extend(descriptors)
 
     def _drop(self) -> None:
-        for _, descriptors in self._unsent:
+        for _, descriptors in self.unsent:
             close_all(descriptors)
-        self._unsent.clear()
+        self.unsent.clear()
 
     def close(self) -> None:
         self._drop()

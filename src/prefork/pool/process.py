@@ -149,10 +149,11 @@ class Servant:
         elif self._is_free:
             self._say(Idle())
 
-    def _offer_again(self) -> None:
+    def _offer_again(self, answered: Peer | None = None) -> None:
         """Say that we are free: to the worker whose turn it is, else to whoever comes first.
 
-        Earlier offers are void by that.
+        Earlier offers are void by that. *answered*: who is about to get an answer; an offer to that
+        one goes along.
         """
         self._offer += 1
         self._is_free = True
@@ -162,14 +163,13 @@ class Servant:
             self._rota.rotate(-1)
             if peer.board[Field.TASKS_WAITING]:
                 self._promised = peer
-                peer.line.send(Kind.OFFER, ticket=self._offer)
+                say = peer.line.hold if peer is answered else peer.line.send
+                say(Kind.OFFER, ticket=self._offer)
                 return
         try:
             os.write(self._tickets, TICKET.pack(self._id, self._offer))
             self._is_unheard = False
-        except (
-            BlockingIOError
-        ):  # it is full of tickets of the dead, which workers take as they look
+        except BlockingIOError:  # full of tickets of the dead, which workers take as they look
             self._is_unheard = True
 
     # -- workers -------------------------------------------------------------
@@ -218,7 +218,7 @@ class Servant:
             self._is_free = False
             self._say(Worn(reason))
         elif frame.ticket:
-            self._offer_again()
+            self._offer_again(answered=peer)
 
     def _answer(self, peer: Peer, number: int, kind: int, parcel: Parcel) -> None:
         try:

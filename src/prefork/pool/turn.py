@@ -37,7 +37,7 @@ class Peer:
     def say(self, kind: int, number: int, parcel: Parcel = EMPTY) -> None:
         """Send a frame, and wait until it is sent. Raises OSError for want of memory."""
         self.line.send(kind, number, parcel=parcel)
-        while self.line.has_unsent and not self.line.flush():
+        while self.line.unsent and not self.line.flush():
             select.select([], [self.line], [])
 
 

@@ -46,7 +46,7 @@ class Dask:
 
     def submit(self, task: Task) -> None:
         self.link.require()
-        self._ledger.require_room(self._pace.until_done(len(self._ledger), self.link.threads()))
+        self._ledger.require_room(self._pace, self.link.threads())
         job = self._jobs[task] = DaskJob(task, codec.pack_call(task.call))
         self._ledger.add(job, task.priority)
         self._fill()

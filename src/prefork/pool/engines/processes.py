@@ -79,8 +79,8 @@ class Processes:
     # -- what the front asks -------------------------------------------------
 
     def submit(self, task: Task) -> None:
+        self._ledger.require_room(self._custody.pace, len(self._seats))
         waiting = len(self._ledger)
-        self._ledger.require_room(self._custody.pace.until_done(waiting, len(self._seats)))
         job = self._job(task, codec.pack_call(task.call))
         free = None if waiting else self._seats.take_free()
         if free is None:
@@ -151,6 +151,7 @@ class Processes:
         A process writes its ticket after it saw nobody wait: one of both sees the other.
         """
         self._ledger.add(job, job.task.priority)
+        job.has_waited = True
         self._publish()
         self._listen(True)
         while self._ledger and (free := self._seats.take_free()) is not None:
@@ -170,7 +171,8 @@ class Processes:
     def _forget(self, job: Job) -> None:
         """It has ended."""
         self._jobs.pop(job.task, None)
-        self._ledger.forget(job)
+        if job.has_waited:
+            self._ledger.forget(job)
         self._publish()
 
     def _publish(self) -> None:

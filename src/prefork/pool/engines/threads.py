@@ -52,7 +52,7 @@ class Threads:
     # -- what the front asks -------------------------------------------------
 
     def submit(self, task: Task) -> None:
-        self._ledger.require_room(self._pace.until_done(len(self._ledger), len(self._seats)))
+        self._ledger.require_room(self._pace, len(self._seats))
         attempt = self._attempts[task] = Attempt(task, self._loop)
         self._ledger.add(attempt, task.priority)
         if self._idle:
