@@ -12,7 +12,7 @@ from prefork.policy.schemes import SCHEMES, Accepts
 from prefork.primary.callers import Callers
 from prefork.primary.listeners import Listeners
 from prefork.primary.rules import Rules
-from prefork.settings import engine, environment
+from prefork.settings import engine, environment, pooling
 from prefork.settings.address import parse
 from prefork.settings.checks import MOST_WORKERS
 from prefork.settings.cpus import available_parallelism
@@ -49,8 +49,7 @@ def pool(settings: Settings) -> int:
     """How many processes run tasks at most, with "max" resolved; an engine may need none."""
     if settings.pool_engine != engine.PROCESSES:
         return 0
-    wanted = settings.pool
-    return wanted if isinstance(wanted, int) else min(available_parallelism(), MOST_POOL)
+    return pooling.size(settings.pool)
 
 
 def listeners(settings: Settings, *, is_scripted: bool) -> Listeners:
