@@ -110,6 +110,19 @@ def test_what_would_end_more_than_who_waits_is_told_as_an_error(
     play(scenario)
 
 
+def test_what_cannot_be_given_away_fails_at_once_by_name(engine: str, play: Play) -> None:
+    if engine == "threads":
+        return  # nothing is given away
+
+    async def scenario(pool: Pool) -> None:
+        with pytest.raises(TypeError, match=r"argument 1 of tests\.pool\.work:give .* Inert stays"):
+            await pool.run(work.give, work.Inert())
+        with pytest.raises(TypeError, match="inert, a Inert, can't be given back"):
+            await pool.run(work.inert)
+
+    play(scenario)
+
+
 # -- time --------------------------------------------------------------------
 
 
