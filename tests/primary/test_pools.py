@@ -103,11 +103,11 @@ def test_a_worker_that_wants_them_gets_the_tickets_and_a_line_to_each_process(pa
     worker = party.want()
     assert party.pools.next_check() == NOW
     assert party.check() == []
-    assert party.heard(worker) == [Tickets(), *map(line_to, processes)]
-    os.close(party.tickets(worker))
+    assert party.heard(worker) == [*map(line_to, processes), Tickets()]
     for each in processes:
         assert party.heard(each) == [WorkerLine(worker.id, worker.line)]
         connected(party, worker, each)
+    os.close(party.tickets(worker))
     assert party.pools.next_check() is None
 
 
@@ -132,10 +132,10 @@ def test_a_process_that_becomes_ready_later_gets_its_line_then(party: Party) -> 
 def test_a_process_gets_its_end_before_the_worker_does(party: Party) -> None:
     processes, worker = [party.ready(), party.ready()], party.want()
     party.check()
-    told = [(worker.id, "Tickets")]
+    told = []
     for each in processes:
         told += [(each.id, "WorkerLine"), (worker.id, "PoolLine")]
-    assert party.told == told
+    assert party.told == [*told, (worker.id, "Tickets")]
 
 
 def test_a_worker_has_to_do_with_its_own_generation_alone(party: Party) -> None:
@@ -143,8 +143,9 @@ def test_a_worker_has_to_do_with_its_own_generation_alone(party: Party) -> None:
     early, late = party.want(1), party.want(2)
     party.check()
     for worker, process in ((early, old), (late, new)):
-        assert party.heard(worker) == [Tickets(), line_to(process)]
+        assert party.heard(worker) == [line_to(process), Tickets()]
         assert party.heard(process) == [WorkerLine(worker.id, worker.line)]
+        connected(party, worker, process)
     os.write(party.pools.tickets(1), b"one")
     os.write(party.pools.tickets(2), b"two")
     read = []
@@ -178,8 +179,8 @@ def test_the_handle_is_that_of_the_process(party: Party) -> None:
         party.pools.open(process, NOW)
         party.check()
         party.heard(worker)
-        os.close(party.tickets(worker))
         _, handle = party.pool_line(worker)
+        os.close(party.tickets(worker))
         signal.pidfd_send_signal(handle, signal.SIGKILL)
         select.select([handle], [], [])
         os.close(handle)
@@ -228,7 +229,7 @@ def test_a_worker_that_asks_again_gets_all_anew_once_a_second_has_passed(party: 
     assert party.pools.next_check() == NOW + ANEW
     party.told.clear()
     party.check(NOW + ANEW)
-    anew = ["Tickets", *["WorkerLine", "PoolLine"] * 2]
+    anew = [*["WorkerLine", "PoolLine"] * 2, "Tickets"]
     assert [told for _, told in party.told] == anew
     assert party.pools.next_check() is None
     assert party.pools.want(worker, NOW + 3 * ANEW) == []
@@ -253,10 +254,14 @@ def test_a_line_that_is_refused_is_laid_a_moment_later(party: Party, role: Role)
     party.refuses = None
     assert party.check(NOW + TRY_AGAIN / 2) == []
     assert party.check(NOW + TRY_AGAIN) == []
-    assert party.heard(worker) == [Tickets(), line_to(process)]
-    assert party.heard(process) == [WorkerLine(worker.id, worker.line)]
-    os.close(party.tickets(worker))
+    assert party.heard(worker) == [line_to(process), Tickets()]
+    *void, last = party.heard(process)
+    assert last == WorkerLine(worker.id, worker.line)
+    for each in void:  # whose other end could not be sent
+        assert each == last
+        party.take(process)
     connected(party, worker, process)
+    os.close(party.tickets(worker))
     assert party.pools.next_check() is None
 
 
@@ -297,7 +302,7 @@ def test_where_no_descriptor_is_left_it_is_tried_again(party: Party) -> None:
             party.pools.tickets(3)
     assert party.told == []
     party.check(NOW + 2 * TRY_AGAIN)
-    assert party.heard(worker) == [Tickets(), line_to(process)]
+    assert party.heard(worker) == [line_to(process), Tickets()]
 
 
 def test_the_tickets_of_a_generation_go_with_the_last_who_is_of_it(party: Party) -> None:
@@ -318,6 +323,6 @@ def test_a_guest_needs_no_pid_and_no_slot(party: Party) -> None:
     process, guest = party.ready(), party.want()
     guest.pid = guest.slot = None
     party.check()
-    assert party.heard(guest) == [Tickets(), line_to(process)]
+    assert party.heard(guest) == [line_to(process), Tickets()]
     party.bury(process, 1)
     assert party.heard(guest) == [PoolExit(process.id, 1, 0)]

@@ -140,14 +140,14 @@ class Pools:
             self._look_at(client.since + ANEW)
         lacking = pool.lacking(client)
         try:
-            if not client.has_tickets:
-                yield from self._say(client.worker, Tickets(), duplicates(pool.tickets[:1]))
-                client.has_tickets = True
             for process in lacking:
                 if client.worker.channel.has_unsent or process.channel.has_unsent:
                     self._look_at(now + TRY_AGAIN)
                 else:
                     yield from self._lay(client, process)
+            if not client.has_tickets:  # afterwards: it may wait for them to know of all processes
+                yield from self._say(client.worker, Tickets(), duplicates(pool.tickets[:1]))
+                client.has_tickets = True
         except OSError as error:
             self._trouble.tell(now, **client.worker.who, reason=error.strerror)
             self._look_at(now + TRY_AGAIN)

@@ -159,8 +159,8 @@ class SpawnPool(Message, frozen=True):
 
 
 class Tickets(Message, frozen=True):
-    """To a worker that wanted lines of the kind POOL: with it comes the reading end of the pipe
-    into which idle pool processes of its generation write that they are."""
+    """To a worker that wanted lines of the kind POOL: those to the processes that are ready have
+    come. With this comes the reading end of the pipe into which idle ones write that they are."""
 
 
 class PoolLine(Message, frozen=True):

@@ -72,7 +72,7 @@ class Processes:
         callbacks = Callbacks(self._wait, self._use, self._forget)
         self._custody = Custody(loop, say, terms.grace, callbacks)
         self._is_wanted = False  # lines were asked for
-        self._has_met = asyncio.Event()  # a process
+        self._has_met = asyncio.Event()  # all processes that were ready, or the first
         self._listens = False  # for tickets
         self._growth: asyncio.TimerHandle | None = None  # asks for one process more
 
@@ -227,12 +227,18 @@ class Processes:
             os.close(self._seats.tickets)
         self._seats.tickets = descriptor
         self._listen(True)
+        self._note_met()
+
+    def _note_met(self) -> None:
+        """With the tickets we have lines to all that are ready; or one comes later."""
+        if self._seats.tickets is not None and len(self._seats):
+            self._has_met.set()
 
     def _meet(self, message: PoolLine, given: list[int]) -> None:
         sock, handle = stream.adopt_pair_end(given[0]), given[1] if given[1:] else None
         seat = Seat(message.id, message.slot, message.pid, sock, handle)
         ticket = self._seats.add(seat)  # an earlier line to it ends when all is said on it
         self._custody.meet(seat)
-        self._has_met.set()
+        self._note_met()
         if ticket is not None:
             self._use(seat, ticket)
