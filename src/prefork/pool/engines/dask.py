@@ -164,7 +164,7 @@ class Dask:
             self.link.connected.unsubscribe_topic(worker)
         for job in list(self._jobs.values()):
             if worker in (job.worker, job.bound):
-                job.lose(f"its Dask worker {worker} has ended")
+                job.lose(f"its Dask worker, {worker}, has ended")
                 self._drop(job)
 
     def _lost(self, reason: str) -> None:

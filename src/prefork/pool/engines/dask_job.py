@@ -50,8 +50,8 @@ class DaskJob:
         claim, items = f"{self.name}-claim", f"{self.name}-items"
         is_stream = self.task.items is not None
         order = Order(self.name, inbox, claim, items if is_stream else None, to_wire(self._parcel))
-        await client.scheduler.queue_create(name=claim, maxsize=1)
         try:
+            await client.scheduler.queue_create(name=claim, maxsize=1)
             if not is_stream:
                 self._conclude(await self._submit(client, order))
                 return
@@ -141,7 +141,7 @@ class DaskJob:
         if kind == ERROR:
             self.task.fail(codec.unpack_error(from_wire(wire)))
         elif kind == BEGUN_BEFORE:
-            self.lose("the Dask worker that ran it has ended")
+            self.lose("its Dask worker has ended")
         elif kind == RESULT:
             try:
                 result = codec.unpack(from_wire(wire))
