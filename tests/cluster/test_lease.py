@@ -6,6 +6,7 @@ import pytest
 from prefork.cluster.lease import OUTSIDE, Lease
 from prefork.pool.engine import Call, Task
 from prefork.pool.errors import PoolError, PoolFull
+from prefork.pool.pace import Pace
 
 
 class Engine:
@@ -13,6 +14,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.pace = Pace()
         self.is_full = False
 
     def submit(self, _task: Task) -> None:

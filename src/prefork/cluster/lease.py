@@ -4,6 +4,7 @@ from typing import NoReturn
 
 from prefork.pool.engine import Call, Engine, Task
 from prefork.pool.errors import PoolError
+from prefork.pool.pace import Pace
 
 OUTSIDE = "the pool is there only inside of `async with`"
 
@@ -13,11 +14,12 @@ class Lease:
 
     def __init__(self) -> None:
         self.tasks: set[Task] = set()
+        self.pace = Pace()
         self._engine: Engine | None = None
         self._reason = OUTSIDE
 
     def begin(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine, self.pace = engine, engine.pace
 
     async def end(self, reason: str) -> None:
         """End all that waits or runs, and refuse what comes. *reason*: what is said to both."""

@@ -20,11 +20,13 @@ from prefork.pool.errors import (
     TaskLost,
     TaskTimeout,
 )
+from prefork.pool.pace import Quantiles
 
 __all__ = [
     "PoolError",
     "PoolFull",
     "PoolStats",
+    "Quantiles",
     "RemoteError",
     "TaskCancelled",
     "TaskLost",

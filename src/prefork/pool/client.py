@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from prefork.pool import refusal
 from prefork.pool.engine import WINDOW, Call, Engine, Task
 from prefork.pool.errors import PoolFull
+from prefork.pool.pace import Quantiles
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,11 +18,15 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """*size*: processes, or threads. *waiting* and *running*: of this worker's tasks."""
+    """*size*: processes, or threads. All else is of this worker's tasks. *wait* and *run*: of those
+    that ended in the last 30 to 60 seconds, in milliseconds; None: there are none."""
 
     size: int
     waiting: int
     running: int
+    done: int
+    wait: Quantiles | None
+    run: Quantiles | None
 
 
 class Pool:
@@ -151,7 +156,9 @@ class Pool:
 
     def stats(self) -> PoolStats:
         """Say how many processes there are, and what this worker's tasks do."""
-        return PoolStats(**self._engine.counts())
+        pace = self._engine.pace
+        wait, run = pace.lately()
+        return PoolStats(**self._engine.counts(), done=pace.done, wait=wait, run=run)
 
     async def close(self) -> None:
         """End what waits or runs."""

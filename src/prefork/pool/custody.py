@@ -79,7 +79,7 @@ class Custody:
         task = job.task
         kind = Kind.RUN if task.items is None else Kind.STREAM
         try:
-            seat.line.send(kind, job.number, ticket=ticket, at=job.at, parcel=parcel)
+            seat.line.send(kind, job.number, ticket=ticket, at=task.submitted, parcel=parcel)
         except OSError as error:  # there is no memory for it
             self._release(job)
             task.fail(error)
@@ -194,7 +194,7 @@ class Custody:
             case Kind.BOUNCED if job is not None:
                 self._take_back(job)
             case Kind.RESULT | Kind.ERROR | Kind.CANCELLED if job is not None:
-                self.pace.note(time.monotonic_ns() - job.begun)
+                self.pace.note(job.task.submitted, job.begun)
                 self._release(job)
                 if job.doom:
                     self.tell(seat, Kind.GO_ON)

@@ -1,11 +1,13 @@
 """What runs tasks, and what it is given: a pool's front knows no more of an engine than this."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from prefork.pool.errors import RemoteError
+from prefork.pool.pace import Pace
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Task:
     timeout: float | None = None
     priority: int = 0
     items: Items | None = None
+    submitted: int = field(default_factory=time.monotonic_ns)
 
     def succeed(self, result: Any) -> None:
         if not self.outcome.done():
@@ -50,6 +53,8 @@ class Task:
 
 class Engine(Protocol):
     """Runs tasks one after the other, or side by side. Its methods are called on the event loop."""
+
+    pace: Pace  # of what it has done
 
     def submit(self, task: Task) -> None:
         """Run it when its turn comes, and see to its timeout.

@@ -23,12 +23,11 @@ class Doom:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """*number*: of no other task. *at*: when it was submitted, by time.monotonic_ns()."""
+    """*number*: of no other task. *begun*: by time.monotonic_ns(); 0: it was not sent yet."""
 
     task: Task
     number: int
     parcel: Parcel
-    at: int
     seat: "Seat | None" = None  # the process that has it; None: it waits
     begun: int = 0
     timer: asyncio.TimerHandle | None = None  # when it is to end, or to be killed

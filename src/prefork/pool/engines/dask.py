@@ -7,6 +7,7 @@ given to Dask than it has threads.
 """
 
 import asyncio
+import time
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -36,7 +37,7 @@ class Dask:
         self._given: dict[str, DaskJob] = {}  # those that Dask has, by name
         self._looking: asyncio.TimerHandle | None = None  # whether there are more threads
         self._watched: set[str] = set()  # Dask workers of whose end we are told, by address
-        self._pace = Pace()
+        self.pace = Pace()
         self.link = DaskLink(address, Hearers(self._fill, self._begun, self._lost))
 
     def __repr__(self) -> str:
@@ -46,7 +47,7 @@ class Dask:
 
     def submit(self, task: Task) -> None:
         self.link.require()
-        self._ledger.require_room(self._pace, self.link.threads())
+        self._ledger.require_room(self.pace, self.link.threads())
         job = self._jobs[task] = DaskJob(task, codec.pack_call(task.call))
         self._ledger.add(job, task.priority)
         self._fill()
@@ -119,7 +120,7 @@ class Dask:
         except Exception as error:  # noqa: BLE001 - Dask's; whoever waits is to hear of it
             job.task.fail(PoolError(f"{self.link.shown} did not run {job.function}: {error!r}"))
         else:
-            self._pace.note(round(1e9 * (self._loop.time() - job.begun)))
+            self.pace.note(job.task.submitted, job.begun)
         self._forget(job)
 
     def _forget(self, job: DaskJob) -> None:
@@ -145,7 +146,7 @@ class Dask:
             self.link.own(self._make_end(worker, name, "was cancelled"))
             return
         self._watch(worker)
-        job.worker, job.begun = worker, self._loop.time()
+        job.worker, job.begun = worker, time.monotonic_ns()
         if job.task.timeout is not None:
             job.timer = self._loop.call_later(job.task.timeout, self._time_out, job)
 

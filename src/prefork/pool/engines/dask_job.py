@@ -35,7 +35,7 @@ class DaskJob:
         self.name = f"{PREFIX}{self.function}-{uuid4().hex}"  # as Dask knows it
         self.bound = bound
         self.worker = ""  # the address of the one where it has begun
-        self.begun = 0.0  # by the loop's clock
+        self.begun = 0  # by time.monotonic_ns(); 0: it has not
         self.is_doomed = False  # it was told to end
         self.timer: asyncio.TimerHandle | None = None
         self.follower: asyncio.Task[None] | None = None

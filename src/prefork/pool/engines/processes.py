@@ -6,7 +6,6 @@ one pipe, or by a process's own offer. So it is always known who has which task.
 
 import asyncio
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -71,6 +70,7 @@ class Processes:
         self._seats = Seats()
         callbacks = Callbacks(self._wait, self._use, self._forget)
         self._custody = Custody(loop, say, terms.grace, callbacks)
+        self.pace = self._custody.pace
         self._is_wanted = False  # lines were asked for
         self._has_met = asyncio.Event()  # all processes that were ready, or the first
         self._listens = False  # for tickets
@@ -79,7 +79,7 @@ class Processes:
     # -- what the front asks -------------------------------------------------
 
     def submit(self, task: Task) -> None:
-        self._ledger.require_room(self._custody.pace, len(self._seats))
+        self._ledger.require_room(self.pace, len(self._seats))
         waiting = len(self._ledger)
         job = self._job(task, codec.pack_call(task.call))
         free = None if waiting else self._seats.take_free()
@@ -142,7 +142,7 @@ class Processes:
 
     def _job(self, task: Task, parcel: Parcel) -> Job:
         self._want()
-        job = self._jobs[task] = Job(task, next(self._numbers), parcel, time.monotonic_ns())
+        job = self._jobs[task] = Job(task, next(self._numbers), parcel)
         return job
 
     def _wait(self, job: Job) -> None:

@@ -35,7 +35,7 @@ class Threads:
         self._loop = asyncio.get_running_loop()
         self._ledger: Ledger[Attempt] = Ledger(limit)
         self._attempts: dict[Task, Attempt] = {}  # those that wait, and those that run
-        self._pace = Pace()
+        self.pace = Pace()
         self._all_ended = asyncio.Event()
         self._seats = [_Seat() for _ in range(size)]
         self._idle: list[_Seat] = []  # the latest comes first: its memory is warm
@@ -52,7 +52,7 @@ class Threads:
     # -- what the front asks -------------------------------------------------
 
     def submit(self, task: Task) -> None:
-        self._ledger.require_room(self._pace, len(self._seats))
+        self._ledger.require_room(self.pace, len(self._seats))
         attempt = self._attempts[task] = Attempt(task, self._loop)
         self._ledger.add(attempt, task.priority)
         if self._idle:
@@ -145,7 +145,7 @@ class Threads:
     def _ended(self, seat: _Seat, attempt: Attempt, outcome: Outcome) -> None:
         if seat.has is not attempt:
             return  # its thread was abandoned, so somebody else may have the seat
-        self._pace.note(time.monotonic_ns() - attempt.begun)
+        self.pace.note(attempt.task.submitted, attempt.begun)
         seat.has = None
         self._forget(attempt)
         if outcome.error is not None:
