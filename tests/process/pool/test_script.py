@@ -139,6 +139,8 @@ async def main():
 def test_ctrl_c_comes_to_the_script_alone_which_ends_its_tasks(script: RunScript) -> None:
     made = script(WORKING)
     made.wait_told("working")
+    [pool] = processes.children(made.pid)
+    assert os.getpgid(pool) == pool
     with watched(made) as watch:
         os.killpg(made.pid, signal.SIGINT)  # as a terminal does
         assert made.wait() == -signal.SIGINT
