@@ -16,6 +16,7 @@ from prefork.control.protocol import Request
 from prefork.errors import SharedMemoryError
 from prefork.memory.source import Grant
 from prefork.wire.channel import read
+from prefork.wire.descriptors import close_all
 
 
 def turned(rig: Rig, does: Callable[[], Grant]) -> Grant:
@@ -56,6 +57,16 @@ def test_many_are_asked_for_at_once_and_each_has_its_descriptor(rig: Rig) -> Non
     for number, descriptor in enumerate(descriptors):
         assert os.path.sameopenfile(descriptor, rig.store.take(str(number), 8))
         os.close(descriptor)
+
+
+def test_each_answer_on_one_connection_has_its_own_descriptor_alone(rig: Rig) -> None:
+    caller = rig.caller()
+    for verb, count in (("memory", 1), ("stats", 0), ("memory", 1)):
+        caller.say(verb, key="sum", bytes=8)
+        rig.settle()
+        _, descriptors, _ = read(caller.socket, 1 << 16)
+        assert len(descriptors) == count
+        close_all(descriptors)
 
 
 @pytest.mark.parametrize("fields", [{}, {"key": "a"}, {"bytes": 8}], ids=str)

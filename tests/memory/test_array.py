@@ -131,6 +131,14 @@ def test_a_sum_wraps_around(typecode: str) -> None:
     assert array.add(0, -1) == array[0] == greatest
 
 
+def test_an_amount_may_be_of_any_size_and_is_whole() -> None:
+    array = made("q")
+    assert array.add(0, (5 << 64) + 7) == 7
+    for does in (array.add, array.store, array.exchange):
+        with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+            does(0, 1.5)  # type: ignore[arg-type]
+
+
 def test_other_typecodes_and_places_are_refused() -> None:
     with pytest.raises(TypeError, match="i, I, q, Q, not h"):
         made("h").add(0)

@@ -59,6 +59,21 @@ def test_a_hundred_wait_by_one_thread_which_ends_with_the_last(
     asyncio.run(wait())
 
 
+def test_a_change_between_the_look_and_the_sleep_is_not_missed(
+    array: SharedArray[int],
+) -> None:
+    looks = iter([False])
+
+    async def wait() -> None:
+        other = asyncio.create_task(array.wait(0, 0, timeout=20))  # its thread sleeps already
+        await think(0.02)
+        async with asyncio.timeout(20):
+            await segment.attach("", "number", 8).bell.wait(lambda: next(looks, True))
+        other.cancel()
+
+    asyncio.run(wait())
+
+
 def test_who_waits_for_another_value_goes_on_waiting(array: SharedArray[int]) -> None:
     async def wait() -> None:
         waiting = asyncio.create_task(array.wait(0, 0, timeout=20))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from functools import partial
+from operator import index as as_whole
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from prefork.memory.cells import ATOMIC, Cells
@@ -120,7 +121,7 @@ class SharedArray(Generic[Number]):
 
     def add(self, index: int, amount: int = 1) -> int:
         """Add to the number, and return the sum; too great a one wraps around, as in C."""
-        return self._atomic.add(self._place(index), amount)
+        return self._atomic.add(self._place(index), as_whole(amount))
 
     def exchange(self, index: int, value: int) -> int:
         """Set the number, and return what it was."""
@@ -181,7 +182,7 @@ class SharedArray(Generic[Number]):
 
     def _fitting(self, value: int) -> int:
         _, least, greatest = ATOMIC.get(self._typecode, (0, value, value))
-        if not least <= value <= greatest:
+        if not least <= as_whole(value) <= greatest:
             raise ValueError(f"{value} is no number of the typecode {self._typecode}")
         return value
 
