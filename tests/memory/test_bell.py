@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import pytest
 from tests.memory.children import exit_codes, fork
@@ -19,16 +20,18 @@ def has_futex(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def array(has_futex: bool, monkeypatch: pytest.MonkeyPatch) -> SharedArray[int]:
+def array(has_futex: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedArray[int]]:
     """One number, which changes are waited for this way."""
     monkeypatch.setattr(futex, "is_there", lambda: has_futex)
     array = SharedArray("number", "q", 1)
     assert array[0] == 0
-    return array
+    yield array
+    for each in watchers():
+        each.join(20)
 
 
-def watchers() -> int:
-    return sum(each.name == "shared memory" for each in threading.enumerate())
+def watchers() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "shared memory"]
 
 
 def change(array: SharedArray[int], value: int) -> None:
@@ -39,7 +42,7 @@ def change(array: SharedArray[int], value: int) -> None:
 def test_what_has_changed_already_is_not_waited_for(array: SharedArray[int]) -> None:
     array[0] = 4
     assert asyncio.run(array.wait(0, 0)) == 4
-    assert watchers() == 0
+    assert watchers() == []
 
 
 def test_a_hundred_wait_by_one_thread_which_ends_with_the_last(
@@ -48,13 +51,13 @@ def test_a_hundred_wait_by_one_thread_which_ends_with_the_last(
     async def wait() -> None:
         waiting = [asyncio.create_task(array.wait(0, 0, timeout=20)) for _ in range(100)]
         await asyncio.sleep(0)
-        assert watchers() == has_futex
-        threads = [each for each in threading.enumerate() if each.name == "shared memory"]
+        threads = watchers()
+        assert len(threads) == has_futex
         assert exit_codes(fork(lambda: change(array, 3))) == [0]
         assert await asyncio.gather(*waiting) == [3] * 100
         for each in threads:
             await asyncio.to_thread(each.join, 20)
-        assert watchers() == 0
+        assert watchers() == []
 
     asyncio.run(wait())
 

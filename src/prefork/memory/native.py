@@ -32,12 +32,13 @@ class NativeCells:
     """See `Cells`. It costs what a call through ctypes does: a compiled module would be quicker,
     and have to be built for each system."""
 
-    def __init__(self, address: int, typecode: str) -> None:
-        """*address*: of the first number. Whoever makes it keeps what is there mapped."""
+    def __init__(self, mapped: ctypes.c_char, offset: int, typecode: str) -> None:
+        """*mapped*: the first byte of the memory. *offset*: of the first number in it."""
         library = _library()
         assert library is not None, "whoever keeps the memory has looked"
         self._library = library
-        self._address = address
+        self._mapped = mapped  # or it may be gone while a thread of a bell still looks
+        self._address = ctypes.addressof(mapped) + offset
         self._size = ATOMIC[typecode][0]
         kind = self._kind = _TYPES[typecode]
         at, order = ctypes.c_void_p, ctypes.c_int

@@ -22,11 +22,11 @@ class Segment:
         """*lock*: of this memory, where it needs one."""
         self.size = size
         self._mapped = mmap.mmap(grant.descriptor, whole(size))
-        self._anchor = ctypes.c_char.from_buffer(self._mapped)
+        self._first = ctypes.c_char.from_buffer(self._mapped)
         self._is_locked = grant.is_locked
         self._lock = lock
         words = self.cells("I", bell_at(size), 2)
-        address = ctypes.addressof(self._anchor) + bell_at(size)
+        address = ctypes.addressof(self._first) + bell_at(size)
         self.bell = Bell(words, address, has_futex=has_futex)
 
     def numbers(self, typecode: str, offset: int = 0, size: int | None = None) -> memoryview:
@@ -37,7 +37,7 @@ class Segment:
     def cells(self, typecode: str, offset: int = 0, length: int | None = None) -> Cells:
         """Give what changes its numbers so that nobody else's change is lost."""
         if not self._is_locked:
-            return NativeCells(ctypes.addressof(self._anchor) + offset, typecode)
+            return NativeCells(self._first, offset, typecode)
         size = None if length is None else length * ATOMIC[typecode][0]
         return LockedCells(self.numbers(typecode, offset, size), offset, typecode, self._lock)
 
