@@ -1,6 +1,9 @@
 """What every test of shared memory starts with: memory of this process's own."""
 
+from collections.abc import Iterator
+
 import pytest
+from tests.memory.watchers import watchers
 
 from prefork.memory import native, segment, source
 from prefork.memory.store import Store
@@ -17,9 +20,11 @@ def atomics(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(autouse=True)
-def own(atomics: str, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Have nothing of another test's."""
+def own(atomics: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Have nothing of another test's, and leave nothing to the next: a thread ends by itself."""
     store = Store(atomics)
     monkeypatch.setattr(source, "own", store)
     monkeypatch.setattr(segment, "_segments", {})
-    return store
+    yield store
+    for each in watchers():
+        each.join(20)

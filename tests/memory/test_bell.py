@@ -1,15 +1,18 @@
 """Coroutines that wait for shared memory, with a futex and without one."""
 
 import asyncio
+import os
 import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.memory.children import exit_codes, fork
+from tests.memory.watchers import watchers
 from tests.support.pacing import think
 
 from prefork import SharedArray
 from prefork.memory import futex, segment
+from prefork.wire.descriptors import close_all
 
 needs_futex = pytest.mark.skipif(not futex.is_there(), reason="there is no futex here")
 
@@ -20,18 +23,12 @@ def has_futex(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def array(has_futex: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedArray[int]]:
+def array(has_futex: bool, monkeypatch: pytest.MonkeyPatch) -> SharedArray[int]:
     """One number, which changes are waited for this way."""
     monkeypatch.setattr(futex, "is_there", lambda: has_futex)
     array = SharedArray("number", "q", 1)
     assert array[0] == 0
-    yield array
-    for each in watchers():
-        each.join(20)
-
-
-def watchers() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name == "shared memory"]
+    return array
 
 
 def change(array: SharedArray[int], value: int) -> None:
@@ -133,13 +130,24 @@ def test_a_child_that_is_forked_while_its_parent_waits_waits_for_itself(
         waiting = asyncio.create_task(array.wait(0, 0, timeout=20))
         await asyncio.sleep(0)
 
+        reading, writing = os.pipe()
+
         def child() -> None:
-            threading.Thread(target=lambda: asyncio.run(array.wait(0, 0, timeout=20))).start()
+            async def wait_too() -> int:
+                there = asyncio.create_task(array.wait(0, 0, timeout=20))
+                await asyncio.sleep(0)
+                os.write(writing, b"!")
+                return await there
+
+            with ThreadPoolExecutor(1) as thread:  # the main one has its parent's loop
+                assert thread.submit(asyncio.run, wait_too()).result() == 1
 
         pid = fork(child)
+        assert await asyncio.to_thread(os.read, reading, 1) == b"!"
         change(array, 1)
         assert await waiting == 1
         assert exit_codes(pid) == [0]
+        close_all([reading, writing])
 
     asyncio.run(wait())
 
