@@ -23,8 +23,9 @@ class SharedArray(Generic[Number]):
 
     The primary makes them when somebody first asks for the *key*, and keeps them until it ends:
     they outlive workers and reloads, and no restart. A process asks at its first use, in whatever
-    thread, which takes 0.1 ms; so an array may be made where a module is imported, and used by
-    every worker that is forked then. To pickle one, as a task's argument, sends its key.
+    thread, and waits for the answer: about a millisecond, and once up to 50 for an import. So an
+    array may be made, or better used, where a module is imported, before workers are forked. To
+    pickle one, as a task's argument, sends its key.
 
     `array[0]`, slices, `for` and `len` are those of a list that can't grow. `array[0] += 1` loses
     changes that others make meanwhile; `add` and its kin don't.
