@@ -1,9 +1,10 @@
 """The chapter about the module `pool` on the reference page of the Python API."""
 
 from prefork import pool
-from prefork.cli.signatures import entry, first, paragraphs, prototype
+from prefork.cli.signatures import entry, first
 
 FUNCTIONS = (pool.run, pool.map, pool.stream, pool.broadcast, pool.run_sync, pool.stats)
+CLASSES = (pool.PoolStats, pool.Quantiles)
 ERRORS = (
     pool.PoolError,
     pool.PoolFull,
@@ -32,11 +33,8 @@ _ERRORS = """\
 def chapter() -> list[str]:
     """Render it, in blocks."""
     rows = [f"| `pool.{each.__name__}` | {first(each)} |" for each in ERRORS]
-    name = f"pool.{pool.PoolStats.__name__}"
     return [
         _HEAD,
-        *(entry(f"pool.{each.__name__}", each) for each in FUNCTIONS),
-        f"### `{name}`\n\n```python\n{prototype(name, pool.PoolStats)}\n```\n",
-        paragraphs(pool.PoolStats),
+        *(entry(f"pool.{each.__name__}", each) for each in (*FUNCTIONS, *CLASSES)),
         _ERRORS.format("\n".join(rows)),
     ]
