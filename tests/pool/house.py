@@ -11,7 +11,8 @@ from tests.support.cradle import ENTRIES
 
 from prefork.pool import process
 from prefork.pool.client import Pool
-from prefork.pool.engines.processes import Processes, Terms
+from prefork.pool.engines.processes import Processes
+from prefork.pool.terms import Terms
 from prefork.settings.schema import Settings
 from prefork.wire import boundary, channel, signalling, timings
 from prefork.wire.board import Board, Field
@@ -69,8 +70,8 @@ class Worker:
         match message:
             case Want():
                 self.house.introduce(self)
-            case Condemn(id):
-                self.house.kill(id)
+            case Condemn(id, task):
+                self.house.condemn(id, task)
             case _:
                 pass
 
@@ -159,6 +160,11 @@ class House:
         self._changed.set()
         if servant.channel.is_ended:
             asyncio.get_running_loop().remove_reader(servant.channel)
+
+    def condemn(self, id: int, task: int) -> None:
+        servant = self.servants.get(id)
+        if servant is not None and self.board.line(servant.line)[Field.TASK] == task:
+            self.kill(id)
 
     def kill(self, id: int, number: int = signal.SIGKILL) -> None:
         if servant := self.servants.get(id):

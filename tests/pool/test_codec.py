@@ -7,7 +7,7 @@ import pytest
 from tests.pool import work
 
 from prefork.pool import codec
-from prefork.pool.codec import LARGE, Parcel
+from prefork.pool.codec import LARGE
 from prefork.pool.engine import Call
 from prefork.pool.errors import RemoteError, TaskCancelled
 
@@ -15,9 +15,7 @@ from prefork.pool.errors import RemoteError, TaskCancelled
 def carried(value: Any) -> Any:
     """Give it as a task gets it, by way of a file."""
     parcel = codec.pack_call(Call(work.give, (value,)))
-    sizes = [len(parcel.body), *(each.nbytes for each in parcel.buffers)]
-    body, *buffers = codec.from_file(codec.to_file(parcel), sizes)
-    function, args, _ = codec.unpack(Parcel(bytes(body), buffers))
+    function, args, _ = codec.unpack(codec.filed(parcel))
     assert function is work.give
     return args[0]
 
@@ -41,17 +39,21 @@ def test_bytes_arrive_as_they_were(size: int) -> None:
 
 def test_a_parcel_that_is_changed_changes_nobody_elses() -> None:
     array = numpy.arange(LARGE, dtype="int64")
-    parcel = codec.pack(array)
-    sizes = [len(parcel.body), *(each.nbytes for each in parcel.buffers)]
-    descriptor = codec.to_file(parcel)
-    copies = []
-    for _ in range(2):
-        body, *buffers = codec.from_file(os.dup(descriptor), sizes)
-        copies.append(codec.unpack(Parcel(bytes(body), buffers)))
-    os.close(descriptor)
+    parcel = codec.filed(codec.pack(array))
+    copies = [codec.unpack(parcel) for _ in range(2)]
     copies[0][0] = 99
     assert copies[1][0] == 0
     assert array[0] == 0
+
+
+def test_a_file_is_closed_with_the_last_that_has_it() -> None:
+    before = len(os.listdir("/dev/fd"))
+    parcel = codec.filed(codec.pack(numpy.zeros(LARGE)))
+    array = codec.unpack(parcel)
+    del parcel
+    assert len(os.listdir("/dev/fd")) == before + 1  # of the mapping
+    del array
+    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_a_view_that_has_gaps_is_refused_by_name() -> None:

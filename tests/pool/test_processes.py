@@ -10,7 +10,7 @@ import pytest
 from tests.pool import work
 from tests.pool.house import house
 
-from prefork.pool import PoolFull, RemoteError, TaskLost, TaskTimeout
+from prefork.pool import PoolError, PoolFull, RemoteError, TaskLost, TaskTimeout
 from prefork.wire.board import Field
 
 
@@ -164,7 +164,8 @@ async def test_a_task_that_was_given_and_not_begun_is_run_by_another(tmp_path: P
 async def test_cancelled_a_waiting_task_never_runs(tmp_path: Path) -> None:
     async with house(1) as own:
         pool = own.worker().pool
-        first = asyncio.ensure_future(pool.run(work.pause, 0.1))
+        await pool.run(work.pid)
+        first = asyncio.ensure_future(pool.run(work.pause, 0.3))
         second = asyncio.ensure_future(pool.run(work.note, str(tmp_path / "ran"), "second"))
         await until(lambda: pool.stats().waiting == 1)
         second.cancel()
@@ -262,6 +263,7 @@ async def test_tasks_of_more_priority_come_first_and_equals_by_age(tmp_path: Pat
     async with house(1) as own:
         pool = own.worker().pool
         path = str(tmp_path / "order")
+        await pool.run(work.pid)
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(pool.run(work.pause, 0.1))]
         for name, priority in [("a", 0), ("b", 5), ("c", 5), ("d", -1), ("e", 0)]:
             tasks.append(asyncio.ensure_future(pool.run(work.note, path, name, priority=priority)))
@@ -344,6 +346,145 @@ async def test_a_broadcast_reaches_each_process_once() -> None:
             s.pid for s in own.servants.values()
         )
         await busy
+
+
+@pytest.mark.anyio
+async def test_a_broadcast_that_fails_costs_nobody_elses_task(tmp_path: Path) -> None:
+    """One process is busy for others for longer than the grace when the broadcast is given up."""
+    async with house(2) as own:
+        first, second = own.worker(grace=0.1).pool, own.worker().pool
+        await asyncio.gather(first.run(work.pid), second.run(work.pid))
+        busy = asyncio.ensure_future(second.run(work.pause, 0.6))
+        await until(lambda: second.stats().running == 1)
+        with pytest.raises(work.PeculiarError):
+            await first.broadcast(work.raise_peculiar, 1)
+        await busy
+        await until(lambda: first.stats().running == 0)
+        assert not own.exits
+        assert await first.run(work.give, 1) == 1
+
+
+@pytest.mark.anyio
+async def test_a_task_of_a_broadcast_that_was_cancelled_in_time_is_never_run(
+    tmp_path: Path,
+) -> None:
+    async with house(1) as own:
+        first, second = own.worker().pool, own.worker().pool
+        await asyncio.gather(first.run(work.pid), second.run(work.pid))
+        busy = asyncio.ensure_future(second.run(work.pause, 0.3))
+        await until(lambda: second.stats().running == 1)
+        cast = asyncio.ensure_future(first.broadcast(work.note, str(tmp_path / "ran"), "x"))
+        await until(lambda: first.stats().running == 1)
+        cast.cancel()
+        await busy
+        await until(lambda: first.stats().running == 0)
+        assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.anyio
+async def test_a_broadcast_leaves_out_who_has_gone_before_it_began() -> None:
+    async with house(2, pool_max_tasks=1) as own:
+        pool = own.worker().pool
+        for _ in range(10):
+            assert len(set(await pool.broadcast(work.pid))) <= 2
+        assert len(own.exits) > 5
+
+
+@pytest.mark.anyio
+async def test_the_time_of_a_broadcasts_task_begins_with_itself() -> None:
+    async with house(1) as own:
+        first, second = own.worker().pool, own.worker().pool
+        await asyncio.gather(first.run(work.pid), second.run(work.pid))
+        busy = asyncio.ensure_future(second.run(work.pause, 0.5))
+        await until(lambda: second.stats().running == 1)
+        assert len(await first.broadcast(work.pid, timeout=0.3)) == 1
+        await busy
+
+
+@pytest.mark.anyio
+async def test_what_a_dead_worker_wanted_is_not_begun(tmp_path: Path) -> None:
+    async with house(1) as own:
+        first, second = own.worker(), own.worker()
+        await asyncio.gather(first.pool.run(work.pid), second.pool.run(work.pid))
+        busy = asyncio.ensure_future(second.pool.run(work.pause, 0.3))
+        await until(lambda: second.pool.stats().running == 1)
+        cast = asyncio.ensure_future(first.pool.broadcast(work.note, str(tmp_path / "ran"), "x"))
+        await until(lambda: first.pool.stats().running == 1)
+        await first.close()
+        own.workers.remove(first)
+        await busy
+        assert await second.pool.run(work.give, 1) == 1
+        assert not (tmp_path / "ran").exists()
+        with pytest.raises(Exception, match="closed"):
+            await cast
+
+
+@pytest.mark.anyio
+async def test_heavy_arguments_get_their_turn_while_others_wait() -> None:
+    async with house(1) as own:
+        first, second = own.worker().pool, own.worker().pool
+        await asyncio.gather(first.run(work.pid), second.run(work.pid))
+        ends = asyncio.Event()
+
+        async def keep_busy() -> None:
+            while not ends.is_set():
+                await second.run(work.pause, 0.005)
+
+        others = [asyncio.ensure_future(keep_busy()) for _ in range(4)]
+        heavy = memoryview(bytes(200_000_000))
+        async with asyncio.timeout(20):
+            assert await first.run(work.size_of, heavy) == 200_000_000
+        ends.set()
+        await asyncio.gather(*others)
+
+
+@pytest.mark.anyio
+async def test_after_its_end_a_pool_takes_nothing() -> None:
+    async with house(1) as own:
+        worker = own.worker()
+        await worker.pool.run(work.pid)
+        await worker.pool.close()
+        with pytest.raises(PoolError, match="the pool was closed"):
+            await worker.pool.run(work.pid)
+
+
+@pytest.mark.anyio
+async def test_arguments_for_which_a_process_has_no_room_fail_their_task_alone() -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        process = await pool.run(work.pid)
+        assert await pool.run(work.limit_memory, 50_000_000) is None
+        with pytest.raises(MemoryError, match="no room for"):
+            await pool.run(work.size_of, memoryview(bytes(100_000_000)))
+        assert await pool.run(work.pid) == process
+
+
+@pytest.mark.anyio
+async def test_an_item_that_cannot_be_read_here_ends_its_stream_alone() -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        with pytest.raises(RemoteError, match="an item of .* can't be read here"):
+            async for _ in pool.stream(work.treacherous, 5):
+                pass
+        assert await pool.run(work.give, 1) == 1
+
+
+@pytest.mark.anyio
+async def test_an_exit_code_that_is_too_long_ends_the_process_all_the_same() -> None:
+    async with house(1) as own:
+        with pytest.raises(TaskLost) as caught:
+            await own.worker().pool.run(work.leave, 2**31 + 7)
+        assert caught.value.status == 7
+
+
+@pytest.mark.anyio
+async def test_tasks_that_are_cancelled_wear_a_process_too() -> None:
+    async with house(1, pool_max_tasks=2) as own:
+        pool = own.worker().pool
+        for _ in range(4):
+            with pytest.raises(TaskTimeout):
+                await pool.run(work.pause, 30, timeout=0.05)
+        await until(lambda: len(own.exits) == 2)
 
 
 @pytest.mark.anyio

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -105,6 +106,33 @@ def hold(path: str) -> None:
     """Take about a minute without ever coming back to Python: no signal's handler runs."""
     note(path, str(os.getpid()))
     hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 200_000_000)
+
+
+def size_of(value: memoryview) -> int:
+    return value.nbytes
+
+
+def limit_memory(more: int) -> None:
+    """Allow this process so many bytes more."""
+    with open("/proc/self/statm", "rb") as statm:
+        data = int(statm.read().split()[5]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_DATA, (data + more, resource.RLIM_INFINITY))
+
+
+class Treacherous:
+    """Can be pickled, and not restored."""
+
+    def __reduce__(self) -> Any:
+        return work_no_more, ()
+
+
+def work_no_more() -> None:
+    raise ValueError("not here")
+
+
+def treacherous(count: int) -> Iterator[Treacherous]:
+    for _ in range(count):
+        yield Treacherous()
 
 
 def counting(until: int, path: str = "") -> Iterator[int]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefork import log
 from prefork.core.facts import (
     Declined,
     Failed,
@@ -12,7 +11,6 @@ from prefork.core.facts import (
     Idle,
     Leaving,
     LeftRotation,
-    Overgrown,
     PoolWanted,
     Proven,
     Ready,
@@ -127,37 +125,11 @@ def test_what_is_said_of_tasks_is_passed_on(children: Children) -> None:
 
 
 @pytest.mark.usefixtures("pool")
-def test_a_process_that_is_condemned_is_said_to_be_overgrown_and_logged(
-    children: Children, capfd: pytest.CaptureFixture[str]
-) -> None:
-    log.configure("info", "text")
-    assert said(children, 2, messages.Condemn(4, "task f is stuck")) == [
-        Overgrown(4, "task f is stuck")
-    ]
-    [told] = [line for line in capfd.readouterr().err.splitlines() if "task_condemned" in line]
-    assert 'slot=0 pid=104 generation=1 by="worker 0" reason="task f is stuck"' in told
-    assert said(children, 2, messages.Condemn(77, "it has gone meanwhile")) == []
-
-
-@pytest.mark.parametrize("id", [1, 2, 3, 5], ids=["template", "itself", "worker", "other_pool"])
-def test_nobody_is_condemned_but_who_runs_tasks_of_that_worker(
-    children: Children, pool: Child, id: int
-) -> None:
-    ours, theirs = channel.pair()
-    theirs.close()
-    children.add(Child(5, Role.POOL, 2, children.take_line(), Channel(ours), slot=0, pid=105))
-    with pytest.raises(RemoteError, match="condemned"):
-        said(children, 2, messages.Condemn(id, "?"))
-    ours.close()
-    assert pool.id == 4
-
-
-@pytest.mark.usefixtures("pool")
 @pytest.mark.parametrize(
     ("sender", "message"),
     [
         *[(each, messages.Crowded()) for each in (1, 4)],
-        *[(each, messages.Condemn(4, "?")) for each in (1, 4)],
+        (4, messages.Condemn(4, 1, "?")),
         *[(each, messages.Worn("?")) for each in (1, 2)],
         *[(each, messages.Idle()) for each in (1, 2)],
         *[(4, each) for each in (messages.Nudge(), messages.Online(104), messages.Want("post"))],

@@ -3,6 +3,7 @@
 Only processes of one instance read these, from lines that its primary has laid between them.
 """
 
+import errno
 import mmap
 import os
 import pickle
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from prefork.pool.engine import Call
 from prefork.pool.errors import RemoteError
+from prefork.wire.descriptors import close_all
 from prefork.wire.nameless import nameless_file
 
 LARGE = 64 * 1024  # bytes; what is smaller is copied into the pickle, which costs less than a file
@@ -20,21 +22,39 @@ _PROTOCOL = 5  # PEP 574
 Buffer = memoryview
 
 
-class Parcel(NamedTuple):
-    """*buffers*: those that are large, in the order in which the pickle wants them. *file*: the
-    descriptor of one that it was written into, which who sends it closes."""
+class File:
+    """A file in memory without a name, which is closed with the last that has this."""
 
-    body: bytes
+    __slots__ = ("descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def __del__(self) -> None:
+        close_all([self.descriptor])
+
+
+class Parcel(NamedTuple):
+    """*buffers*: those that are large, in the order in which the pickle wants them. *file*: has all
+    of it, in pieces of these *sizes*; then *body* and *buffers* are empty."""
+
+    body: bytes = b""
     buffers: Sequence[Buffer] = ()
-    file: int | None = None
+    file: File | None = None
+    sizes: Sequence[int] = ()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is to be written to a file."""
+        return bool(self.buffers) or len(self.body) > LARGE
 
     @property
     def size(self) -> int:
         """Bytes in all."""
-        return len(self.body) + sum(buffer.nbytes for buffer in self.buffers)
+        return len(self.body) + sum(buffer.nbytes for buffer in self.buffers) + sum(self.sizes)
 
 
-EMPTY = Parcel(b"")
+EMPTY = Parcel()
 
 
 class _Bytes:
@@ -76,8 +96,9 @@ def pack(value: Any) -> Parcel:
 
 
 def unpack(parcel: Parcel) -> Any:
-    """Give the value back. Raises whatever its own restoration does."""
-    return pickle.loads(parcel.body, buffers=parcel.buffers)
+    """Give the value back. Raises whatever its own restoration does; MemoryError, OSError."""
+    body, buffers = _opened(parcel)
+    return pickle.loads(body, buffers=buffers)
 
 
 def _carried(value: Any) -> Any:
@@ -182,34 +203,33 @@ def unpack_error(parcel: Parcel) -> BaseException:
 # -- files -------------------------------------------------------------------
 
 
-def to_file(parcel: Parcel) -> int:
-    """Write it into a file in memory without a name. Returns the descriptor. Raises OSError.
+def filed(parcel: Parcel) -> Parcel:
+    """Write it into a file. Raises OSError.
 
     By write(2): 21 to 28 ms for 50 MB, where a copy into a mapping took 40 to 52.
     """
-    descriptor = nameless_file("task", 0)
+    file = File(nameless_file("task", 0))
+    pieces = [memoryview(parcel.body), *parcel.buffers]
+    for piece in pieces:
+        rest = piece
+        while rest:
+            rest = rest[os.write(file.descriptor, rest) :]
+    return Parcel(file=file, sizes=[piece.nbytes for piece in pieces])
+
+
+def _opened(parcel: Parcel) -> tuple[bytes | memoryview, Sequence[Buffer]]:
+    """Map what is in a file, privately: who gets it may write to it, and nobody else sees that."""
+    if parcel.file is None:
+        return parcel.body, parcel.buffers
     try:
-        for piece in (memoryview(parcel.body), *parcel.buffers):
-            rest = piece
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-    except BaseException:
-        os.close(descriptor)
+        memory = mmap.mmap(parcel.file.descriptor, sum(parcel.sizes), access=mmap.ACCESS_COPY)
+    except OSError as error:
+        if error.errno == errno.ENOMEM:  # `pool_memory_limit`, too
+            raise MemoryError(f"no room for {sum(parcel.sizes)} bytes that were passed") from None
         raise
-    return descriptor
-
-
-def from_file(descriptor: int, sizes: Sequence[int]) -> list[memoryview]:
-    """Map its pieces, privately: who gets them may write to them, and nobody else sees that.
-
-    The descriptor is closed. Raises OSError.
-    """
-    try:
-        mapped = memoryview(mmap.mmap(descriptor, sum(sizes), access=mmap.ACCESS_COPY))
-    finally:
-        os.close(descriptor)
-    pieces, start = [], 0
-    for size in sizes:
+    mapped, start, pieces = memoryview(memory), 0, []
+    for size in parcel.sizes:
         pieces.append(mapped[start : start + size])
         start += size
-    return pieces
+    body, *buffers = pieces
+    return body, buffers

@@ -3,21 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from prefork import log
 from prefork.errors import RemoteError
-from prefork.pool import codec
-from prefork.pool.codec import Parcel
 from prefork.pool.job import Doom, Job
 from prefork.pool.line import Frame, Kind
 from prefork.pool.pace import Pace
 from prefork.pool.seat import Seat
-from prefork.wire.descriptors import close_all
-from prefork.wire.messages import Condemn, Message, PoolExit
+from prefork.wire.messages import POOL, Condemn, Message, PoolExit, Want
 
-HEAVY = 1024 * 1024  # bytes, above which a thread writes the parcel: 50 MB take 25 ms
+SHORTLY = 0.01  # seconds, after which the kernel may have room again
+ASK_AGAIN = 1.0  # seconds after which a line is asked for that was lost
 UNKNOWN = -1  # as the task that a process ran
 NEWS = 5.0  # seconds within which the primary tells of what became of a process whose line ended
 
@@ -45,56 +42,25 @@ class Custody:
         self._say = say
         self._grace = grace
         self._then = callbacks
-        self._thread: ThreadPoolExecutor | None = None  # writes heavy parcels
         self.pace = Pace()
 
     # -- saying --------------------------------------------------------------
 
     def give(self, job: Job, seat: Seat, ticket: int) -> None:
-        """Have a process run it. *ticket*: of an offer of its; 0: as soon as it is free."""
-        job.seat = seat
+        """Have a process run it. *ticket*: of an offer of its; 0: once it has nothing else."""
+        job.seat, task = seat, job.task
         seat.jobs[job.number] = job
-        parcel = job.parcel
-        if len(parcel.body) < HEAVY and (not parcel.buffers or parcel.size < HEAVY):
-            self._send(job, seat, ticket, parcel)
-            return
-        writing = self._loop.run_in_executor(self._writer(), codec.to_file, parcel)
-        writing.add_done_callback(lambda done: self._written(job, seat, ticket, done))
-
-    def _written(self, job: Job, seat: Seat, ticket: int, file: "asyncio.Future[int]") -> None:
-        """Its file is there; maybe nobody wants it any more, or not from that process."""
-        error = file.exception()
-        is_wanted = job.seat is seat and not job.doom and not seat.is_parted
-        if is_wanted and error is None:
-            self._send(job, seat, ticket, job.parcel._replace(file=file.result()))
-            return
-        if error is None:
-            close_all([file.result()])
-        if is_wanted or (job.doom and job.seat is seat):
-            self._release(job)
-            job.task.fail(error or asyncio.CancelledError())
-        self.tell(seat, Kind.PASS, ticket=ticket)
-
-    def _send(self, job: Job, seat: Seat, ticket: int, parcel: Parcel) -> None:
-        task = job.task
         kind = Kind.RUN if task.items is None else Kind.STREAM
-        try:
-            seat.line.send(kind, job.number, ticket=ticket, at=task.submitted, parcel=parcel)
-        except OSError as error:  # there is no memory for it
-            self._release(job)
-            task.fail(error)
-            self.tell(seat, Kind.PASS, ticket=ticket)
-            return
+        seat.line.send(kind, job.number, ticket=ticket, at=task.submitted, parcel=job.parcel)
         if seat.line.unsent:
             self._watch(seat)
-        job.begun = time.monotonic_ns()
-        if task.timeout is not None:
-            job.timer = self._loop.call_later(task.timeout, self._time_out, job)
+        if ticket:
+            self._begin(job)
 
-    def _writer(self) -> ThreadPoolExecutor:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "prefork-pool")
-        return self._thread
+    def _begin(self, job: Job) -> None:
+        job.begun = time.monotonic_ns()
+        if job.task.timeout is not None and not job.doom:
+            job.timer = self._loop.call_later(job.task.timeout, self._time_out, job)
 
     def tell(self, seat: Seat, kind: int, number: int = 0, *, ticket: int = 0) -> None:
         if not seat.is_parted:
@@ -103,16 +69,16 @@ class Custody:
                 self._watch(seat)
 
     def _watch(self, seat: Seat) -> None:
-        self._loop.add_writer(seat.line, self._flush, seat)
+        if seat.line.is_short:
+            self._loop.call_later(SHORTLY, self._flush, seat)
+        else:
+            self._loop.add_writer(seat.line, self._flush, seat)
 
     def _flush(self, seat: Seat) -> None:
-        if seat.line.flush():
+        if not seat.is_parted:
             self._loop.remove_writer(seat.line)
-
-    def close(self) -> None:
-        """Write nothing more."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=False)
+            if not seat.line.flush():
+                self._watch(seat)
 
     # -- making them end -----------------------------------------------------
 
@@ -122,12 +88,10 @@ class Custody:
         job.overrun()
 
     def end(self, job: Job, doom: str) -> None:
-        """Ask a task to end that runs, and have its process killed after a while."""
+        """Ask a task to end that a process has, and have that killed after a while."""
         if job.seat is None or job.doom:
             return
         job.doom = doom
-        if not job.begun:
-            return  # it is being written, and will be dropped
         job.stop_timer()
         self.tell(job.seat, Kind.CANCEL, job.number)
         job.seat.signal()
@@ -136,7 +100,8 @@ class Custody:
     def _condemn(self, job: Job) -> None:
         """Have its process killed, unless its answer is there.
 
-        That hits nobody else's task: who was told to cancel is free for none before GO_ON.
+        The primary does it if that is what the process runs, and else nothing, so we ask again.
+        Once it doesn't any more, it is free for none before GO_ON: nobody else's task is hit.
         """
         seat = job.seat
         if seat is None:
@@ -145,7 +110,8 @@ class Custody:
             self._read(seat, seat.line.drain)
         if job.number in seat.jobs:
             reason = f"its task {job.name} {job.doom} and did not end within {self._grace:g} s"
-            self._say(Condemn(seat.id, reason))
+            self._say(Condemn(seat.id, job.number, reason))
+            job.timer = self._loop.call_later(self._grace, self._condemn, job)
 
     # -- hearing -------------------------------------------------------------
 
@@ -167,11 +133,14 @@ class Custody:
         self.part(seat)
         is_known = exit.task != UNKNOWN
         for job in list(seat.jobs.values()):
-            if is_known and job.number != exit.task and not job.is_bound:
-                self._take_back(job)
-            else:
+            if not is_known or job.number == exit.task:
                 self._release(job)
                 job.lose(exit.status if is_known else None, exit.reason)
+            elif job.is_bound:  # to a process that is not there any more
+                self._release(job)
+                job.task.outcome.cancel()
+            else:
+                self._take_back(job)
 
     def _read(self, seat: Seat, read: Callable[[], list[Frame]]) -> None:
         try:
@@ -180,6 +149,7 @@ class Custody:
         except RemoteError as error:
             log.error("pool_line_broken", slot=seat.slot, pid=seat.pid, reason=str(error))
             seat.line.is_ended = True
+            self._loop.call_later(ASK_AGAIN, self._say, Want(POOL))
         if seat.line.is_ended and not seat.is_parted:
             self.part(seat)
             self._loop.call_later(NEWS, self.bury, seat, PoolExit(seat.id, 0, UNKNOWN))
@@ -189,8 +159,11 @@ class Custody:
         match frame.kind:
             case Kind.OFFER:
                 self._then.use(seat, frame.ticket)
-            case Kind.ITEM if job is not None and job.task.items is not None:
-                job.task.items.put(codec.unpack(frame.parcel))
+            case Kind.ITEM if job is not None:
+                if not job.deliver(frame):
+                    self.end(job, Doom.CANCELLED)
+            case Kind.BEGUN if job is not None:
+                self._begin(job)
             case Kind.BOUNCED if job is not None:
                 self._take_back(job)
             case Kind.RESULT | Kind.ERROR | Kind.CANCELLED if job is not None:

@@ -23,7 +23,7 @@ class Doom:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """*number*: of no other task. *begun*: by time.monotonic_ns(); 0: it was not sent yet."""
+    """*number*: of no other task. *begun*: by time.monotonic_ns(); 0: not that we know of."""
 
     task: Task
     number: int
@@ -48,6 +48,17 @@ class Job:
     def overrun(self) -> None:
         """Tell who waits that it took too long; whatever comes of it now is too late."""
         self.task.fail(TaskTimeout(f"{self.name} ran for over {self.task.timeout:g} s"))
+
+    def deliver(self, frame: Frame) -> bool:
+        """Give the next item to who reads the stream; False: it can't be read here."""
+        try:
+            item = codec.unpack(frame.parcel)
+        except Exception as error:  # noqa: BLE001 - a restoration of the user's may raise anything
+            self.task.fail(RemoteError(f"an item of {self.name} can't be read here: {error}"))
+            return False
+        if self.task.items is not None:
+            self.task.items.put(item)
+        return True
 
     def conclude(self, frame: Frame) -> None:
         """Tell who waits for it what its process has answered."""

@@ -24,10 +24,14 @@ class Ledger(Generic[Waiting]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def require_room(self, pace: Pace, processes: int) -> None:
-        """Raise PoolFull where one more would be too many. *pace*: of so many *processes*."""
-        if len(self._places) >= self._limit:
-            retry_after = pace.until_done(len(self._places), processes)
+    def require_room(self, pace: Pace, processes: int, beside: int = 0) -> None:
+        """Raise PoolFull where one more would be too many.
+
+        *pace*: of so many *processes*. *beside*: how many are about to wait.
+        """
+        waiting = len(self._places) + beside
+        if waiting >= self._limit:
+            retry_after = pace.until_done(waiting, processes)
             raise PoolFull(f"{self._limit} tasks wait already (pool_queue)", retry_after)
 
     def add(self, waiting: Waiting, priority: int) -> None:

@@ -1,16 +1,17 @@
 """A line between a worker and a pool process: frames both ways, large parcels by descriptor."""
 
 import array
+import errno
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
 from prefork.errors import RemoteError
 from prefork.pool import codec
-from prefork.pool.codec import EMPTY, LARGE, Parcel
-from prefork.wire.descriptors import close_all
+from prefork.pool.codec import EMPTY, File, Parcel
+from prefork.wire.channel import BACK_PRESSURE, write
 
 
 class Kind:
@@ -30,6 +31,7 @@ class Kind:
     ERROR = 10
     CANCELLED = 11
     ITEM = 12
+    BEGUN = 13  # a call that came without a ticket
 
 
 TICKET = Struct("=QQ")  # in the pipe: the id of an idle process, and the number of its offer
@@ -38,6 +40,7 @@ _SIZE = Struct("=Q")
 _READ = 32 * 1024  # bytes; more would be mapped and unmapped by malloc for every read
 _SPACE = socket.CMSG_SPACE(4 * array.array("i").itemsize)
 _FLAGS = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+_LATER = BACK_PRESSURE | {errno.EAGAIN}
 _TRUNCATED = int(socket.MSG_CTRUNC)
 
 
@@ -60,9 +63,10 @@ class Line:
         self.is_ended = False  # the other end is closed, and all it said was read
         self._is_dry = False  # at the last read there was nothing
         self._partial = b""  # of a frame that is not whole yet
-        self._descriptors: deque[int] = deque()
+        self._files: deque[File] = deque()
         self._held = b""  # a frame that goes with the next
-        self.unsent: deque[tuple[memoryview, list[int]]] = deque()
+        self.unsent: deque[tuple[memoryview, File | None]] = deque()
+        self.is_short = False  # the kernel has too much on its way: no sign tells when that is over
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -80,26 +84,25 @@ class Line:
 
         Raises OSError where a large parcel, that is in no file yet, finds no memory for one.
         """
-        inline, sizes, descriptors = parcel.body, b"", []
-        if parcel.buffers or len(inline) > LARGE:
-            descriptors = [codec.to_file(parcel) if parcel.file is None else parcel.file]
-            pieces = [len(parcel.body), *(each.nbytes for each in parcel.buffers)]
-            inline, sizes = b"", b"".join(map(_SIZE.pack, pieces))
+        if parcel.is_large:
+            parcel = codec.filed(parcel)
+        inline, file = parcel.body, parcel.file
+        sizes = b"".join(map(_SIZE.pack, parcel.sizes))
         head = _HEAD.pack(len(inline) + len(sizes), len(sizes) // 8, kind, number, ticket, at)
         data = self._held + head + sizes + inline
         self._held = b""
-        if descriptors or self.unsent:
-            self.unsent.append((memoryview(data), descriptors))
+        if file is not None or self.unsent:
+            self.unsent.append((memoryview(data), file))
             self.flush()
             return
         try:
             sent = self.sock.send(data)
-        except BlockingIOError:
+        except OSError as error:
+            if error.errno not in _LATER:
+                return  # the other end has gone, which whoever reads will see
             sent = 0
-        except OSError:  # the other end has gone, which whoever reads will see
-            return
         if sent < len(data):
-            self.unsent.append((memoryview(data)[sent:], []))
+            self.unsent.append((memoryview(data)[sent:], None))
 
     def hold(self, kind: int, *, ticket: int) -> None:
         """Send a frame together with the next, which wakes the other end but once."""
@@ -108,17 +111,17 @@ class Line:
     def flush(self) -> bool:
         """Write what the kernel takes now; True when nothing is left."""
         while self.unsent:
-            data, descriptors = self.unsent[0]
-            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+            data, file = self.unsent[0]
             try:
-                sent = self.sock.sendmsg([data], [rights] if descriptors else [])
-            except BlockingIOError:
-                return False
-            except OSError:
-                self._drop()
+                sent = write(self.sock, [data], [] if file is None else [file.descriptor])
+            except OSError as error:
+                self.is_short = error.errno in BACK_PRESSURE
+                if error.errno in _LATER:
+                    return False
+                self.unsent.clear()
                 return True
-            close_all(descriptors)
-            self.unsent[0] = (data[sent:], [])
+            self.is_short = False
+            self.unsent[0] = (data[sent:], None)
             if sent == len(data):
                 self.unsent.popleft()
         return True
@@ -142,11 +145,13 @@ class Line:
 
     def drain(self) -> list[Frame]:
         """Read all that is there."""
-        frames: list[Frame] = []
+        return [frame for frames in self.readings() for frame in frames]
+
+    def readings(self) -> Iterator[list[Frame]]:
+        """Read all that is there, bit by bit."""
         self._is_dry = False
         while not self.is_ended and not self._is_dry:
-            frames += self.receive()
-        return frames
+            yield self.receive()
 
     def _cut(self, data: bytes) -> list[Frame]:
         frames, start, end = [], 0, len(data)
@@ -156,31 +161,24 @@ class Line:
             if end - body < size:
                 break
             start = body + size
-            parcel = self._mapped(data[body:start]) if pieces else Parcel(data[body:start])
+            parcel = self._filed(data[body:start]) if pieces else Parcel(data[body:start])
             frames.append(Frame(kind, number, ticket, at, parcel))
         self._partial = data[start:] if start < end else b""
         return frames
 
-    def _mapped(self, table: bytes) -> Parcel:
-        if not self._descriptors:
+    def _filed(self, table: bytes) -> Parcel:
+        if not self._files:
             raise RemoteError("a parcel came without its descriptor")
         sizes = [size for (size,) in _SIZE.iter_unpack(table)]
-        body, *buffers = codec.from_file(self._descriptors.popleft(), sizes)
-        return Parcel(bytes(body), buffers)
+        return Parcel(file=self._files.popleft(), sizes=sizes)
 
     def _keep(self, ancillary: Sequence[tuple[int, int, bytes]]) -> None:
         for _, _, rights in ancillary:
             descriptors = array.array("i")
             descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
-            self._descriptors.extend(descriptors)
-
-    def _drop(self) -> None:
-        for _, descriptors in self.unsent:
-            close_all(descriptors)
-        self.unsent.clear()
+            self._files.extend(map(File, descriptors))
 
     def close(self) -> None:
-        self._drop()
-        close_all(self._descriptors)
-        self._descriptors.clear()
+        self.unsent.clear()
+        self._files.clear()
         self.sock.close()

@@ -15,7 +15,7 @@ from prefork.errors import RemoteError
 from prefork.pool import codec
 from prefork.pool.codec import Parcel
 from prefork.pool.line import TICKET, Frame, Kind, Line
-from prefork.pool.turn import CANCEL_SIGNAL, Peer, Turn
+from prefork.pool.turn import CANCEL_SIGNAL, Peer, Turn, wait_for
 from prefork.pool.wear import Wear
 from prefork.wire import signalling, stream
 from prefork.wire.board import Field
@@ -57,6 +57,7 @@ class Servant:
         self._is_free = False  # an offer stands
         self._is_unheard = False  # but nobody can read it
         self._promised: Peer | None = None  # it stands for one alone
+        self._reason = ""  # why we are worn
         self._waits_for: Peer | None = None  # none stands before that says what it wants
         self._may_stop = False  # told to stop
         self._has_run = False  # a task, since we looked last
@@ -68,7 +69,8 @@ class Servant:
         try:
             return self._run()
         except SystemExit as error:
-            return error.code if isinstance(error.code, int) else int(error.code is not None)
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+            return code & 0xFF  # as the kernel has it; what is longer os._exit refuses
 
     def _run(self) -> int:
         self._offer_again()
@@ -121,19 +123,23 @@ class Servant:
         self._peers[descriptor] = peer
         self._rota.append(peer)
         self._poll.register(descriptor, select.POLLIN)
+        if self._is_free and self._promised is None:
+            self._offer_again()  # whoever took our ticket may have died before it knew us
 
     def _part(self, peer: Peer) -> None:
         self._poll.unregister(peer.line)
         del self._peers[peer.line.fileno()]
         self._rota.remove(peer)
         peer.line.close()
-        if self._waits_for is peer or (self._is_free and self._promised in (None, peer)):
+        if self._waits_for is peer:
+            self._go_on()
+        elif self._is_free and self._promised in (None, peer):
             self._offer_again()  # it may have taken our ticket with it
 
     def _say(self, message: Worn | Idle) -> None:
         self._channel.send(message)
         while not self._channel.flush():
-            select.select([], [self._channel], [])
+            wait_for(self._channel, select.POLLOUT)
 
     # -- offers --------------------------------------------------------------
 
@@ -156,7 +162,7 @@ class Servant:
         one goes along.
         """
         self._offer += 1
-        self._is_free = True
+        self._is_free, self._is_unheard = True, False
         self._promised = self._waits_for = None
         for _ in range(len(self._rota)):
             peer = self._rota[0]
@@ -168,23 +174,35 @@ class Servant:
                 return
         try:
             os.write(self._tickets, TICKET.pack(self._id, self._offer))
-            self._is_unheard = False
         except BlockingIOError:  # full of tickets of the dead, which workers take as they look
             self._is_unheard = True
 
     # -- workers -------------------------------------------------------------
 
     def _serve(self, peer: Peer) -> None:
-        """Do what a worker wants. Raises RemoteError for what no worker of ours says."""
+        """Do what a worker wants, while it is there. Raises RemoteError for what none of ours says.
+
+        What it wanted before it died nobody wants any more, and nobody would end.
+        """
         peer.read()
-        while peer.inbox and not self._may_stop:
+        while peer.inbox and not peer.line.is_ended and not self._may_stop:
             frame = peer.inbox.popleft()
             if frame.kind in (Kind.RUN, Kind.STREAM):
                 self._take(peer, frame)
-            elif self._is_declined(frame) or self._is_pardoned(peer, frame):
+            elif self._is_declined(frame):
                 self._offer_again()
+            elif self._is_pardoned(peer, frame):
+                self._go_on()
         if peer.line.is_ended and peer.line.fileno() in self._peers:
             self._part(peer)
+
+    def _go_on(self) -> None:
+        """Be there for others again, unless we are worn."""
+        self._waits_for = None
+        if self._reason:
+            self._say(Worn(self._reason))
+        else:
+            self._offer_again()
 
     def _is_declined(self, frame: Frame) -> bool:
         return frame.kind == Kind.PASS and self._is_free and frame.ticket == self._offer
@@ -207,18 +225,23 @@ class Servant:
 
     def _conclude(self, peer: Peer, frame: Frame) -> None:
         """See what becomes of us after a task. An offer that stood before it stands still."""
-        reason = self._wear.note_task()
+        self._reason = self._wear.note_task() or self._reason
         if self.turn.is_orphaned:
             self._may_stop = True  # the primary may be about to kill us for it
         elif self.turn.is_cancelled:
-            self._offer += 1  # likewise the worker, until it says that we are to go on
-            self._is_free, self._waits_for = False, peer
-        elif reason:
-            self._offer += 1
-            self._is_free = False
-            self._say(Worn(reason))
+            self._withdraw()  # likewise the worker, until it says that we are to go on
+            self._waits_for = peer
+        elif self._reason:
+            self._withdraw()
+            if self._waits_for is None:
+                self._say(Worn(self._reason))
         elif frame.ticket:
             self._offer_again(answered=peer)
+
+    def _withdraw(self) -> None:
+        """Be there for nobody: offers that were made are void."""
+        self._offer += 1
+        self._is_free = self._is_unheard = False
 
     def _answer(self, peer: Peer, number: int, kind: int, parcel: Parcel) -> None:
         try:

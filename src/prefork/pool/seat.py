@@ -10,7 +10,9 @@ from contextlib import suppress
 from prefork.pool.job import Job
 from prefork.pool.line import TICKET, Line
 from prefork.pool.turn import CANCEL_SIGNAL
+from prefork.wire import stream
 from prefork.wire.descriptors import close_all
+from prefork.wire.messages import PoolLine
 
 
 class Seat:
@@ -25,6 +27,13 @@ class Seat:
         self.jobs: dict[int, Job] = {}
         self.is_parted = False  # nobody listens to it any more
         self._handle = handle
+
+    @classmethod
+    def of(cls, message: PoolLine, given: list[int]) -> "Seat":
+        """*given*: the descriptors that came with it."""
+        handle = given[1] if message.has_handle else None
+        sock = stream.adopt_pair_end(given[0])
+        return cls(message.id, message.slot, message.pid, sock, handle)
 
     def __str__(self) -> str:
         return f"pool process {self.slot} (pid {self.pid})"
@@ -57,6 +66,11 @@ class Seats:
     def __len__(self) -> int:
         return len(self._seats)
 
+    @property
+    def are_there(self) -> bool:
+        """Whether there are any; with the tickets we have lines to all that were ready."""
+        return self.tickets is not None and bool(self._seats)
+
     def __iter__(self) -> Iterator[Seat]:
         return iter(list(self._seats.values()))
 
@@ -81,6 +95,6 @@ class Seats:
             seat = self._seats.get(id)
             if seat is not None and not seat.is_parted:
                 return seat, ticket
-            if seat is None and id not in self._gone:
+            if id not in self._gone:  # a line to it is on its way, perhaps anew
                 self._early[id] = ticket
         return None

@@ -14,11 +14,21 @@ from prefork.pool.errors import TaskCancelled
 from prefork.pool.line import Frame, Kind, Line
 from prefork.wire import label
 from prefork.wire.board import Field
+from prefork.wire.descriptors import HasFileno
 from prefork.wire.timings import Timings
 
+SHORTLY = 0.01  # seconds, after which the kernel may have room again
 CANCEL_SIGNAL = signal.SIGUSR1  # comes with a CANCEL, whose line nobody reads meanwhile
 
 Answer = tuple[int, Parcel]  # kind of the frame, and what is in it
+
+
+def wait_for(line: HasFileno, event: int, longest: float | None = None) -> None:
+    """Wait until the line is ready; *longest*: seconds, whether it is or not."""
+    poll = select.poll()
+    if longest is None:
+        poll.register(line, event)
+    poll.poll(None if longest is None else longest * 1000)
 
 
 class Peer:
@@ -31,14 +41,15 @@ class Peer:
         self.inbox: deque[Frame] = deque()
 
     def read(self) -> None:
-        """Read once. Raises RemoteError."""
-        self.inbox.extend(self.line.receive())
+        """Read all that is there. Raises RemoteError."""
+        for frames in self.line.readings():
+            self.inbox.extend(frames)
 
     def say(self, kind: int, number: int, parcel: Parcel = EMPTY) -> None:
         """Send a frame, and wait until it is sent. Raises OSError for want of memory."""
         self.line.send(kind, number, parcel=parcel)
         while self.line.unsent and not self.line.flush():
-            select.select([], [self.line], [])
+            wait_for(self.line, select.POLLOUT, SHORTLY if self.line.is_short else None)
 
 
 class Turn:
@@ -56,7 +67,7 @@ class Turn:
         self._has_signal = False  # that was not looked into
         self._reads = False  # the line is being read, and not to be read by a handler
         self._credit = WINDOW  # items that may yet be sent
-        self._labelled: object = None  # the function whose name the board has
+        self._labelled = ""  # the name that the board has
         self.is_cancelled = False  # somebody wanted it to end
         self.is_orphaned = False  # nobody is there any more who wants its outcome
 
@@ -68,24 +79,31 @@ class Turn:
             self._look(self._peer)
 
     def _look(self, peer: Peer) -> None:
-        """Read what its worker says meanwhile. Raises TaskCancelled in the task's own code."""
-        while True:
-            self._has_signal, self._reads = False, True
-            peer.inbox.extend(peer.line.drain())
+        """Read what its worker says meanwhile. Raises TaskCancelled in the task's own code.
+
+        Signals that come while it is read, or looked through, have it read again.
+        """
+        try:
+            self._has_signal = self._reads = True
+            while self._has_signal:
+                self._has_signal = False
+                peer.read()
+                self._heed(peer)
+        finally:
             self._reads = False
-            if not self._has_signal:  # none came while its handler could not read
-                break
+        if self.is_cancelled and self._is_open:
+            self._is_open = False
+            raise TaskCancelled
+
+    def _heed(self, peer: Peer) -> None:
         for frame in [each for each in peer.inbox if each.number == self._number]:
-            peer.inbox.remove(frame)
             if frame.kind == Kind.TOOK:
                 self._credit += frame.ticket
             elif frame.kind == Kind.CANCEL:
                 self.is_cancelled = True
+            peer.inbox.remove(frame)
         if peer.line.is_ended:
             self.is_cancelled = self.is_orphaned = True
-        if self.is_cancelled and self._is_open:
-            self._is_open = False
-            raise TaskCancelled
 
     # -- running -------------------------------------------------------------
 
@@ -98,8 +116,9 @@ class Turn:
         self._board[Field.TASK] = frame.number
         self._number, self._peer = frame.number, peer
         try:
-            if self._has_signal:
-                self._look(peer)
+            self._look(peer)  # it may have been cancelled before it was begun
+            if not frame.ticket:
+                peer.say(Kind.BEGUN, frame.number)
             answer = self._answer(peer, frame)
         finally:
             self._peer = None
@@ -129,10 +148,13 @@ class Turn:
             return Kind.ERROR, codec.pack_error(error, __file__)
 
     def _perform(self, peer: Peer, frame: Frame) -> Answer:
+        if self.is_cancelled:
+            raise TaskCancelled
         function, args, kwargs = codec.unpack(frame.parcel)
-        if function is not self._labelled:
-            label.write(self._board, codec.name_of(function))
-            self._labelled = function
+        name = codec.name_of(function)
+        if name != self._labelled:
+            label.write(self._board, name)
+            self._labelled = name
         self._open()
         result = function(*args, **kwargs)
         if frame.kind == Kind.STREAM:
@@ -154,6 +176,6 @@ class Turn:
             peer.say(Kind.ITEM, self._number, codec.pack_result(function, item))
             self._credit -= 1
             while self._credit <= 0 and not self.is_cancelled:
-                select.select([peer.line], [], [])
+                wait_for(peer.line, select.POLLIN)
                 self._look(peer)
             self._open()

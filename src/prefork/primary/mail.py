@@ -12,7 +12,6 @@ from prefork.core.facts import (
     Leaving,
     LeftRotation,
     Misbehaved,
-    Overgrown,
     PoolWanted,
     Proven,
     Ready,
@@ -43,8 +42,8 @@ def facts(
             yield Failed(child.id, _stage(stage), reason, detail)
         case messages.Proven() | messages.Leaving() | messages.LeftRotation():
             yield _of_rotation(child, message)
-        case messages.Crowded() | messages.Condemn() | messages.Worn() | messages.Idle():
-            yield from _of_tasks(child, message, children)
+        case messages.Crowded() | messages.Worn() | messages.Idle():
+            yield from _of_tasks(child, message)
         case _:
             _leave_to_host(child, message)
 
@@ -86,30 +85,17 @@ def _leave_to_host(child: Child, message: messages.ToPrimary | messages.FromPrim
 
 def _of_tasks(
     child: Child,
-    message: messages.Crowded | messages.Condemn | messages.Worn | messages.Idle,
-    children: Children,
+    message: messages.Crowded | messages.Worn | messages.Idle,
 ) -> Iterator[Fact]:
     match child.role, message:
         case Role.WORKER, messages.Crowded():
             yield PoolWanted(child.generation)
-        case Role.WORKER, messages.Condemn(id, reason):
-            yield from _condemned(child, id, reason, children)
         case Role.POOL, messages.Worn(reason):
             yield Worn(child.id, reason)
         case Role.POOL, messages.Idle():
             yield Idle(child.id)
         case _:
             raise RemoteError(f"a {child.role.value} said {type(message).__name__}")
-
-
-def _condemned(worker: Child, id: int, reason: str, children: Children) -> Iterator[Fact]:
-    process = children.get(id)
-    if process is None:
-        return  # it has gone meanwhile
-    if process.role is not Role.POOL or process.generation != worker.generation:
-        raise RemoteError(f"condemned {process}, which runs no tasks of its")
-    log.warning("task_condemned", **process.who, by=str(worker), reason=reason)
-    yield Overgrown(id, reason)
 
 
 def _forked(sender: Child, id: int, pid: int, children: Children) -> Iterator[Fact]:

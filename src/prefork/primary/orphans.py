@@ -9,7 +9,7 @@ from prefork.core.process import Role
 from prefork.primary import reaper
 from prefork.primary.children import Child, Children
 from prefork.wire.board import Board, Field
-from prefork.wire.messages import TASKS_OF_ONE
+from prefork.wire.messages import TASKS_OF_ONE, first_task
 
 LOOK_AGAIN = 0.1  # seconds: a task may have been on its way when its worker died
 
@@ -62,7 +62,8 @@ class Orphans:
         waited_for = {look.task for look in self._looks}
         for process in self._processes():
             task = self._task(process)
-            if task // TASKS_OF_ONE == worker and task not in waited_for and process.pid:
+            is_its = 0 <= task - first_task(worker) < TASKS_OF_ONE - 1
+            if is_its and task not in waited_for and process.pid:
                 reaper.kill(process.pid, signal.SIGUSR1)
                 self._looks.append(Look(now + self._grace, worker, task))
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from prefork.core.facts import Fact
+from prefork import log
+from prefork.core.facts import Fact, Overgrown
 from prefork.core.process import Role
 from prefork.primary import mail
 from prefork.primary.children import Child, Children
@@ -17,7 +18,7 @@ from prefork.wire import channel
 from prefork.wire.board import Board, Field
 from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import close_all, duplicates
-from prefork.wire.messages import FromPrimary, PoolExit, PoolLine, Tickets, WorkerLine
+from prefork.wire.messages import Condemn, FromPrimary, PoolExit, PoolLine, Tickets, WorkerLine
 
 TRY_AGAIN = 0.1  # seconds after which a line is laid that could not be
 ANEW = 1.0  # seconds in which nobody gets all its lines twice: each costs descriptors
@@ -32,6 +33,7 @@ class Client:
     worker: Child
     since: float  # when it asked
     lines: set[int] = field(default_factory=set)  # ids of the processes that it has one to
+    known: set[int] = field(default_factory=set)  # likewise, or had one that it wants anew
     has_tickets: bool = False
     asks_again: bool = False
 
@@ -114,11 +116,25 @@ class Pools:
             task = self._board.line(child.line)[Field.TASK]
             exit = PoolExit(child.id, status, task, child.reason)
             for client in pool.clients.values():
-                if child.id in client.lines:
-                    client.lines.remove(child.id)
+                client.lines.discard(child.id)
+                if child.id in client.known:
+                    client.known.remove(child.id)
                     facts += self._say(client.worker, exit, None)
         self._forget_all_but(child)
         return facts
+
+    def condemn(self, worker: Child, message: Condemn) -> list[Fact]:
+        """Hear of a task that can't be made to end. Its process is killed while it runs that."""
+        process = self._children.get(message.id)
+        if process is None:
+            return []  # it has gone meanwhile
+        is_ours = process.role is Role.POOL and process.generation == worker.generation
+        if worker.role is not Role.WORKER or not is_ours:
+            return [mail.blame(worker, f"condemned {process}, which runs no tasks of its")]
+        if self._board.line(process.line)[Field.TASK] != message.task:
+            return []  # it was about to end, or has not begun
+        log.warning("task_condemned", **process.who, by=str(worker), reason=message.reason)
+        return [Overgrown(process.id, message.reason)]
 
     def next_check(self) -> float | None:
         return self._due
@@ -128,8 +144,8 @@ class Pools:
         if self._due is None or now < self._due:
             return
         self._due = None
-        for pool in self._pools.values():
-            for client in pool.clients.values():
+        for pool in list(self._pools.values()):  # a fact that is told may bring more
+            for client in list(pool.clients.values()):
                 yield from self._serve(pool, client, now)
 
     def _serve(self, pool: Pool, client: Client, now: float) -> Iterator[Fact]:
@@ -167,6 +183,7 @@ class Pools:
         line = PoolLine(process.id, slot, pid, has_handle=len(given) > 1)
         facts += self._say(worker, line, given)
         client.lines.add(process.id)
+        client.known.add(process.id)
         return facts
 
     def _pool(self, generation: int) -> Pool:

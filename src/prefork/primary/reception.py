@@ -14,7 +14,7 @@ from prefork.primary.openings import Openings
 from prefork.primary.pools import Pools
 from prefork.primary.posts import Posts
 from prefork.wire import messages
-from prefork.wire.messages import ForHost, Listen, Nudge, Online, Unlisten, Want
+from prefork.wire.messages import Condemn, ForHost, Listen, Nudge, Online, Unlisten, Want
 
 
 class Reception:
@@ -53,6 +53,8 @@ class Reception:
                 self.observer.online(child.id)
             case Want(kind):
                 return self._lay(child, kind, now)
+            case Condemn():
+                return self.pools.condemn(child, message)
             case Listen() | Unlisten() if self.openings and child.role is Role.WORKER:
                 return self.openings.heed(child, message, now)
             case Listen() | Unlisten():

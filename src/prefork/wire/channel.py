@@ -16,7 +16,7 @@ from prefork.wire.descriptors import close_all
 MAX_OUTBOX = 256 * 1024  # bytes; a peer that doesn't read for that long is broken
 _READ = 64 * 1024
 _PORTION = 4  # reads: as much as MAX_OUTBOX, and more than the kernel keeps of one peer's
-_BACK_PRESSURE = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
+BACK_PRESSURE = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _MAX_FDS = 253  # with one read: the kernel's SCM_MAX_FD, and it never joins two messages'
 _SPACE = socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize)
@@ -80,7 +80,7 @@ class Channel:
             except BlockingIOError:
                 return False
             except OSError as error:
-                if error.errno in _BACK_PRESSURE:
+                if error.errno in BACK_PRESSURE:
                     raise
                 # The peer is gone; its exit is told elsewhere.
                 self._drop_outbox()

@@ -6,8 +6,13 @@ from prefork.errors import RemoteError
 
 POST = "post"  # kinds of lines: to the primary, for what users' code says
 HUB = "hub"  # likewise: to the process through which workers publish
-TASKS_OF_ONE = 2**40  # numbers that one worker gives to tasks: its id times this, and more
+TASKS_OF_ONE = 2**32  # numbers that one worker gives to tasks
 POOL = "pool"  # likewise: one to each pool process of the worker's generation, as it becomes ready
+
+
+def first_task(worker: int) -> int:
+    """Say from which number on the tasks of this worker are: of 64 bits, none is another's."""
+    return worker % TASKS_OF_ONE * TASKS_OF_ONE + 1
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -106,9 +111,11 @@ class Crowded(Message, frozen=True):
 
 
 class Condemn(Message, frozen=True):
-    """A worker: kill the pool process *id*. It runs my task, which can't be made to end."""
+    """A worker: kill the pool process *id*, if it runs this task of mine, which can't be made to
+    end."""
 
     id: int
+    task: int
     reason: str
 
 
@@ -162,6 +169,11 @@ class Tickets(Message, frozen=True):
     """To a worker that wanted lines of the kind POOL: those to the processes that are ready have
     come. With this comes the reading end of the pipe into which idle ones write that they are."""
 
+    @property
+    def descriptors(self) -> int:
+        """How many come with it."""
+        return 1
+
 
 class PoolLine(Message, frozen=True):
     """To a worker: its end of a line to a pool process comes with this; then, *has_handle*, its
@@ -171,6 +183,11 @@ class PoolLine(Message, frozen=True):
     slot: int
     pid: int
     has_handle: bool = False
+
+    @property
+    def descriptors(self) -> int:
+        """How many come with it."""
+        return 2 if self.has_handle else 1
 
 
 class WorkerLine(Message, frozen=True):
@@ -275,7 +292,7 @@ FromPrimary = (
     | PoolExit
     | Welcome
 )
-ForHost = Nudge | Online | Want | Listen | Unlisten  # of which the core hears nothing
+ForHost = Nudge | Online | Want | Listen | Unlisten | Condemn  # of which the core hears nothing
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[ToPrimary | FromPrimary] = msgspec.msgpack.Decoder(

@@ -6,8 +6,9 @@ from prefork.pool import station
 from prefork.pool.client import Pool
 from prefork.pool.engine import Engine
 from prefork.pool.engines import choice
-from prefork.pool.engines.processes import Processes, Terms
+from prefork.pool.engines.processes import Processes
 from prefork.pool.station import Surroundings
+from prefork.pool.terms import Terms
 from prefork.settings.schema import Settings
 from prefork.wire.board import Line
 from prefork.wire.estate import Estate

@@ -7,7 +7,6 @@ one pipe, or by a process's own offer. So it is always known who has which task.
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 
 from prefork import log
@@ -16,38 +15,28 @@ from prefork.pool.codec import Parcel
 from prefork.pool.custody import Callbacks, Custody
 from prefork.pool.engine import Call, Task
 from prefork.pool.errors import PoolError
+from prefork.pool.growth import Growth
 from prefork.pool.job import Doom, Job
 from prefork.pool.ledger import Ledger
 from prefork.pool.line import Kind
 from prefork.pool.seat import Seat, Seats
-from prefork.wire import stream
+from prefork.pool.terms import Terms
+from prefork.pool.writer import Writer
 from prefork.wire.board import Field
 from prefork.wire.channel import Channel
+from prefork.wire.descriptors import close_all
 from prefork.wire.messages import (
     POOL,
-    TASKS_OF_ONE,
     Crowded,
     Message,
     PoolExit,
     PoolLine,
     Tickets,
     Want,
+    first_task,
 )
 
-CROWDED_AFTER = 0.01  # seconds for which tasks wait, before one process more is asked for
-CROWDED_EVERY = 0.1  # seconds after which it is asked for again
 ASK_AGAIN = 1.0  # seconds after which lines are asked for that no descriptor was free for
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """*worker*: its id. *limit*: how many of its tasks may wait. *grace*: seconds from asking a
-    task to end until its process is killed. *grows*: there may be more processes than there are."""
-
-    worker: int
-    limit: int
-    grace: float
-    grows: bool
 
 
 class Processes:
@@ -65,34 +54,58 @@ class Processes:
         self._board = board
         self._loop = loop
         self._ledger: Ledger[Job] = Ledger(terms.limit)
-        self._numbers = count(terms.worker * TASKS_OF_ONE + 1)  # of no other worker's task
+        self._numbers = count(first_task(terms.worker))  # of no other worker's task
         self._jobs: dict[Task, Job] = {}
         self._seats = Seats()
         callbacks = Callbacks(self._wait, self._use, self._forget)
         self._custody = Custody(loop, say, terms.grace, callbacks)
         self.pace = self._custody.pace
         self._is_wanted = False  # lines were asked for
+        self._is_closed = False
+        self._writer = Writer(loop)
         self._has_met = asyncio.Event()  # all processes that were ready, or the first
         self._listens = False  # for tickets
-        self._growth: asyncio.TimerHandle | None = None  # asks for one process more
+        self._growth = Growth(loop, lambda: bool(self._ledger), lambda: self._say(Crowded()))
 
     # -- what the front asks -------------------------------------------------
 
     def submit(self, task: Task) -> None:
-        self._ledger.require_room(self.pace, len(self._seats))
-        waiting = len(self._ledger)
+        self._require_open()
+        self._ledger.require_room(self.pace, len(self._seats), beside=self._writer.count)
         job = self._job(task, codec.pack_call(task.call))
+        if not job.parcel.is_large:
+            self._dispatch(job)
+            return
+        self._writer.write(job.parcel, lambda written, error: self._written(job, written, error))
+
+    def _dispatch(self, job: Job) -> None:
+        """Give it to who is free, or let it wait."""
+        waiting = len(self._ledger)
         free = None if waiting else self._seats.take_free()
         if free is None:
             self._wait(job)
         else:
             self._custody.give(job, *free)
-            self._board[Field.TASKS_RUNNING] = len(self._jobs) - waiting
+            self._board[Field.TASKS_RUNNING] = len(self._jobs) - waiting - self._writer.count
+
+    def _written(self, job: Job, written: Parcel | None, error: BaseException | None) -> None:
+        """Its arguments are in a file, or can't be; maybe nobody waits for it any more."""
+        if job.task not in self._jobs:
+            return
+        if written is None:
+            self._forget(job)
+            job.task.fail(error or PoolError("the arguments could not be written"))
+        else:
+            job.parcel = written
+            self._dispatch(job)
 
     async def submit_to_all(self, call: Call, limit: float | None) -> list[Task]:
-        parcel, tasks = codec.pack_call(call), []
         self._want()
-        await self._has_met.wait()
+        parcel, tasks = await self._writer.written(codec.pack_call(call)), []
+        while not self._seats.are_there:
+            self._require_open()
+            self._has_met.clear()
+            await self._has_met.wait()
         for seat in [each for each in self._seats if not each.is_parted]:
             task = Task(call, self._loop.create_future(), limit)
             job = self._job(task, parcel)
@@ -104,9 +117,11 @@ class Processes:
 
     def cancel(self, task: Task) -> None:
         job = self._jobs.get(task)
-        if job is not None and self._ledger.remove(job):
+        if job is None:
+            return
+        if self._ledger.remove(job) or job.seat is None:
             self._forget(job)
-        elif job is not None:
+        else:
             self._custody.end(job, Doom.CANCELLED)
 
     def took(self, task: Task, items: int) -> None:
@@ -115,11 +130,13 @@ class Processes:
             self._custody.tell(job.seat, Kind.TOOK, job.number, ticket=items)
 
     def counts(self) -> dict[str, int]:
-        waiting = len(self._ledger)
+        waiting = len(self._ledger) + self._writer.count
         running = len(self._jobs) - waiting
         return {"size": len(self._seats), "waiting": waiting, "running": running}
 
     async def close(self) -> None:
+        self._is_closed = True
+        self._has_met.set()
         for job in list(self._jobs.values()):
             job.stop_timer()
             self._ledger.remove(job)
@@ -128,12 +145,15 @@ class Processes:
         for seat in self._seats:
             self._custody.part(seat)
             self._seats.remove(seat.id)
-        self._custody.close()
+        self._writer.close()
+        self._growth.close()
         self._take_tickets(None)
-        if self._growth is not None:
-            self._growth.cancel()
 
     # -- waiting -------------------------------------------------------------
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise PoolError("the pool was closed")
 
     def _want(self) -> None:
         if not self._is_wanted:
@@ -156,8 +176,8 @@ class Processes:
         self._listen(True)
         while self._ledger and (free := self._seats.take_free()) is not None:
             self._use(*free)
-        if self._ledger and self._terms.grows and self._growth is None:
-            self._growth = self._loop.call_later(CROWDED_AFTER, self._grow)
+        if self._ledger and self._terms.grows:
+            self._growth.consider()
 
     def _use(self, seat: Seat, ticket: int) -> None:
         """Give what waits to a process that is free."""
@@ -178,7 +198,7 @@ class Processes:
     def _publish(self) -> None:
         waiting = len(self._ledger)
         self._board[Field.TASKS_WAITING] = waiting
-        self._board[Field.TASKS_RUNNING] = len(self._jobs) - waiting
+        self._board[Field.TASKS_RUNNING] = max(0, len(self._jobs) - waiting - self._writer.count)
 
     def _listen(self, wants: bool) -> None:
         """Wake for tickets, or no more. One wake in vain is cheaper than to say so each time."""
@@ -197,12 +217,6 @@ class Processes:
         elif (free := self._seats.take_free()) is not None:  # one alone: others may wait too
             self._use(*free)
 
-    def _grow(self) -> None:
-        self._growth = None
-        if self._ledger:
-            self._say(Crowded())
-            self._growth = self._loop.call_later(CROWDED_EVERY, self._grow)
-
     # -- who comes and goes --------------------------------------------------
 
     def hear(self, message: Tickets | PoolLine | PoolExit, channel: Channel) -> None:
@@ -212,10 +226,12 @@ class Processes:
                 case PoolExit(id):
                     if seat := self._seats.remove(id):
                         self._custody.bury(seat, message)
+                case _ if self._is_closed:
+                    close_all(channel.claim(message.descriptors))
                 case Tickets():
-                    self._take_tickets(*channel.claim(1))
+                    self._take_tickets(*channel.claim(message.descriptors))
                 case PoolLine():
-                    self._meet(message, channel.claim(2 if message.has_handle else 1))
+                    self._meet(message, channel.claim(message.descriptors))
         except OSError as error:  # too many are open here
             log.error("pool_line_lost", reason=error.strerror, effect="it is asked for again")
             self._loop.call_later(ASK_AGAIN, self._say, Want(POOL))
@@ -227,18 +243,12 @@ class Processes:
             os.close(self._seats.tickets)
         self._seats.tickets = descriptor
         self._listen(True)
-        self._note_met()
-
-    def _note_met(self) -> None:
-        """With the tickets we have lines to all that are ready; or one comes later."""
-        if self._seats.tickets is not None and len(self._seats):
-            self._has_met.set()
+        self._has_met.set()
 
     def _meet(self, message: PoolLine, given: list[int]) -> None:
-        sock, handle = stream.adopt_pair_end(given[0]), given[1] if given[1:] else None
-        seat = Seat(message.id, message.slot, message.pid, sock, handle)
+        seat = Seat.of(message, given)
         ticket = self._seats.add(seat)  # an earlier line to it ends when all is said on it
         self._custody.meet(seat)
-        self._note_met()
+        self._has_met.set()
         if ticket is not None:
             self._use(seat, ticket)
