@@ -144,12 +144,19 @@ class Pool:
     ) -> list[R]:
         """Call *function* once in each process that there is now, as soon as it is free.
 
-        One that comes later knows nothing of it: what each is to have is `--pool-initializer`'s.
+        One that has gone before its turn came is left out. Raises what the first raised, once all
+        have ended. One that comes later knows nothing of it: what each is to have is
+        `--pool-initializer`'s.
         """
         call = Call(function, args, kwargs)
         tasks = await self._engine.submit_to_all(call, self._limit(timeout))
         try:
-            return list(await asyncio.gather(*(task.outcome for task in tasks)))
+            outcomes = [task.outcome for task in tasks]
+            results = await asyncio.gather(*outcomes, return_exceptions=True)
+            for each in results:
+                if isinstance(each, Exception):
+                    raise each
+            return [each for each in results if not isinstance(each, BaseException)]
         finally:
             for task in tasks:
                 self._drop(task)
@@ -194,9 +201,8 @@ class Pool:
 
     def _drop(self, task: Task) -> None:
         """Nobody reads its outcome any more."""
-        if task.outcome.done():
-            if not task.outcome.cancelled():
-                task.outcome.exception()  # or asyncio would complain that nobody looked at it
+        if task.outcome.done() and not task.outcome.cancelled():
+            task.outcome.exception()  # or asyncio would complain that nobody looked at it
         else:
             task.outcome.cancel()
             self._engine.cancel(task)

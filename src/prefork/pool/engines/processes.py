@@ -7,12 +7,13 @@ one pipe, or by a process's own offer. So it is always known who has which task.
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from prefork import log
 from prefork.pool import codec
 from prefork.pool.codec import Parcel
-from prefork.pool.custody import Callbacks, Custody
+from prefork.pool.custody import ASK_AGAIN, Callbacks, Custody
 from prefork.pool.engine import Call, Task
 from prefork.pool.errors import PoolError
 from prefork.pool.growth import Growth
@@ -36,8 +37,6 @@ from prefork.wire.messages import (
     first_task,
 )
 
-ASK_AGAIN = 1.0  # seconds after which lines are asked for that no descriptor was free for
-
 
 class Processes:
     """An `Engine`. *say*: to the primary. *board*: this worker's line of that."""
@@ -57,8 +56,8 @@ class Processes:
         self._numbers = count(first_task(terms.worker))  # of no other worker's task
         self._jobs: dict[Task, Job] = {}
         self._seats = Seats()
-        callbacks = Callbacks(self._wait, self._use, self._forget)
-        self._custody = Custody(loop, say, terms.grace, callbacks)
+        then = Callbacks(self._wait, self._use, self._forget)
+        self._custody = Custody(loop, say, terms.grace, then)
         self.pace = self._custody.pace
         self._is_wanted = False  # lines were asked for
         self._is_closed = False
@@ -73,10 +72,10 @@ class Processes:
         self._require_open()
         self._ledger.require_room(self.pace, len(self._seats), beside=self._writer.count)
         job = self._job(task, codec.pack_call(task.call))
-        if not job.parcel.is_large:
+        if job.parcel.is_large:
+            self._writer.write(job.parcel, partial(self._written, job))
+        else:
             self._dispatch(job)
-            return
-        self._writer.write(job.parcel, lambda written, error: self._written(job, written, error))
 
     def _dispatch(self, job: Job) -> None:
         """Give it to who is free, or let it wait."""
@@ -162,8 +161,7 @@ class Processes:
 
     def _job(self, task: Task, parcel: Parcel) -> Job:
         self._want()
-        job = self._jobs[task] = Job(task, next(self._numbers), parcel)
-        return job
+        return self._jobs.setdefault(task, Job(task, next(self._numbers), parcel))
 
     def _wait(self, job: Job) -> None:
         """Let it wait. The board says so before the tickets are looked at once more.
