@@ -12,7 +12,7 @@ from tests.support.cradle import ENTRIES
 from prefork.pool import process
 from prefork.pool.client import Pool
 from prefork.pool.engines.processes import Processes
-from prefork.pool.terms import Terms
+from prefork.pool.terms import Lines, Terms
 from prefork.settings.schema import Settings
 from prefork.wire import boundary, channel, signalling, timings
 from prefork.wire.board import Board, Field
@@ -58,7 +58,8 @@ class Worker:
         self._ours, theirs = channel.pair()
         self.board = house.board.line(id)
         loop = asyncio.get_running_loop()
-        self.engine = Processes(Terms(id, **wanted), self._say, self.board, loop)
+        lines = Lines(self.board, house.board.line)
+        self.engine = Processes(Terms(id, **wanted), self._say, lines, loop)
         self.pool = Pool(self.engine)
         self._to = Channel(theirs)
         self._from = Channel(self._ours)
@@ -123,7 +124,7 @@ class House:
     def _lay(self, worker: Worker, servant: Servant) -> None:
         ours, theirs = channel.pair()
         servant.channel.send(WorkerLine(worker.id, worker.id), [theirs.detach()])
-        line = PoolLine(servant.id, servant.id - 1000, servant.pid, has_handle=True)
+        line = PoolLine(servant.id, servant.id - 1000, servant.pid, servant.line, has_handle=True)
         worker.tell(line, [ours.detach(), os.dup(servant.handle)])
 
     # -- processes -----------------------------------------------------------

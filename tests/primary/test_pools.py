@@ -74,7 +74,7 @@ def party() -> Iterator[Party]:
 
 
 def line_to(process: Child) -> PoolLine:
-    return PoolLine(process.id, process.id + 10, HERE, has_handle=True)
+    return PoolLine(process.id, process.id + 10, HERE, process.line, has_handle=True)
 
 
 def check_pair(party: Party, worker: Child, process: Child) -> None:

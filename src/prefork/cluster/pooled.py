@@ -106,7 +106,7 @@ class Pool(client.Pool):
         visit, loop = self._visit, asyncio.get_running_loop()
         assert visit is not None, "it has been arrived at"
         terms = offload.terms_of(self._settings, visit.id, 1)
-        made = Processes(terms, visit.say, visit.line, loop)
+        made = Processes(terms, visit.say, visit.lines, loop)
         visit.heard = made.hear
         self._mourner = loop.create_task(self._mourn(visit))
         return made

@@ -11,9 +11,10 @@ from typing import TypeAlias
 from prefork.cluster import command
 from prefork.errors import AddressError, AppError, PreforkError, RemoteError, SettingsError
 from prefork.pool.errors import RemoteError as RaisedThere
+from prefork.pool.terms import Lines
 from prefork.settings.schema import Settings
 from prefork.wire import channel, invitation
-from prefork.wire.board import Board, Line
+from prefork.wire.board import Board
 from prefork.wire.channel import Channel
 from prefork.wire.estate import Main
 from prefork.wire.messages import (
@@ -45,7 +46,7 @@ class Visit:
         self._channel = Channel(end)
         self._welcome: asyncio.Future[Welcome] = loop.create_future()
         self.id = 0  # ours, among the workers of the pool's instance; once we are welcome
-        self.line: Line = memoryview(b"")  # ours, of its board
+        self.lines = Lines(memoryview(b""), lambda _: memoryview(b""))  # of its board
         self.control = ""  # its control socket
         self._failure: PreforkError | None = None
         self.ended = asyncio.Event()  # the program has exited
@@ -120,7 +121,7 @@ class Visit:
 
     def _settle(self, welcome: Welcome, descriptor: int) -> None:
         board = Board.of(descriptor)
-        self.id, self.line = welcome.id, board.line(welcome.line)
+        self.id, self.lines = welcome.id, Lines(board.line(welcome.line), board.line)
         self.control = welcome.control
         board.close()
         if not self._welcome.done():  # else nobody waits for it any more

@@ -162,6 +162,7 @@ class Servant:
         one goes along.
         """
         self._offer += 1
+        self._board[Field.OFFER] = self._offer
         self._is_free, self._is_unheard = True, False
         self._promised = self._waits_for = None
         for _ in range(len(self._rota)):
@@ -212,36 +213,34 @@ class Servant:
 
     def _take(self, peer: Peer, frame: Frame) -> None:
         """Run it, if it came by our latest offer; or wants this very process, and no other."""
-        if frame.ticket and not (self._is_free and frame.ticket == self._offer):
+        was_free = self._is_free
+        if frame.ticket and not (was_free and frame.ticket == self._offer):
             peer.say(Kind.BOUNCED, frame.number)
             return
-        if frame.ticket:
-            self._is_free, self._promised = False, None
+        self._withdraw()
         kind, parcel = self.turn.run(peer, frame)
-        self._conclude(peer, frame)
+        self._conclude(peer, was_free)
         self._answer(peer, frame.number, kind, parcel)
         self.turn.end()
         self._has_run = True
 
-    def _conclude(self, peer: Peer, frame: Frame) -> None:
-        """See what becomes of us after a task. An offer that stood before it stands still."""
+    def _conclude(self, peer: Peer, was_free: bool) -> None:
+        """See what becomes of us after a task. *was_free*: before it."""
         self._reason = self._wear.note_task() or self._reason
         if self.turn.is_orphaned:
             self._may_stop = True  # the primary may be about to kill us for it
-        elif self.turn.is_cancelled:
-            self._withdraw()  # likewise the worker, until it says that we are to go on
-            self._waits_for = peer
-        elif self._reason:
-            self._withdraw()
-            if self._waits_for is None:
-                self._say(Worn(self._reason))
-        elif frame.ticket:
+        elif self.turn.is_cancelled and self._waits_for is None:
+            self._waits_for = peer  # likewise the worker, until it says that we are to go on
+        elif was_free and self._reason:
+            self._say(Worn(self._reason))
+        elif was_free:
             self._offer_again(answered=peer)
 
     def _withdraw(self) -> None:
         """Be there for nobody: offers that were made are void."""
-        self._offer += 1
+        self._board[Field.OFFER] = 0
         self._is_free = self._is_unheard = False
+        self._promised = None
 
     def _answer(self, peer: Peer, number: int, kind: int, parcel: Parcel) -> None:
         try:

@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 
+from prefork.pool import line
 from prefork.pool.job import Job
-from prefork.pool.line import TICKET, Line
+from prefork.pool.line import TICKET
 from prefork.pool.turn import CANCEL_SIGNAL
 from prefork.wire import stream
+from prefork.wire.board import Field, Line
 from prefork.wire.descriptors import close_all
 from prefork.wire.messages import PoolLine
 
@@ -18,22 +20,26 @@ from prefork.wire.messages import PoolLine
 class Seat:
     """One process. *jobs*: those that it was given, by number: one, unless it was to run more."""
 
-    def __init__(self, id: int, slot: int, pid: int, sock: socket.socket, handle: int | None):
-        """*handle*: its pidfd, where the system has such."""
-        self.id = id
-        self.slot = slot
-        self.pid = pid
-        self.line = Line(sock)
+    def __init__(self, message: PoolLine, sock: socket.socket, handle: int | None, board: Line):
+        """*handle*: its pidfd, where the system has such. *board*: its line of that."""
+        self.id = message.id
+        self.slot = message.slot
+        self.pid = message.pid
+        self.board = board
+        self.line = line.Line(sock)
         self.jobs: dict[int, Job] = {}
         self.is_parted = False  # nobody listens to it any more
         self._handle = handle
 
     @classmethod
-    def of(cls, message: PoolLine, given: list[int]) -> "Seat":
+    def of(cls, message: PoolLine, given: list[int], board: Line) -> "Seat":
         """*given*: the descriptors that came with it."""
         handle = given[1] if message.has_handle else None
-        sock = stream.adopt_pair_end(given[0])
-        return cls(message.id, message.slot, message.pid, sock, handle)
+        return cls(message, stream.adopt_pair_end(given[0]), handle, board)
+
+    def offers(self, ticket: int) -> bool:
+        """Whether that offer stands. If not, another does, or will: the ticket is of no use."""
+        return not self.is_parted and self.board[Field.OFFER] == ticket
 
     def __str__(self) -> str:
         return f"pool process {self.slot} (pid {self.pid})"
@@ -93,8 +99,10 @@ class Seats:
             except BlockingIOError:
                 return None
             seat = self._seats.get(id)
-            if seat is not None and not seat.is_parted:
+            if seat is not None and seat.offers(ticket):
                 return seat, ticket
-            if id not in self._gone:  # a line to it is on its way, perhaps anew
+            if (
+                seat is None or seat.is_parted
+            ) and id not in self._gone:  # a line to it is on its way, perhaps anew
                 self._early[id] = ticket
         return None

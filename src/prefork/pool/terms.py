@@ -1,6 +1,10 @@
-"""What a worker may have of the pool."""
+"""What a worker may have of the pool, and what of the board it needs for that."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from prefork.wire.board import Line
+from prefork.wire.messages import first_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +16,16 @@ class Terms:
     limit: int
     grace: float
     grows: bool
+
+    @property
+    def first_task(self) -> int:
+        """The number of its first task."""
+        return first_task(self.worker)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Of the board: the worker's *own*, and that *of* a number."""
+
+    own: Line
+    of: Callable[[int], Line]

@@ -180,7 +180,7 @@ class Pools:
             facts = self._say(process, WorkerLine(worker.id, worker.line), [theirs.detach()])
             unsaid.pop_all()
         slot = process.slot or 0
-        line = PoolLine(process.id, slot, pid, has_handle=len(given) > 1)
+        line = PoolLine(process.id, slot, pid, process.line, has_handle=len(given) > 1)
         facts += self._say(worker, line, given)
         client.lines.add(process.id)
         client.known.add(process.id)

@@ -33,6 +33,7 @@ class Field:
     TASKS_RUNNING = 13  # a worker's tasks that one has; stored at once
     TASK = 14  # a pool process's line: the number of the task that runs, or 0; stored at once
     TASK_SINCE = 15  # time.monotonic_ns() of its begin
+    OFFER = 17  # a pool process's line: the number of its offer that stands, or 0: it is not free
     TASKS = 16  # a pool process's tasks that have ended, whichever way
 
     # Words 40 to 55 are no numbers, but a text: `label` says which.

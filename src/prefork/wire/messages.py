@@ -177,11 +177,12 @@ class Tickets(Message, frozen=True):
 
 class PoolLine(Message, frozen=True):
     """To a worker: its end of a line to a pool process comes with this; then, *has_handle*, its
-    pidfd."""
+    pidfd. *line*: the process's, of the board."""
 
     id: int
     slot: int
     pid: int
+    line: int
     has_handle: bool = False
 
     @property

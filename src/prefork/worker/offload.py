@@ -8,7 +8,7 @@ from prefork.pool.engine import Engine
 from prefork.pool.engines import choice
 from prefork.pool.engines.processes import Processes
 from prefork.pool.station import Surroundings
-from prefork.pool.terms import Terms
+from prefork.pool.terms import Lines, Terms
 from prefork.settings.schema import Settings
 from prefork.wire.board import Line
 from prefork.wire.estate import Estate
@@ -23,7 +23,8 @@ def join(estate: Estate, id: int, line: Line, link: Link) -> None:
         terms = terms_of(settings, id, estate.workers)
 
         def processes() -> Engine:
-            engine = Processes(terms, link.say, line, asyncio.get_running_loop())
+            lines = Lines(line, estate.board.line)
+            engine = Processes(terms, link.say, lines, asyncio.get_running_loop())
             link.pool = engine.hear
             return engine
 

@@ -21,39 +21,31 @@ from prefork.pool.job import Doom, Job
 from prefork.pool.ledger import Ledger
 from prefork.pool.line import Kind
 from prefork.pool.seat import Seat, Seats
-from prefork.pool.terms import Terms
+from prefork.pool.terms import Lines, Terms
 from prefork.pool.writer import Writer
 from prefork.wire.board import Field
 from prefork.wire.channel import Channel
 from prefork.wire.descriptors import close_all
-from prefork.wire.messages import (
-    POOL,
-    Crowded,
-    Message,
-    PoolExit,
-    PoolLine,
-    Tickets,
-    Want,
-    first_task,
-)
+from prefork.wire.messages import POOL, Crowded, Message, PoolExit, PoolLine, Tickets, Want
 
 
 class Processes:
-    """An `Engine`. *say*: to the primary. *board*: this worker's line of that."""
+    """An `Engine`. *say*: to the primary."""
 
     def __init__(
         self,
         terms: Terms,
         say: Callable[[Message], None],
-        board: memoryview,
+        lines: Lines,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._terms = terms
         self._say = say
-        self._board = board
+        self._lines = lines
+        self._board = lines.own
         self._loop = loop
         self._ledger: Ledger[Job] = Ledger(terms.limit)
-        self._numbers = count(first_task(terms.worker))  # of no other worker's task
+        self._numbers = count(terms.first_task)  # of no other worker's task
         self._jobs: dict[Task, Job] = {}
         self._seats = Seats()
         then = Callbacks(self._wait, self._use, self._forget)
@@ -179,6 +171,8 @@ class Processes:
 
     def _use(self, seat: Seat, ticket: int) -> None:
         """Give what waits to a process that is free."""
+        if not seat.offers(ticket):
+            return
         job = self._ledger.take()
         self._publish()  # first: who is quick would offer itself to us for what it has done
         if job is None:
@@ -244,9 +238,9 @@ class Processes:
         self._has_met.set()
 
     def _meet(self, message: PoolLine, given: list[int]) -> None:
-        seat = Seat.of(message, given)
+        seat = Seat.of(message, given, self._lines.of(message.line))
         ticket = self._seats.add(seat)  # an earlier line to it ends when all is said on it
         self._custody.meet(seat)
         self._has_met.set()
         if ticket is not None:
-            self._use(seat, ticket)
+            self._use(seat, ticket)  # if it stands yet
