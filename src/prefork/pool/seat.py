@@ -101,8 +101,7 @@ class Seats:
             seat = self._seats.get(id)
             if seat is not None and seat.offers(ticket):
                 return seat, ticket
-            if (
-                seat is None or seat.is_parted
-            ) and id not in self._gone:  # a line to it is on its way, perhaps anew
+            has_line = seat is not None and not seat.is_parted
+            if not has_line and id not in self._gone:  # it gets one, perhaps anew
                 self._early[id] = ticket
         return None
