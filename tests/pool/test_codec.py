@@ -1,5 +1,6 @@
 import functools
 import os
+from array import array
 from typing import Any
 
 import numpy
@@ -56,9 +57,34 @@ def test_a_file_is_closed_with_the_last_that_has_it() -> None:
     assert len(os.listdir("/dev/fd")) == before
 
 
-def test_a_view_that_has_gaps_is_refused_by_name() -> None:
+@pytest.mark.parametrize("count", [0, 6, LARGE])
+def test_a_view_keeps_its_items(count: int) -> None:
+    doubles = array("d", range(count))
+    got = carried(memoryview(doubles))
+    assert (got.format, len(got)) == ("d", count)
+    assert got.tolist() == doubles.tolist()
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (LARGE, 2), ()], ids=["small", "large", "scalar"])
+def test_a_view_keeps_its_shape(shape: tuple[int, ...]) -> None:
+    numbers = numpy.arange(numpy.prod(shape, dtype=int), dtype="int32").reshape(shape)
+    got = carried(memoryview(numbers))
+    assert (got.format, got.shape) == ("i", shape)
+    assert got.tolist() == numbers.tolist()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        memoryview(bytes(10))[::2],
+        memoryview(numpy.zeros((2, 3), order="F")),
+        memoryview(numpy.zeros(3, dtype=">i4")),
+    ],
+    ids=["gaps", "columns", "format"],
+)
+def test_a_view_that_would_arrive_as_another_is_refused_by_name(view: memoryview) -> None:
     with pytest.raises(TypeError, match=r"argument 1 of tests\.pool\.work:give"):
-        codec.pack_call(Call(work.give, (memoryview(bytes(10))[::2],)))
+        codec.pack_call(Call(work.give, (view,)))
 
 
 @pytest.mark.parametrize(
@@ -67,8 +93,11 @@ def test_a_view_that_has_gaps_is_refused_by_name() -> None:
         (work.give, "tests.pool.work:give"),
         (functools.partial(work.give, 1), "tests.pool.work:give"),
         (len, "builtins:len"),
+        (str.upper, "builtins:str.upper"),
+        ("a".upper, "builtins:str.upper"),
+        (work.Inert(), "tests.pool.work:Inert"),
     ],
-    ids=["function", "partial", "builtin"],
+    ids=["function", "partial", "builtin", "descriptor", "bound", "instance"],
 )
 def test_a_function_has_a_name(function: Any, name: str) -> None:
     assert codec.name_of(function) == name
@@ -92,8 +121,21 @@ def test_an_exception_comes_with_the_traceback_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [work.StubbornError(1, 2), TaskCancelled(), KeyboardInterrupt(), Exception(work.Inert())],
+    [
+        work.StubbornError(1, 2),
+        TaskCancelled(),
+        KeyboardInterrupt(),
+        Exception(work.Inert()),
+        work.FrozenError(1),
+        work.DisobligingError(),
+    ],
 )
 def test_what_can_not_or_must_not_be_raised_here_is_told(error: BaseException) -> None:
     """An exit or an interrupt would end more than who waits for the task."""
     assert isinstance(codec.unpack_error(codec.pack_error(error, __file__)), RemoteError)
+
+
+def test_an_exception_that_can_not_say_what_it_is_is_told_all_the_same() -> None:
+    restored = codec.unpack_error(codec.pack_error(work.SpeechlessError(), __file__))
+    assert isinstance(restored, work.SpeechlessError)
+    assert "SpeechlessError: <exception str() failed>" in str(restored.__cause__)

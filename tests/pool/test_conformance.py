@@ -87,6 +87,15 @@ def test_its_exception_is_raised_itself(play: Play) -> None:
     play(scenario)
 
 
+def test_an_exception_that_can_not_say_what_it_is_ends_nothing_else(play: Play) -> None:
+    async def scenario(pool: Pool) -> None:
+        with pytest.raises(work.SpeechlessError):
+            await pool.run(work.raise_speechless)
+        assert await pool.run(str.upper, "a") == "A"
+
+    play(scenario)
+
+
 def test_an_exit_fails_the_task_alone(play: Play) -> None:
     async def scenario(pool: Pool) -> None:
         with pytest.raises(TaskLost, match="leave") as caught:

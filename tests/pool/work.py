@@ -6,6 +6,7 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
@@ -35,6 +36,45 @@ class Inert:
 
     def __reduce__(self) -> Any:
         raise TypeError("Inert stays where it is")
+
+
+def spring(kind: type[BaseException]) -> None:
+    raise kind
+
+
+class Trap:
+    """Raises where it is restored."""
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self._kind = kind
+
+    def __reduce__(self) -> Any:
+        return spring, (self._kind,)
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenError(Exception):
+    """Refuses to be given a cause."""
+
+    number: int
+
+
+class DisobligingError(Exception):
+    """Ends whoever restores it."""
+
+    def __reduce__(self) -> Any:
+        return spring, (SystemExit,)
+
+
+class SpeechlessError(Exception):
+    """Can't say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def raise_speechless() -> None:
+    raise SpeechlessError
 
 
 def pid() -> int:

@@ -35,11 +35,20 @@ def raises_without_standard_error() -> int:
     ("run", "code"),
     [
         (lambda: 3, 3),
+        (lambda: -1, 255),
+        (lambda: 2**31 + 7, 7),
         (breaks_its_output, 6),
         (raises, 1),
         (raises_without_standard_error, 1),
     ],
-    ids=["returns", "breaks its output", "raises", "raises silently"],
+    ids=[
+        "returns",
+        "returns less than nothing",
+        "returns a lot",
+        "breaks its output",
+        "raises",
+        "raises silently",
+    ],
 )
 def test_a_child_ends_with_its_code(run: Callable[[], int], code: int) -> None:
     assert exit_code_of(run) == code

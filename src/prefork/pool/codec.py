@@ -8,6 +8,7 @@ import mmap
 import os
 import pickle
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -73,8 +74,19 @@ class _View:
     def __init__(self, view: memoryview) -> None:
         self._view = view
 
-    def __reduce_ex__(self, _protocol: Any) -> tuple[type[memoryview], tuple[pickle.PickleBuffer]]:
-        return memoryview, (pickle.PickleBuffer(self._view),)
+    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
+        view = self._view
+        if view.format == "B" and view.ndim == 1:
+            return memoryview, (pickle.PickleBuffer(view),)
+        form = view.format, view.shape
+        _formed(view, *form)  # here it is told by name if that can't be done
+        return _formed, (pickle.PickleBuffer(view), *form)
+
+
+def _formed(buffer: Buffer, format: str, shape: tuple[int, ...]) -> memoryview:
+    """View bytes as items. Raises TypeError or ValueError where memoryviews can't do that."""
+    raw = memoryview(buffer).cast("B")
+    return raw.cast(format) if len(shape) == 1 else raw.cast(format, shape)
 
 
 def pack(value: Any) -> Parcel:
@@ -99,6 +111,19 @@ def unpack(parcel: Parcel) -> Any:
     """Give the value back. Raises whatever its own restoration does; MemoryError, OSError."""
     body, buffers = _opened(parcel)
     return pickle.loads(body, buffers=buffers)
+
+
+def restored(parcel: Parcel, what: str) -> Any:
+    """Give back what users' code is to restore. Raises RemoteError, whatever that raises.
+
+    An exit in there would end the event loop, or all else that was read with it.
+    """
+    try:
+        return unpack(parcel)
+    except BaseException as error:  # noqa: BLE001 - as above
+        reason = f"{what} can't be read here: {headline(error)}"
+        remote = RemoteError(reason, traceback_of(error, __file__))
+    raise remote
 
 
 def _carried(value: Any) -> Any:
@@ -133,14 +158,14 @@ def _culprit(call: Call, error: Exception) -> str:
     for which, each in named:
         if (reason := _refusal(_carried(each))) is not None:
             return f"{which} of {name} can't be given to another process: {reason}"
-    return f"{name} can't be called in another process: {error}"
+    return f"{name} can't be called in another process: {headline(error)}"
 
 
 def _refusal(value: Any) -> str | None:
     try:
         pack(value)
     except Exception as error:  # noqa: BLE001 - a reduction of the user's may raise anything
-        return f"{type(error).__name__}: {error}"
+        return headline(error)
     return None
 
 
@@ -148,7 +173,10 @@ def name_of(function: Callable[..., Any]) -> str:
     """What a function is called, as "module:name"."""
     inner = getattr(function, "func", function)  # of a functools.partial
     named = inner if hasattr(inner, "__qualname__") else type(inner)
-    return f"{named.__module__}:{named.__qualname__}"
+    module = getattr(named, "__module__", None)
+    if module is None:  # a builtin type's method
+        module = getattr(named, "__objclass__", type(named)).__module__
+    return f"{module}:{named.__qualname__}"
 
 
 # -- outcomes ----------------------------------------------------------------
@@ -167,13 +195,21 @@ def pack_result(function: Callable[..., Any], result: Any) -> Parcel:
 
 def pack_error(error: BaseException, *ours: str) -> Parcel:
     """*ours*: the files of whose frames the traceback is to say nothing."""
-    headline = f"{type(error).__name__}: {error}"
     text = traceback_of(error, *ours)
     try:
         inner = pickle.dumps(error, _PROTOCOL)
     except Exception:  # noqa: BLE001 - then the text alone travels
         inner = b""
-    return Parcel(pickle.dumps((headline, text, inner), _PROTOCOL))
+    return Parcel(pickle.dumps((headline(error), text, inner), _PROTOCOL))
+
+
+def headline(error: BaseException) -> str:
+    """Say what an exception is, and what it says of itself, if it can."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - it is the user's
+        said = "<exception str() failed>"  # as in a traceback
+    return f"{type(error).__name__}: {said}"
 
 
 def traceback_of(error: BaseException, *ours: str) -> str:
@@ -188,16 +224,14 @@ def traceback_of(error: BaseException, *ours: str) -> str:
 
 def unpack_error(parcel: Parcel) -> BaseException:
     """Give the exception itself, with its remote traceback as cause; else that alone."""
-    headline, text, inner = pickle.loads(parcel.body)
-    remote = RemoteError(headline, text)
-    try:
+    summary, text, inner = pickle.loads(parcel.body)
+    remote = RemoteError(summary, text)
+    with suppress(BaseException):  # its class isn't known here, or does what it likes
         error = pickle.loads(inner)
-    except Exception:  # noqa: BLE001 - its class isn't known here, or wants other arguments
-        return remote
-    if not isinstance(error, Exception):  # it would end more than who waits for the task
-        return remote
-    error.__cause__ = remote
-    return error
+        if isinstance(error, Exception):  # others would end more than who waits for the task
+            error.__cause__ = remote  # which one that is frozen refuses
+            return error
+    return remote
 
 
 # -- files -------------------------------------------------------------------

@@ -66,10 +66,9 @@ class Job:
             self.task.fail(codec.unpack_error(frame.parcel))
         elif frame.kind == Kind.RESULT:
             try:
-                result = codec.unpack(frame.parcel)
-            except Exception as error:  # noqa: BLE001 - a restoration of the user's may raise anything
-                reason = f"the result of {self.name} can't be read here: {error}"
-                self.task.fail(RemoteError(reason))
+                result = codec.restored(frame.parcel, f"the result of {self.name}")
+            except RemoteError as error:
+                self.task.fail(error.with_traceback(None))  # which would keep the task
             else:
                 self.task.succeed(result)
 

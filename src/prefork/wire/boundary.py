@@ -11,7 +11,7 @@ def run_and_exit(run: Callable[[], int]) -> NoReturn:
     """Run, report what it raises, flush, exit: whatever of that fails."""
     code = 1
     try:
-        code = run()
+        code = run() & 0xFF  # what a parent gets to see; `_exit` refuses what is no C int
     except BaseException:  # noqa: BLE001 - a process boundary: report everything, then leave
         sys.excepthook(*sys.exc_info())
     finally:

@@ -67,7 +67,7 @@ class Attempt:
             return Outcome(error=error)
         except BaseException as error:  # noqa: BLE001 - it would end more than who waits
             text = codec.traceback_of(error, __file__, interruption.__file__)
-            return Outcome(error=RemoteError(f"{type(error).__name__}: {error}", text))
+            return Outcome(error=RemoteError(codec.headline(error), text))
 
     def _stream(self, made: Any, reader: Items) -> None:
         """Put items as they come, at most WINDOW that are unread."""

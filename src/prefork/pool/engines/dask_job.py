@@ -144,9 +144,8 @@ class DaskJob:
             self.lose("its Dask worker has ended")
         elif kind == RESULT:
             try:
-                result = codec.unpack(from_wire(wire))
-            except Exception as error:  # noqa: BLE001 - a restoration of the user's may raise anything
-                reason = f"the result of {self.function} can't be read here: {error}"
-                self.task.fail(RemoteError(reason))
+                result = codec.restored(from_wire(wire), f"the result of {self.function}")
+            except RemoteError as error:
+                self.task.fail(error.with_traceback(None))  # which would keep the task
             else:
                 self.task.succeed(result)
