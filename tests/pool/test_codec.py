@@ -13,6 +13,10 @@ from prefork.pool.engine import Call
 from prefork.pool.errors import RemoteError, TaskCancelled
 
 
+def view_of(array: Any) -> memoryview:
+    return memoryview(array)
+
+
 def carried(value: Any) -> Any:
     """Give it as a task gets it, by way of a file."""
     parcel = codec.pack_call(Call(work.give, (value,)))
@@ -67,7 +71,7 @@ def test_a_view_keeps_its_items(count: int) -> None:
 
 @pytest.mark.parametrize("shape", [(2, 3), (LARGE, 2), ()], ids=["small", "large", "scalar"])
 def test_a_view_keeps_its_shape(shape: tuple[int, ...]) -> None:
-    numbers = numpy.arange(numpy.prod(shape, dtype=int), dtype="int32").reshape(shape)
+    numbers: Any = numpy.arange(numpy.prod(shape, dtype=int), dtype="int32").reshape(shape)
     got = carried(memoryview(numbers))
     assert (got.format, got.shape) == ("i", shape)
     assert got.tolist() == numbers.tolist()
@@ -77,8 +81,8 @@ def test_a_view_keeps_its_shape(shape: tuple[int, ...]) -> None:
     "view",
     [
         memoryview(bytes(10))[::2],
-        memoryview(numpy.zeros((2, 3), order="F")),
-        memoryview(numpy.zeros(3, dtype=">i4")),
+        view_of(numpy.zeros((2, 3), order="F")),
+        view_of(numpy.zeros(3, dtype=">i4")),
     ],
     ids=["gaps", "columns", "format"],
 )

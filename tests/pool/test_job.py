@@ -31,7 +31,7 @@ def test_a_result_that_can_not_be_restored_fails_the_task_alone(kind: type[BaseE
     assert isinstance(error, RemoteError)
     assert f"the result of tests.pool.work:give can't be read here: {kind.__name__}" in str(error)
     assert "in spring" in error.traceback
-    assert error.__traceback__ is error.__context__ is None  # they would keep the task
+    assert (error.__traceback__, error.__context__) == (None, None)  # they would keep the task
 
 
 def test_an_error_that_can_not_be_restored_is_told() -> None:

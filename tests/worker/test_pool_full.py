@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from tests.worker.conftest import Run
 from tests.worker.rig import Answer, Rig, rig
 
 from prefork.pool import PoolFull, refusal
 from prefork.worker.application import Kind
 
+LENGTH = (b"content-length", b"5")
 FULL = PoolFull("7 tasks wait already (pool_queue)", 3.0)
 
 
@@ -52,10 +54,21 @@ async def begun(scope: Any, receive: Any, send: Any) -> None:
 async def framework(scope: Any, receive: Any, send: Any) -> None:
     """As Starlette does: it makes its own answer, and raises all the same."""
     refusal.note(FULL)
-    headers = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
+    headers = [(b"content-type", b"text/plain"), LENGTH]
     await send({"type": "http.response.start", "status": 500, "headers": headers})
     await send({"type": "http.response.body", "body": b"Oops!"})
     raise FULL
+
+
+async def threaded(scope: Any, receive: Any, send: Any) -> None:
+    """As Django does with a plain view: a thread runs it, whose context it takes back."""
+
+    def view() -> None:
+        refusal.note(FULL)
+
+    await sync_to_async(view)()
+    await send({"type": "http.response.start", "status": 500, "headers": [LENGTH]})
+    await send({"type": "http.response.body", "body": b"Oops!"})
 
 
 def wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -76,10 +89,11 @@ def flask(environ: Any, start_response: Any) -> list[bytes]:
         (bare, "asgi", b"the pool is full\n"),
         (begun, "asgi", b"the pool is full\n"),
         (framework, "asgi", b"Oops!"),
+        (threaded, "asgi", b"Oops!"),
         (wsgi, "wsgi", b"the pool is full\n"),
         (flask, "wsgi", b"Oops!"),
     ],
-    ids=["handler", "asgi", "asgi-begun", "starlette", "wsgi", "flask"],
+    ids=["handler", "asgi", "asgi-begun", "starlette", "django", "wsgi", "flask"],
 )
 def test_a_full_pool_is_answered_by_503_and_when_to_come_again(
     run: Run, app: Callable[..., Any], kind: Kind, body: bytes
@@ -90,7 +104,27 @@ def test_a_full_pool_is_answered_by_503_and_when_to_come_again(
 
 
 def test_a_failure_of_another_request_stays_a_failure(run: Run) -> None:
-    """What was refused is of one request, not of the thread that ran it."""
+    """What was refused is of one request, not of the task whose first step it was."""
+    turns = iter([True, False])
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if next(turns):
+            refusal.note(FULL)
+        await send({"type": "http.response.start", "status": 500, "headers": [LENGTH]})
+        await send({"type": "http.response.body", "body": b"Oops!"})
+
+    statuses = []
+
+    async def scenario() -> None:
+        async with rig(app, "asgi") as made:
+            client = await made.connect()
+            statuses.extend([(await client.get()).status, (await client.get()).status])
+
+    run(scenario())
+    assert statuses == [503, 500]
+
+
+def test_a_failure_of_another_request_in_the_same_thread_stays_a_failure(run: Run) -> None:
     turns = iter([flask, None])
 
     def app(environ: Any, start_response: Any) -> list[bytes]:

@@ -8,8 +8,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefork.pool import refusal
 from prefork.pool.engine import WINDOW, Call, Engine, Task
-from prefork.pool.errors import PoolFull
+from prefork.pool.errors import PoolError, PoolFull
 from prefork.pool.pace import Quantiles
+from prefork.pool.unread import Unread
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,10 +66,16 @@ class Pool:
         except asyncio.CancelledError:
             self._engine.cancel(task)
             raise
+        finally:
+            del task  # an exception has this frame, and so would keep itself and all arguments
         return result
 
     def run_sync(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-        """Do as `run` does, from a thread of a WSGI application: wait for the result."""
+        """Do as `run` does, from a thread of a WSGI application: wait for the result.
+
+        Raises PoolError on the event loop's own thread.
+        """
+        refuse_on(self._loop)
         running = self.run(function, *args, **kwargs)
         try:
             return asyncio.run_coroutine_threadsafe(running, self._loop).result()
@@ -91,20 +98,20 @@ class Pool:
         At most *limit* are begun and not yielded yet: by default twice as many as there are
         processes. The first that fails ends it; what was begun is cancelled.
         """
+        if limit is not None and limit < 1:
+            raise ValueError(f"the limit of a map must be at least 1 (got {limit})")
         pending: deque[Task] = deque()
         try:
             async for item in _each(items):
                 while len(pending) >= (limit or 2 * max(1, self._engine.counts()["size"])):
-                    yield await pending.popleft().outcome
-                task = self._task(Call(function, (item,)), timeout, priority)
-                while not self._is_taken(task, pending):
-                    yield await pending.popleft().outcome
-                pending.append(task)
+                    yield await _first(pending)
+                call = Call(function, (item,))
+                while not self._is_taken(call, timeout, priority, pending):
+                    yield await _first(pending)
             while pending:
-                yield await pending.popleft().outcome
+                yield await _first(pending)
         finally:
-            for task in pending:
-                self._drop(task)
+            self._drop_all(pending)
 
     async def stream(
         self,
@@ -120,7 +127,7 @@ class Pool:
         It waits while 16 of its items are unread. To end the iteration early ends it too.
         """
         task = self._task(Call(function, args, kwargs), timeout, priority)
-        task.items = items = _Items(task)
+        task.items = items = Unread(task.outcome)
         self._submit(task)
         taken = 0
         try:
@@ -133,6 +140,7 @@ class Pool:
             await task.outcome
         finally:
             self._drop(task)
+            del task, items  # as in `run`
 
     async def broadcast(
         self,
@@ -149,17 +157,17 @@ class Pool:
         `--pool-initializer`'s.
         """
         call = Call(function, args, kwargs)
-        tasks = await self._engine.submit_to_all(call, self._limit(timeout))
+        tasks = deque(await self._engine.submit_to_all(call, self._limit(timeout)))
         try:
-            outcomes = [task.outcome for task in tasks]
-            results = await asyncio.gather(*outcomes, return_exceptions=True)
-            for each in results:
-                if isinstance(each, Exception):
-                    raise each
-            return [each for each in results if not isinstance(each, BaseException)]
+            await asyncio.gather(*(task.outcome for task in tasks), return_exceptions=True)
+            results: list[R] = []
+            while tasks:
+                if not tasks[0].outcome.cancelled():  # nothing else here may have it: see `run`
+                    results.append(tasks[0].outcome.result())
+                tasks.popleft()
+            return results
         finally:
-            for task in tasks:
-                self._drop(task)
+            self._drop_all(tasks)
 
     def stats(self) -> PoolStats:
         """Say how many processes there are, and what this worker's tasks do."""
@@ -188,47 +196,50 @@ class Pool:
             refusal.note(full)
             raise
 
-    def _is_taken(self, task: Task, pending: deque[Task]) -> bool:
-        """Submit it; False: the queue is full, and something pending is to end first."""
+    def _is_taken(
+        self, call: Call, timeout: float | None, priority: int, pending: deque[Task]
+    ) -> bool:
+        """Have it pending; False: the queue is full, and something pending is to end first."""
+        task = self._task(call, timeout, priority)
         if not pending:
             self._submit(task)
-            return True
-        try:
-            self._engine.submit(task)
-        except PoolFull:
-            return False
+        else:
+            try:
+                self._engine.submit(task)
+            except PoolFull:
+                return False
+        pending.append(task)
         return True
+
+    def _drop_all(self, tasks: deque[Task]) -> None:
+        """None is left in there: see `run`."""
+        while tasks:
+            self._drop(tasks.popleft())
 
     def _drop(self, task: Task) -> None:
         """Nobody reads its outcome any more."""
-        if task.outcome.done() and not task.outcome.cancelled():
-            task.outcome.exception()  # or asyncio would complain that nobody looked at it
-        else:
-            task.outcome.cancel()
+        # Whoever was cancelled while it waited for the outcome has cancelled that, and no more.
+        if task.outcome.cancel() or task.outcome.cancelled():
             self._engine.cancel(task)
+        else:
+            task.outcome.exception()  # or asyncio would complain that nobody looked at it
 
 
-class _Items:
-    """Those of a stream that were not read yet."""
+def refuse_on(loop: asyncio.AbstractEventLoop) -> None:
+    """Raise PoolError on that loop's own thread: it would wait for itself."""
+    try:
+        is_there = asyncio.get_running_loop() is loop
+    except RuntimeError:  # none runs in this thread
+        return
+    if is_there:
+        raise PoolError("pool.run_sync would block the event loop: await pool.run there")
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._unread: deque[Any] = deque()
-        self._more: asyncio.Event = asyncio.Event()
-        task.outcome.add_done_callback(lambda _: self._more.set())
 
-    def put(self, item: Any) -> None:
-        self._unread.append(item)
-        self._more.set()
-
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        while True:
-            while self._unread:
-                yield self._unread.popleft()
-            if self._task.outcome.done():
-                return
-            self._more.clear()
-            await self._more.wait()
+async def _first(pending: deque[Task]) -> Any:
+    """Wait for the first, and take it out: until then whoever drops them all drops it too."""
+    result = await pending[0].outcome
+    pending.popleft()
+    return result
 
 
 async def _each(items: "Iterable[Item] | AsyncIterable[Item]") -> AsyncIterator[Item]:

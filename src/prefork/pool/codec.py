@@ -83,10 +83,11 @@ class _View:
         return _formed, (pickle.PickleBuffer(view), *form)
 
 
-def _formed(buffer: Buffer, format: str, shape: tuple[int, ...]) -> memoryview:
+def _formed(buffer: Buffer, format: Any, shape: Any) -> memoryview:
     """View bytes as items. Raises TypeError or ValueError where memoryviews can't do that."""
     raw = memoryview(buffer).cast("B")
-    return raw.cast(format) if len(shape) == 1 else raw.cast(format, shape)
+    formed: memoryview = raw.cast(format) if len(shape) == 1 else raw.cast(format, shape)
+    return formed
 
 
 def pack(value: Any) -> Parcel:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from prefork.pool.client import Pool
+from prefork.pool.client import Pool, refuse_on
 from prefork.pool.errors import PoolError
 
 
@@ -41,6 +41,7 @@ def from_thread() -> Pool:
     here = _here()
     if _pool is not None:
         return _pool
+    refuse_on(here.loop)
 
     async def make() -> Pool:
         return _made(here)

@@ -5,12 +5,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from prefork import log
 from prefork.errors import RemoteError
 from prefork.wire import signalling, stream
 from prefork.wire.channel import Channel
+from prefork.wire.descriptors import close_all
 from prefork.wire.messages import (
     Admit,
     Introduce,
@@ -51,7 +53,7 @@ class Link:
         self.count_in: Callable[[], None] = lambda: None  # called by one that wants to lead
         self.stopped: Callable[[], None] = lambda: None  # called when we are first told to stop
         self.answered: Callable[[Listening | ListenFailed, Channel], None] | None = None
-        self.pool: Callable[[Tickets | PoolLine | PoolExit, Channel], None] | None = None
+        self.pool: Callable[[Tickets | PoolLine | PoolExit, Channel], None] = _drop
         loop.add_reader(channel, self.hear)
         for number in HEARD:
             loop.add_signal_handler(number, self._leave)
@@ -84,7 +86,7 @@ class Link:
                     self._obey(message)
                 case Listening() | ListenFailed() if self.answered is not None:
                     self.answered(message, self._channel)
-                case Tickets() | PoolLine() | PoolExit() if self.pool is not None:
+                case Tickets() | PoolLine() | PoolExit():
                     self.pool(message, self._channel)
                 case _:
                     raise RemoteError(f"the primary sent {message}")
@@ -169,3 +171,11 @@ class Link:
         await asyncio.wait(
             [self.told, *others], timeout=timeout, return_when=asyncio.FIRST_COMPLETED
         )
+
+
+def _drop(message: Tickets | PoolLine | PoolExit, channel: Channel) -> None:
+    """Close what came for a pool that has gone with another loop, or it is taken for other."""
+    if isinstance(message, PoolExit):
+        return
+    with suppress(OSError):  # they were lost on their way
+        close_all(channel.claim(2 if isinstance(message, PoolLine) and message.has_handle else 1))

@@ -16,7 +16,6 @@ from prefork import log
 from prefork.http.errors import FramingError
 from prefork.http.exchange import NONE
 from prefork.http.rules import Field
-from prefork.pool import refusal
 from prefork.worker import stacks
 from prefork.worker.cycle import FAILURE, Cycle, put_off
 from prefork.worker.flow import HIGH_WATER
@@ -74,7 +73,6 @@ class WsgiCycle(Cycle):
                 self._context.run(self._answer)
             except BaseException as raised:  # noqa: BLE001 - the thread's boundary
                 error = raised
-            refusal.forget()
         self._in_loop(self._end, error)
 
     def _answer(self) -> None:
