@@ -143,3 +143,9 @@ def test_an_exception_that_can_not_say_what_it_is_is_told_all_the_same() -> None
     restored = codec.unpack_error(codec.pack_error(work.SpeechlessError(), __file__))
     assert isinstance(restored, work.SpeechlessError)
     assert "SpeechlessError: <exception str() failed>" in str(restored.__cause__)
+
+
+def test_an_exception_that_says_a_lot_travels_by_a_file() -> None:
+    parcel = codec.pack_error(work.PeculiarError("x" * LARGE), __file__)
+    assert parcel.is_large
+    assert isinstance(codec.unpack_error(codec.filed(parcel)), work.PeculiarError)

@@ -16,11 +16,11 @@ from tests.support import pacing
 class PeculiarError(Exception):
     """An exception that travels with what it holds."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int | str) -> None:
         super().__init__(f"peculiar {number}")
         self.number = number
 
-    def __reduce__(self) -> tuple[type["PeculiarError"], tuple[int]]:
+    def __reduce__(self) -> tuple[type["PeculiarError"], tuple[int | str]]:
         return PeculiarError, (self.number,)
 
 

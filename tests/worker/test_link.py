@@ -21,8 +21,8 @@ def test_what_comes_for_a_pool_that_is_not_there_any_more_is_closed(run: Run) ->
         with closing(ours), closing(theirs), ExitStack() as ending:
             link = Link(theirs, loop)
             ending.callback(loop.remove_reader, theirs)
-            reading = [_given(ours, Tickets(), 1), _given(ours, PoolLine(7, 0, 7), 1)]
-            reading.append(_given(ours, PoolLine(8, 1, 8, has_handle=True), 2))
+            reading = [_given(ours, Tickets(), 1), _given(ours, PoolLine(7, 0, 7, 1), 1)]
+            reading.append(_given(ours, PoolLine(8, 1, 8, 2, has_handle=True), 2))
             for each in reading:
                 ending.callback(os.close, each)
             ours.send(PoolExit(7, 0, 0))

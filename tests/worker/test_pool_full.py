@@ -61,7 +61,7 @@ async def framework(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def threaded(scope: Any, receive: Any, send: Any) -> None:
-    """As Django does with a plain view: a thread runs it, whose context it takes back."""
+    """As asgiref does with a plain function: a thread runs it, whose context it takes back."""
 
     def view() -> None:
         refusal.note(FULL)
@@ -93,7 +93,7 @@ def flask(environ: Any, start_response: Any) -> list[bytes]:
         (wsgi, "wsgi", b"the pool is full\n"),
         (flask, "wsgi", b"Oops!"),
     ],
-    ids=["handler", "asgi", "asgi-begun", "starlette", "django", "wsgi", "flask"],
+    ids=["handler", "asgi", "asgi-begun", "starlette", "asgi-threaded", "wsgi", "flask"],
 )
 def test_a_full_pool_is_answered_by_503_and_when_to_come_again(
     run: Run, app: Callable[..., Any], kind: Kind, body: bytes

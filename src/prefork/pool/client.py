@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -227,12 +228,9 @@ class Pool:
 
 def refuse_on(loop: asyncio.AbstractEventLoop) -> None:
     """Raise PoolError on that loop's own thread: it would wait for itself."""
-    try:
-        is_there = asyncio.get_running_loop() is loop
-    except RuntimeError:  # none runs in this thread
-        return
-    if is_there:
-        raise PoolError("pool.run_sync would block the event loop: await pool.run there")
+    with suppress(RuntimeError):  # none runs in this thread
+        if asyncio.get_running_loop() is loop:
+            raise PoolError("pool.run_sync would block the event loop: await pool.run there")
 
 
 async def _first(pending: deque[Task]) -> Any:

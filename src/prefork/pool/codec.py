@@ -9,11 +9,12 @@ import os
 import pickle
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, NamedTuple
 
+from prefork.pool.account import headline, traceback_of
 from prefork.pool.engine import Call
 from prefork.pool.errors import RemoteError
+from prefork.pool.wrapping import Bytes, View
 from prefork.wire.descriptors import close_all
 from prefork.wire.nameless import nameless_file
 
@@ -58,38 +59,6 @@ class Parcel(NamedTuple):
 EMPTY = Parcel()
 
 
-class _Bytes:
-    """Large bytes that are copied once into the parcel, and once out: a task is to get bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __reduce_ex__(self, _protocol: Any) -> tuple[type[bytes], tuple[pickle.PickleBuffer]]:
-        return bytes, (pickle.PickleBuffer(self._data),)
-
-
-class _View:
-    """A memoryview, which pickle refuses by itself."""
-
-    def __init__(self, view: memoryview) -> None:
-        self._view = view
-
-    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
-        view = self._view
-        if view.format == "B" and view.ndim == 1:
-            return memoryview, (pickle.PickleBuffer(view),)
-        form = view.format, view.shape
-        _formed(view, *form)  # here it is told by name if that can't be done
-        return _formed, (pickle.PickleBuffer(view), *form)
-
-
-def _formed(buffer: Buffer, format: Any, shape: Any) -> memoryview:
-    """View bytes as items. Raises TypeError or ValueError where memoryviews can't do that."""
-    raw = memoryview(buffer).cast("B")
-    formed: memoryview = raw.cast(format) if len(shape) == 1 else raw.cast(format, shape)
-    return formed
-
-
 def pack(value: Any) -> Parcel:
     """Pickle a value. Raises what its own reduction does, PicklingError, or RecursionError."""
     found: list[pickle.PickleBuffer] = []
@@ -130,8 +99,8 @@ def restored(parcel: Parcel, what: str) -> Any:
 def _carried(value: Any) -> Any:
     kind = type(value)
     if kind is bytes:
-        return _Bytes(value) if len(value) >= LARGE else value
-    return _View(value) if kind is memoryview else value
+        return Bytes(value) if len(value) >= LARGE else value
+    return View(value) if kind is memoryview else value
 
 
 # -- calls -------------------------------------------------------------------
@@ -204,28 +173,12 @@ def pack_error(error: BaseException, *ours: str) -> Parcel:
     return Parcel(pickle.dumps((headline(error), text, inner), _PROTOCOL))
 
 
-def headline(error: BaseException) -> str:
-    """Say what an exception is, and what it says of itself, if it can."""
-    try:
-        said = str(error)
-    except Exception:  # noqa: BLE001 - it is the user's
-        said = "<exception str() failed>"  # as in a traceback
-    return f"{type(error).__name__}: {said}"
-
-
-def traceback_of(error: BaseException, *ours: str) -> str:
-    """Format it without the frames at its top that are of the files *ours*."""
-    from traceback import format_exception  # noqa: PLC0415 - only where something was raised
-
-    inner: TracebackType | None = error.__traceback__
-    while inner is not None and inner.tb_frame.f_code.co_filename in ours:
-        inner = inner.tb_next
-    return "".join(format_exception(type(error), error, inner)).rstrip()
-
-
 def unpack_error(parcel: Parcel) -> BaseException:
     """Give the exception itself, with its remote traceback as cause; else that alone."""
-    summary, text, inner = pickle.loads(parcel.body)
+    try:
+        summary, text, inner = restored(parcel, "what a task has raised")
+    except RemoteError as unread:
+        return unread.with_traceback(None)
     remote = RemoteError(summary, text)
     with suppress(BaseException):  # its class isn't known here, or does what it likes
         error = pickle.loads(inner)

@@ -52,9 +52,9 @@ class Job:
     def deliver(self, frame: Frame) -> bool:
         """Give the next item to who reads the stream; False: it can't be read here."""
         try:
-            item = codec.unpack(frame.parcel)
-        except Exception as error:  # noqa: BLE001 - a restoration of the user's may raise anything
-            self.task.fail(RemoteError(f"an item of {self.name} can't be read here: {error}"))
+            item = codec.restored(frame.parcel, f"an item of {self.name}")
+        except RemoteError as error:
+            self.task.fail(error.with_traceback(None))  # which would keep the task
             return False
         if self.task.items is not None:
             self.task.items.put(item)

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from typing import Any, NamedTuple
 
-from prefork.pool import codec, interruption
+from prefork.pool import account, codec, interruption
 from prefork.pool.engine import WINDOW, Items, Task
 from prefork.pool.errors import RemoteError, TaskCancelled, TaskLost
 from prefork.pool.interruption import Interruptible, each
@@ -66,8 +66,8 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - it is that of whoever waits
             return Outcome(error=error)
         except BaseException as error:  # noqa: BLE001 - it would end more than who waits
-            text = codec.traceback_of(error, __file__, interruption.__file__)
-            return Outcome(error=RemoteError(codec.headline(error), text))
+            text = account.traceback_of(error, __file__, interruption.__file__)
+            return Outcome(error=RemoteError(account.headline(error), text))
 
     def _stream(self, made: Any, reader: Items) -> None:
         """Put items as they come, at most WINDOW that are unread."""
