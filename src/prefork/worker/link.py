@@ -178,4 +178,4 @@ def _drop(message: Tickets | PoolLine | PoolExit, channel: Channel) -> None:
     if isinstance(message, PoolExit):
         return
     with suppress(OSError):  # they were lost on their way
-        close_all(channel.claim(2 if isinstance(message, PoolLine) and message.has_handle else 1))
+        close_all(channel.claim(message.descriptors if isinstance(message, PoolLine) else 1))
