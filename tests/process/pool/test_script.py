@@ -30,9 +30,9 @@ def square(number):
     return number * number
 
 def work(seconds=3600.0):
-    tell("working", os.getpid())
     end = time.monotonic() + seconds
     try:
+        tell("working", os.getpid())  # whoever reads it may cancel at once
         while time.monotonic() < end:
             pass
     except pools.TaskCancelled:
