@@ -67,7 +67,10 @@ def run(
 
 
 def run_sync(function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-    """Do as `run` does, from a thread of a WSGI application: wait for the result."""
+    """Do as `run` does, from a thread of a WSGI application: wait for the result.
+
+    Raises PoolError on the event loop's own thread.
+    """
     return station.from_thread().run_sync(function, *args, **kwargs)
 
 
@@ -83,7 +86,8 @@ def map(
     """Call *function* with each item, and yield the results in the order of the items.
 
     At most *limit* are begun and not yielded yet: by default twice as many as there are processes.
-    The first that fails ends it; what was begun is cancelled.
+    The first that fails ends it; what was begun is cancelled. Raises ValueError for a *limit* below
+    1.
     """
     pool = station.pool()
     return pool.map(function, items, limit=limit, timeout=timeout, priority=priority)

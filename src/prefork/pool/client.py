@@ -97,7 +97,8 @@ class Pool:
         """Call *function* with each item, and yield the results in the order of the items.
 
         At most *limit* are begun and not yielded yet: by default twice as many as there are
-        processes. The first that fails ends it; what was begun is cancelled.
+        processes. The first that fails ends it; what was begun is cancelled. Raises ValueError for
+        a *limit* below 1.
         """
         if limit is not None and limit < 1:
             raise ValueError(f"the limit of a map must be at least 1 (got {limit})")
