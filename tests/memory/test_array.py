@@ -1,6 +1,7 @@
 """An array as a list, as a buffer, and as numbers that nobody else's change is lost of."""
 
 import asyncio
+import os
 import pickle
 from typing import Any
 
@@ -9,8 +10,11 @@ from tests.memory.children import exit_codes, fork
 
 from prefork import SharedArray
 from prefork.errors import SharedMemoryError
+from prefork.memory import source
 from prefork.memory.array import SIZES
 from prefork.memory.cells import ATOMIC
+from prefork.memory.source import Grant
+from prefork.memory.store import Store
 
 WHOLE = [code for code in SIZES if code not in "fd"]
 
@@ -67,6 +71,28 @@ def test_two_of_one_key_are_the_same_and_of_another_size_refused() -> None:
     assert made("q")[1] == 5
     with pytest.raises(SharedMemoryError, match="'of q' has 24 bytes, not 32"):
         made("q", 4)[0]
+
+
+def test_it_is_of_whatever_instance_its_process_has_come_to(
+    atomics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a script with one pool after another; what the last has left can still be read."""
+    stores = {name: Store(atomics) for name in ("", "one", "two")}
+
+    def grant(instance: str, key: str, size: int) -> Grant:
+        return Grant(os.dup(stores[instance].take(key, size)), atomics == "lock")
+
+    monkeypatch.setattr(source, "grant", grant)
+    monkeypatch.setattr(source, "_instance", "")
+    array, named = made("q"), SharedArray("of q", "q", 3, instance="one")
+    found = []
+    for place in ("", "one", "", "two", ""):
+        source.settle(place)
+        found.append((array.load(0), array[0], array.memory[0]))
+        array.add(0, 5)
+    assert [each for each, *_ in found] == [0, 0, 5, 0, 5]
+    assert all(len(set(each)) == 1 for each in found)
+    assert named[0] == 10
 
 
 def test_to_pickle_it_sends_the_key() -> None:

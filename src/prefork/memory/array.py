@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from operator import index as as_whole
 from typing import Any, Generic, Literal, TypeVar, overload
 
+from prefork.memory import source
 from prefork.memory.cells import ATOMIC, Cells
 from prefork.memory.segment import Segment, attach
 
@@ -15,6 +17,16 @@ Real = Literal["f", "d"]
 
 # As `array` and `struct` have them, with sizes that don't depend on the machine.
 SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where an array's numbers are, as long as its process is of one instance."""
+
+    where: str  # the instance; "" is this process
+    segment: Segment
+    numbers: memoryview
+    cells: Cells | None  # None: of its typecode there are none
 
 
 class SharedArray(Generic[Number]):
@@ -31,10 +43,11 @@ class SharedArray(Generic[Number]):
     changes that others make meanwhile; `add` and its kin don't.
 
     Outside of an instance the memory is this process's, and of the children that it forks after
-    it has first used it.
+    it has first used it. In the block of a `prefork.Pool` it is the pool's, in each block anew;
+    after a block the script still has that one's.
     """
 
-    __slots__ = ("_attached", "_cells", "_instance", "_key", "_length", "_numbers", "_typecode")
+    __slots__ = ("_found", "_instance", "_key", "_length", "_typecode")
 
     @overload
     def __init__(
@@ -60,9 +73,7 @@ class SharedArray(Generic[Number]):
             raise ValueError(f"the length of a shared array is 1 or more, not {length}")
         self._key, self._typecode, self._length = key, typecode, length
         self._instance = instance
-        self._attached: Segment | None = None
-        self._numbers: memoryview | None = None
-        self._cells: Cells | None = None
+        self._found: _Found | None = None
 
     # -- as a list -----------------------------------------------------------
 
@@ -72,9 +83,7 @@ class SharedArray(Generic[Number]):
 
         To read or write one that is aligned is one instruction, so that nobody sees half of it.
         """
-        if self._numbers is None:
-            self._numbers = self._segment.numbers(self._typecode)
-        return self._numbers
+        return self._here.numbers
 
     def __len__(self) -> int:
         return self._length
@@ -143,31 +152,38 @@ class SharedArray(Generic[Number]):
         """
         place = self._place(index)
         async with asyncio.timeout(timeout):
-            await self._segment.bell.wait(lambda: bool(self._read(place) != expected))
+            await self._here.segment.bell.wait(lambda: bool(self._read(place) != expected))
         return self._read(place)
 
     def notify(self, index: int) -> None:
         """Have all who wait for this number look at it, in any process."""
         self._place(index)
-        self._segment.bell.ring()
+        self._here.segment.bell.ring()
 
     # -- inside --------------------------------------------------------------
 
     @property
-    def _segment(self) -> Segment:
-        if self._attached is None:
-            size = SIZES[self._typecode] * self._length
-            self._attached = attach(self._instance, self._key, size)
-        return self._attached
+    def _here(self) -> _Found:
+        """Attach, at first and when this process has come to another instance."""
+        found, where = self._found, self._instance or source.current()
+        if found is None or (where and where != found.where):
+            found = self._found = self._attach(where)
+        return found
+
+    def _attach(self, where: str) -> _Found:
+        code = self._typecode
+        segment = attach(where, self._key, SIZES[code] * self._length)
+        cells = segment.cells(code) if code in ATOMIC else None
+        return _Found(where, segment, segment.numbers(code), cells)
 
     @property
     def _atomic(self) -> Cells:
-        if self._cells is None:
-            if self._typecode not in ATOMIC:
-                kinds = ", ".join(ATOMIC)
-                raise TypeError(f"that can be done to the typecodes {kinds}, not {self._typecode}")
-            self._cells = self._segment.cells(self._typecode)
-        return self._cells
+        if self._typecode not in ATOMIC:
+            kinds = ", ".join(ATOMIC)
+            raise TypeError(f"that can be done to the typecodes {kinds}, not {self._typecode}")
+        cells = self._here.cells
+        assert cells is not None, "it is of such a typecode"
+        return cells
 
     def _read(self, place: int) -> Number:
         """Read it so that what is read is not older than what was done before."""
