@@ -3,6 +3,7 @@
 One end of the channel to the script it inherits.
 """
 
+import json
 import os
 from dataclasses import asdict
 from typing import Any
@@ -28,7 +29,8 @@ def write(channel: int, settings: Settings, main: Main) -> int:
 
     Not an argument or a variable: those have limits, and others can see them. Raises OSError.
     """
-    text = msgspec.json.encode(Invitation(os.getpid(), channel, asdict(settings), main))
+    said = msgspec.to_builtins(Invitation(os.getpid(), channel, asdict(settings), main))
+    text = json.dumps(said).encode()  # msgspec's own refuses paths that are not UTF-8
     descriptor = nameless_file("invitation", 0)
     try:
         rest = memoryview(text)
@@ -42,6 +44,6 @@ def write(channel: int, settings: Settings, main: Main) -> int:
 
 
 def read(descriptor: int) -> Invitation:
-    """Raises OSError, and msgspec.MsgspecError for what is none."""
+    """Raises OSError; ValueError for what is none, which msgspec.ValidationError is too."""
     pieces = iter(lambda: os.read(descriptor, _READ), b"")
-    return msgspec.json.decode(b"".join(pieces), type=Invitation)
+    return msgspec.convert(json.loads(b"".join(pieces)), Invitation)
