@@ -30,6 +30,7 @@ IDENTITY = Identity(
     bind=("127.0.0.1:8000",),
     started_at=1.0,
     epoch=EPOCH,
+    pool=4,
 )
 
 
@@ -44,6 +45,7 @@ def test_an_answer_is_what_commands_read() -> None:
     stats = read("shop", reported(serving(2)))
     assert (stats.name, stats.pid, stats.bind) == ("shop", 7, ["127.0.0.1:8000"])
     assert (stats.uptime, stats.workers_wanted, stats.state) == (10.0, 2, "serving")
+    assert stats.pool_wanted == 4
     assert [(worker.slot, worker.pid, worker.state) for worker in stats.workers] == [
         *((0, 102, "serving"), (1, 103, "serving"))
     ]

@@ -161,12 +161,22 @@ def test_the_pool_and_its_tasks_are_shown_where_there_is_one() -> None:
 
 
 def test_a_pool_without_workers_is_shown_alone() -> None:
-    process = {"id": 9, "pid": 42, "state": "ready", "generation": 1, "uptime": 61.0}
-    pool = [process | {"slot": slot} for slot in (0, 1)]
-    alone = seen(workers=[], workers_wanted=0, bind=[], pool=pool)
+    process = {"id": 9, "pid": 42, "generation": 1, "uptime": 61.0}
+    pool = [process | {"slot": 0, "state": "ready"}, process | {"slot": 1, "state": "draining"}]
+    alone = seen(workers=[], workers_wanted=0, bind=[], pool=pool, pool_wanted=2)
     head, tasks, *_ = status(alone, NOW).splitlines()
-    assert head == "app-8000: serving, a pool of 2"
+    assert head == "app-8000: serving, a pool of 2, 1 ready"
     assert tasks.startswith("0 tasks running")
     shown = report(alone, NOW)
     assert shown.startswith("app-8000: app:handler\n")
     assert "SLOT" not in shown
+    listed = instances([Row("app-8000", 42, alone)]).splitlines()[1]
+    assert listed.split()[2:5] == ["-", "1", "serving"]
+
+
+def test_a_pool_alone_in_which_nobody_is_now_is_shown_as_one() -> None:
+    alone = seen(workers=[], workers_wanted=0, bind=[], pool_wanted=3)
+    head, tasks, pool = status(alone, NOW).splitlines()
+    assert head == "app-8000: serving, a pool of 3, 0 ready"
+    assert tasks.startswith("0 tasks running")
+    assert pool.startswith("POOL")

@@ -42,6 +42,8 @@ def test_a_pool_has_its_line() -> None:
     text = "\n".join(replace(plain, estate=replace(plain.estate, pool=6)).lines(Style.PLAIN))
     assert "pool       6 (max: every CPU that this process may use)" in text
     assert "pool" not in "\n".join(plain.lines(Style.PLAIN))
+    scripted = replace(plain, estate=replace(plain.estate, pool=6), is_scripted=True)
+    assert "pool" not in "\n".join(scripted.lines(Style.PLAIN))
 
 
 def test_each_address_has_its_line_and_a_path_is_no_link() -> None:

@@ -47,8 +47,9 @@ def announce(fleet: Fleet, host: PosixHost, bind: Sequence[str]) -> None:
     """
     estate = replace(host.estate, bind=tuple(bind))
     log.info("ready", name=estate.name, bind=list(estate.bind))
-    greeting = Greeting(estate, host.interface, _preload(fleet), fleet.is_scripted)
-    log.show(greeting.lines(Style.COLOUR if log.is_painted() else Style.PLAIN))
+    if estate.main is None:  # else a script has begun, and its pool serves nobody
+        greeting = Greeting(estate, host.interface, _preload(fleet), fleet.is_scripted)
+        log.show(greeting.lines(Style.COLOUR if log.is_painted() else Style.PLAIN))
     if estate.settings.ready_fd is not None:
         said = {"name": estate.name, "pid": estate.primary, "bind": estate.bind}
         try:
@@ -83,6 +84,7 @@ def identify(estate: Estate, bind: Sequence[str]) -> Identity:
         bind=bind,
         started_at=time.monotonic(),
         epoch=log.utc_now().timestamp() - time.monotonic(),
+        pool=estate.pool,
     )
 
 

@@ -25,6 +25,7 @@ class Identity:
     bind: Sequence[str]
     started_at: float  # monotonic seconds
     epoch: float  # Unix seconds when the monotonic clock stood at 0
+    pool: int = 0  # processes that the pool of a generation may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def report(identity: Identity, fleet: Fleet, counts: Counts, now: float) -> dict
         "state": fleet.state,
         "uptime": round(now - identity.started_at, 3),
         "workers_wanted": len(fleet.roster.slots),
+        "pool_wanted": 0 if fleet.is_scripted else identity.pool,
         "workers": [_worker(p, fleet, counts, now) for p in workers],
         "templates": [_process(p, now) for p in fleet.roster.of(Role.TEMPLATE)],
         "pool": [

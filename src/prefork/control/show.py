@@ -53,7 +53,7 @@ def _instance(row: Row) -> tuple[str, ...]:
         row.name,
         number(stats.pid),
         escape(",".join(stats.bind)),
-        f"{stats.ready}/{stats.workers_wanted}",
+        UNKNOWN if _is_pool_alone(stats) else f"{stats.ready}/{stats.workers_wanted}",
         number(stats.generation),
         escape(stats.state),
         number(stats.totals.requests),
@@ -70,19 +70,21 @@ def status(stats: Stats, now: float) -> str:
 
 
 def _is_pool_alone(stats: Stats) -> bool:
-    return not stats.workers_wanted and bool(stats.pool)
+    return not stats.workers_wanted and stats.pool_wanted > 0
 
 
 def _ready(stats: Stats) -> str:
     if _is_pool_alone(stats):
-        return f"a pool of {len(stats.pool)}"
+        ready = sum(each.state == "ready" for each in stats.pool)
+        return f"a pool of {stats.pool_wanted}, {ready} ready"
     return f"{stats.ready} of {count(stats.workers_wanted, 'worker')} ready"
 
 
 def _members(stats: Stats) -> str:
     """The workers, and the pool with what it does, where it is to have them."""
     tables = [] if _is_pool_alone(stats) else [workers(stats)]
-    tables += [f"{tasks(stats.tasks)}\n{pool(stats)}"] if stats.pool else []
+    has_pool = stats.pool or stats.pool_wanted
+    tables += [f"{tasks(stats.tasks)}\n{pool(stats)}"] if has_pool else []
     return "\n\n".join(tables)
 
 

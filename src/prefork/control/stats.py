@@ -197,6 +197,7 @@ class Stats(msgspec.Struct, kw_only=True):
     ]
     uptime: Annotated[float, means("seconds")]
     workers_wanted: Annotated[int, means("how many")]
+    pool_wanted: Annotated[int, means("how many processes a generation's pool may have")] = 0
     workers: Annotated[list[Worker], means("an object for each [worker](#a-worker), by slot")]
     templates: Annotated[list[Template], means("an object for each [template](#a-template)")] = []
     pool: Annotated[

@@ -41,7 +41,7 @@ class Greeting:
         settings = self.estate.settings
         rows = [("address", self._link(each)) for each in self.estate.bind]
         rows.append(("workers", f"{self._workers()}; policy {settings.policy}"))
-        if self.estate.pool:
+        if self.estate.pool and not self.is_scripted:
             rows.append(("pool", _number(self.estate.pool, settings.pool)))
         if self.interface:  # else nobody serves yet
             rows.append(("interface", self._interface()))
