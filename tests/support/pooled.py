@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from flask import Flask
+from flask import request as flask_request
 from tests.pool import work
 
 from prefork import Request, pool
@@ -16,6 +18,8 @@ async def handler(request: Request) -> Any:
     query = request.query
     if request.path == "/many":
         return await many(int(query["count"]), float(query["seconds"]), query["path"])
+    if request.path == "/read":
+        return await pool.run(read, query["path"])
     if request.path == "/light":
         return "light"
     await give(request.path, query)
@@ -49,11 +53,16 @@ fast = FastAPI()
 flask = Flask("pooled")
 
 
-@fast.get("/pause")
-async def fast_pause(seconds: float) -> int:
-    return await pool.run(work.pause, seconds)
+@fast.get("/read")
+async def fast_read(path: str) -> str:
+    return await pool.run(read, path)
 
 
-@flask.get("/pause/<float:seconds>")
-def flask_pause(seconds: float) -> str:
-    return str(pool.run_sync(work.pause, seconds))
+@flask.get("/read")
+def flask_read() -> str:
+    return pool.run_sync(read, flask_request.args["path"])
+
+
+def read(path: str) -> str:
+    """Read a file; a fifo has an end when whoever writes to it has closed it."""
+    return Path(path).read_text()

@@ -1,55 +1,82 @@
 """A pool that has no room says so, and has room again as soon as a task has ended."""
 
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
 import pytest
 from tests.process.conftest import Serve
-from tests.support.asking import Caller, Reply, ask
+from tests.support.asking import Caller, ask
 from tests.support.program import Program
 
-LIMIT = ("--pool", "1", "--pool-queue", "2")
-APPS = {
-    "handler": ("tests.support.pooled:handler", "/pause?seconds=0.5"),
-    "FastAPI": ("tests.support.pooled:fast", "/pause?seconds=0.5"),
-    "Flask": ("tests.support.pooled:flask", "/pause/0.5"),
-}
+LIMIT = ("--workers", "1", "--pool", "1", "--pool-queue", "2")
+APPS = ("handler", "FastAPI", "Flask")
 
 
-def fill(program: Program, path: str) -> list[Caller]:
-    """Ask until one task runs, and two wait."""
-    callers = []
-    for waiting in (0, 1, 2):
-        callers.append(Caller(program.port))
-        callers[-1].send(path)
-        program.settled(
-            lambda stats, n=waiting: (
-                (stats["tasks"]["running"], stats["tasks"]["waiting"]) == (1, n)
-            )  # type: ignore[misc]
-        )
-    return callers
+class Gate:
+    """Each task reads a fifo, and ends when somebody has written to it, so it takes as long as a
+    test likes."""
+
+    def __init__(self, program: Program, fifo: Path, held: ExitStack) -> None:
+        os.mkfifo(fifo)
+        self.path = f"/read?path={fifo}"
+        self._program, self._fifo, self._held = program, fifo, held
+
+    def ask(self) -> Caller:
+        caller = Caller(self._program.port)
+        self._held.callback(caller.close)
+        caller.send(self.path)
+        return caller
+
+    def open(self) -> IO[str]:
+        """Wait until one runs; it ends when this is closed."""
+        return self._held.enter_context(self._fifo.open("w"))
+
+    def fill(self) -> tuple[list[Caller], IO[str]]:
+        """Ask until one task runs, and two wait. Return who asks, and what ends the first."""
+        callers = [self.ask()]
+        running = self.open()
+        for waiting in (1, 2):
+            callers.append(self.ask())
+            self._program.settled(lambda stats, n=waiting: stats["tasks"]["waiting"] == n)  # type: ignore[misc]
+        return callers, running
+
+
+@pytest.fixture
+def held() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_a_full_pool_is_answered_by_503_and_recovers_at_once(serve: Serve, name: str) -> None:
-    app, path = APPS[name]
-    program = serve(*LIMIT, app=app)
-    callers = fill(program, path)
-    refused = [ask(program.port, path) for _ in range(5)]
+def test_a_full_pool_is_answered_by_503_and_recovers_at_once(
+    serve: Serve, tmp_path: Path, held: ExitStack, name: str
+) -> None:
+    app = {"handler": "handler", "FastAPI": "fast", "Flask": "flask"}[name]
+    program = serve(*LIMIT, app=f"tests.support.pooled:{app}")
+    gate = Gate(program, tmp_path / "fifo", held)
+    callers, running = gate.fill()
+    refused = [ask(program.port, gate.path) for _ in range(5)]
     assert {each.status for each in refused} == {503}
     assert all(int(each.headers["retry-after"]) >= 1 for each in refused)
-    assert [answer(each).status for each in callers] == [200, 200, 200]
-    assert ask(program.port, path).status == 200
+    running.close()
+    first, *others = callers
+    assert first.reply().status == 200
+    for each in others:
+        gate.open().close()
+        assert each.reply().status == 200
+    late = gate.ask()
+    gate.open().close()
+    assert late.reply().status == 200
     assert len(program.journal.entries("pool_full")) == (0 if name == "Flask" else 1)
 
 
-def answer(caller: Caller) -> Reply:
-    try:
-        return caller.reply()
-    finally:
-        caller.close()
-
-
-def test_what_needs_no_pool_is_answered_while_it_is_full(serve: Serve) -> None:
+def test_what_needs_no_pool_is_answered_while_it_is_full(
+    serve: Serve, tmp_path: Path, held: ExitStack
+) -> None:
     program = serve(*LIMIT, app="tests.support.pooled:handler")
-    callers = fill(program, "/pause?seconds=0.5")
+    gate = Gate(program, tmp_path / "fifo", held)
+    gate.fill()
     assert ask(program.port, "/light").body == b"light"
-    for each in callers:
-        answer(each)
