@@ -45,9 +45,9 @@ class Pooling:
         section="Pool",
         check=checks.at_least(1),
         unit="tasks",
-        help="How many tasks may wait, in all workers together; each worker has its share. One "
-        "more is refused with PoolFull: the request is answered by 503 with Retry-After, unless "
-        "the application catches it.",
+        help="How many tasks may wait, in all of --workers together; each worker has its share, "
+        "which `prefork scale` doesn't change. One more is refused with PoolFull: the request is "
+        "answered by 503 with Retry-After, unless the application catches it.",
     )
     pool_timeout: float = setting(
         0.0,
