@@ -48,11 +48,11 @@ def test_a_script_may_wait_for_as_many_tasks_as_it_likes() -> None:
 def test_the_environment_speaks_of_the_pool_and_of_nothing_that_serves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said = {"POOL": "3", "POOL_NICE": "5", "LOG_LEVEL": "debug", "NAME": "x", "BIND": "[::1]:1"}
+    said = {"POOL": "0", "POOL_NICE": "5", "LOG_LEVEL": "debug", "NAME": "x", "BIND": "[::1]:1"}
     for name, value in said.items():
         monkeypatch.setenv(f"PREFORK_{name}", value)
     made = settings()
-    assert (made.pool, made.pool_nice, made.log_level, made.bind) == (3, 5, "debug", ())
+    assert (made.pool, made.pool_nice, made.log_level, made.bind) == ("max", 5, "debug", ())
     assert made.name != "x"
     assert settings(2, nice=0).pool == 2
 

@@ -16,19 +16,20 @@ class Lease:
         self.tasks: set[Task] = set()
         self.pace = Pace()
         self._engine: Engine | None = None
-        self._reason = OUTSIDE
+        self._cause: BaseException | None
+        self._reason, self._cause = OUTSIDE, None
 
     def begin(self, engine: Engine) -> None:
         self._engine, self.pace = engine, engine.pace
 
-    async def end(self, reason: str) -> None:
-        """End all that waits or runs, and refuse what comes. *reason*: what is said to both."""
-        engine, self._engine, self._reason = self._engine, None, reason
+    async def end(self, reason: str, cause: BaseException | None = None) -> None:
+        """End all that waits or runs, and refuse what comes. *reason*, *cause*: told to both."""
+        engine, self._engine, self._reason, self._cause = self._engine, None, reason, cause
         if engine is None:
             return
         for task in list(self.tasks):
             engine.cancel(task)
-            task.fail(PoolError(reason))
+            task.fail(self._refusal())
         await engine.close()
 
     @property
@@ -36,7 +37,7 @@ class Lease:
         return self._engine is not None
 
     def refuse(self) -> NoReturn:
-        raise PoolError(self._reason)
+        raise self._refusal()
 
     # -- as an engine --------------------------------------------------------
 
@@ -69,6 +70,11 @@ class Lease:
 
     async def close(self) -> None:
         await self.end(OUTSIDE)
+
+    def _refusal(self) -> PoolError:
+        error = PoolError(self._reason)
+        error.__cause__ = self._cause
+        return error
 
     def _note(self, task: Task) -> None:
         self.tasks.add(task)

@@ -26,7 +26,8 @@ from prefork.wire.estate import Main
 from prefork.worker import main_module, offload
 
 QUEUE = 1_000_000  # tasks; a script has nobody to answer 503
-OF_ENVIRONMENT = ("log_level", "log_format", "start_timeout")  # beside those of the pool
+# Beside all pool_*; but PREFORK_POOL is about a server, which may have none.
+OF_ENVIRONMENT = ("log_level", "log_format", "start_timeout")
 
 _numbers = count(1)  # of the pools of this process
 
@@ -58,7 +59,8 @@ class Pool(client.Pool):
     """
 
     def __init__(self, size: int | str | None = None, **options: Unpack[Options]) -> None:
-        """*size*: how many processes at most; by default "max", one for each CPU.
+        """*size*: how many processes at most; by default "max", one for each CPU, whatever
+        PREFORK_POOL says of servers.
 
         The others are those settings that have the same name with `pool_` before it, and the same
         defaults; but as many tasks may wait as you like, unless *queue* says how many, and
@@ -140,7 +142,8 @@ class Pool(client.Pool):
         """Let nobody wait for a pool that has ended unasked."""
         await visit.ended.wait()
         if self._visit is visit:
-            await self._lease.end("the pool has ended: its instance was stopped")
+            reason = str(visit.failure or "the pool has ended: its instance was stopped")
+            await self._lease.end(reason, visit.failure)
 
     def _task(self, call: Call, timeout: float | None, priority: int) -> Task:
         if not self._lease.is_on:
@@ -169,7 +172,7 @@ def _settings(size: int | str | None, options: dict[str, Any], main: Main) -> Se
         "pool_queue": QUEUE,
     }
     said = from_environment(environment.variables())
-    mine = {k: v for k, v in said.items() if k.startswith("pool") or k in OF_ENVIRONMENT}
+    mine = {k: v for k, v in said.items() if k.startswith("pool_") or k in OF_ENVIRONMENT}
     made = merge(from_call(usual), mine, _called(size, options)).settings()
     if made.pool == 0:
         raise SettingsError("size must be at least 1 (got 0)")

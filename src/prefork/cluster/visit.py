@@ -28,6 +28,7 @@ from prefork.wire.messages import (
 )
 
 PROGRAM = "prefork.boot.annex"  # never imported here
+PATIENCE = 2.0  # seconds; by then a program that still turns has killed what would not end
 NEWS: TypeAlias = Tickets | PoolLine | PoolExit
 
 
@@ -48,7 +49,7 @@ class Visit:
         self.id = 0  # ours, among the workers of the pool's instance; once we are welcome
         self.lines = Lines(memoryview(b""), lambda _: memoryview(b""))  # of its board
         self.control = ""  # its control socket
-        self._failure: PreforkError | None = None
+        self.failure: PreforkError | None = None  # why it ended, where nobody stopped it
         self.ended = asyncio.Event()  # the program has exited
         self.heard: Callable[[NEWS, Channel], None] | None = None
         loop.add_reader(end, self._hear)
@@ -63,9 +64,11 @@ class Visit:
         with theirs:
             try:
                 process = _started(theirs.fileno(), settings, main)
-            except OSError as error:
+            except BaseException as error:
                 ours.close()
-                raise AppError(f"the pool did not start: {error.strerror}") from error
+                if isinstance(error, OSError):
+                    raise AppError(f"the pool did not start: {error.strerror}") from error
+                raise
         return cls(process, ours, asyncio.get_running_loop())
 
     async def welcomed(self) -> Welcome:
@@ -94,9 +97,21 @@ class Visit:
             await self.break_off()
 
     async def break_off(self) -> None:
-        """End the pool at once, and wait until it has."""
-        if not self.ended.is_set():
-            self._end.shutdown(socket.SHUT_WR)
+        """End the pool at once, and wait until it has.
+
+        A program that doesn't turn, being stopped, is killed; so it is where we are cancelled
+        meanwhile.
+        """
+        if self.ended.is_set():
+            return
+        self._end.shutdown(socket.SHUT_WR)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self.ended.wait()
+        finally:
+            if not self.ended.is_set():
+                self._process.kill()  # all that it has forked ends with it
         await self.ended.wait()
 
     # -- hearing -------------------------------------------------------------
@@ -111,7 +126,7 @@ class Visit:
                 case Welcome():
                     self._settle(message, *self._channel.claim(1))
                 case Failed():
-                    self._failure = _failure(message)
+                    self.failure = _failure(message)
                 case Tickets() | PoolLine() | PoolExit() if self.heard is not None:
                     self.heard(message, self._channel)
                 case _:
@@ -133,9 +148,11 @@ class Visit:
         self._loop.remove_writer(self._end)
         self._channel.close()
         status = self._process.wait()
+        why = f"its program ended with {status}"
         if not self._welcome.done():
-            why = f"its program ended with {status}"
-            self._welcome.set_exception(self._failure or AppError(f"the pool did not start: {why}"))
+            self._welcome.set_exception(self.failure or AppError(f"the pool did not start: {why}"))
+        elif status and self.failure is None:
+            self.failure = AppError(f"the pool has ended: {why}")
         self.ended.set()
 
 

@@ -16,6 +16,7 @@ from tests.support.processes import Watch
 from tests.support.program import ROOT, interpreter, run
 from tests.support.script import Script
 
+IN_WORDS = {"PREFORK_LOG_FORMAT": "text"}
 AT_ONCE = 1.0  # seconds in which everything is to go with its script
 
 # What every script here begins with: functions that run in its pool.
@@ -334,6 +335,28 @@ def test_an_initialiser_that_fails_is_named_with_its_traceback(script: RunScript
     assert made.leftovers() == []
 
 
+def test_what_no_process_can_begin_with_is_what_its_tasks_fail_by(script: RunScript) -> None:
+    source = """
+        def warm_up():
+            raise OSError("cold")
+
+        async def main():
+            async with prefork.Pool(1, min=0, initializer=warm_up) as pool:
+                for _ in range(2):
+                    try:
+                        await pool.run(square, 3)
+                    except pools.PoolError as error:
+                        tell("failed", str(error), str(error.__cause__.__cause__).splitlines())
+    """
+    made = script(TASKS + dedent(source) + RUN)
+    assert made.wait(timeout=30) == 0
+    for _, reason, cause in made.told("failed"):
+        assert reason.endswith("raised: OSError: cold")
+        assert '    raise OSError("cold")' in cause
+    assert len(made.told("failed")) == 2
+    assert made.leftovers() == []
+
+
 def test_an_initialiser_is_called_in_each_process(script: RunScript) -> None:
     source = """
         READY = []
@@ -405,6 +428,21 @@ def test_a_module_that_is_run_by_its_name_is_imported_by_that(tmp_path: Path) ->
     assert (done.stdout, done.stderr) == ("49\n", "")
 
 
+def test_an_argument_and_a_place_need_not_be_utf_8(script: RunScript) -> None:
+    source = """
+        def odd():
+            return os.fsencode(sys.argv[1]).hex(), os.fsencode(sys.path[-1]).hex()
+
+        async def main():
+            sys.path.append(os.fsdecode(b"/caf\\xe9"))
+            async with prefork.Pool(1) as pool:
+                tell("odd", *await pool.run(odd))
+    """
+    made = script(TASKS + dedent(source) + RUN, os.fsdecode(b"\xff"))
+    assert made.wait() == 0
+    assert made.told() == [["odd", "ff", b"/caf\xe9".hex()]]
+
+
 # -- beside others ---------------------------------------------------------------
 
 
@@ -450,6 +488,26 @@ def test_one_pool_may_be_entered_again(script: RunScript) -> None:
     ]
     assert made.told() == once * 2
     assert made.leftovers() == []
+
+
+def test_each_block_shares_numbers_with_its_tasks(script: RunScript) -> None:
+    source = """
+        hits = prefork.SharedCounter("hits")
+
+        def hit():
+            return hits.add(1)
+
+        async def main():
+            hits.add(100)
+            for _ in range(2):
+                async with prefork.Pool(1) as pool:
+                    hits.add(10)
+                    tell("hits", await pool.run(hit), hits.value)
+                tell("after", hits.value)
+    """
+    made = script(TASKS + dedent(source) + RUN)
+    assert made.wait() == 0
+    assert made.told() == [["hits", 11, 11], ["after", 11]] * 2
 
 
 def test_threads_need_no_program(script: RunScript) -> None:
@@ -524,7 +582,7 @@ def test_it_is_seen_and_stopped_as_other_instances_are(script: RunScript) -> Non
     assert (stats["state"], stats["workers"]) == ("serving", [])
     status = run("status", name, home=home)
     assert status.code == 0
-    assert status.out.startswith(f"{name}: serving, a pool of 2\n1 task running, 0 waiting")
+    assert status.out.startswith(f"{name}: serving, a pool of 2, 2 ready\n1 task running, 0 wait")
     assert run("dump", name, home=home).err.endswith("there is no worker now\n")
     assert run("stop", name, home=home).code == 0
     (home / "stopped").touch()
@@ -532,6 +590,19 @@ def test_it_is_seen_and_stopped_as_other_instances_are(script: RunScript) -> Non
     assert made.told("result") == [["result", "done"]]
     assert made.told("ended") == [["ended", "the pool has ended: its instance was stopped"]]
     assert made.leftovers() == []
+
+
+def test_what_it_has_to_say_is_not_that_it_serves(script: RunScript) -> None:
+    source = """
+        async def main():
+            async with prefork.Pool(2, min=0) as pool:
+                tell("entered")
+    """
+    made = script(TASKS + dedent(source) + RUN, env={"PREFORK_LOG_LEVEL": "info", **IN_WORDS})
+    assert made.wait() == 0
+    assert " ready " in made.journal.text
+    assert "serves" not in made.journal.text
+    assert "Ctrl-C" not in made.journal.text
 
 
 def test_what_makes_no_sense_for_it_is_refused(script: RunScript) -> None:
@@ -548,6 +619,38 @@ def test_what_makes_no_sense_for_it_is_refused(script: RunScript) -> None:
     assert names(made) == [name]
 
 
+@pytest.mark.parametrize("patience", [None, 0.5], ids=["patient", "cancelled"])
+def test_a_pool_that_is_stopped_by_a_signal_is_not_waited_for(
+    script: RunScript, patience: float | None
+) -> None:
+    source = """
+        async def main():
+            os.mkfifo("go")
+            try:
+                async with asyncio.timeout(None) as leaving, prefork.Pool(1, grace=0.1):
+                    tell("entered")
+                    await asyncio.to_thread(Path("go").read_text)
+                    if PATIENCE is not None:
+                        leaving.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+            except TimeoutError:
+                tell("cancelled")
+            tell("left")
+            Path("go").read_text()  # while it is there nobody else ends what it has started
+    """
+    made = script(TASKS + f"PATIENCE = {patience}\n" + dedent(source) + RUN)
+    made.wait_told("entered")
+    [pool] = processes.children(made.pid)
+    with watched(made) as watch:
+        os.kill(pool, signal.SIGSTOP)
+        go = home_of(made) / "go"
+        go.write_text("")
+        made.wait_told("left", timeout=10)
+        assert watch.left(AT_ONCE) == []
+    go.write_text("")
+    assert made.wait() == 0
+    assert made.told()[1:] == ([] if patience is None else [["cancelled"]]) + [["left"]]
+
+
 def test_a_pool_that_is_killed_fails_its_tasks(script: RunScript) -> None:
     made = script(HELD)
     made.wait_told("working")
@@ -556,4 +659,4 @@ def test_a_pool_that_is_killed_fails_its_tasks(script: RunScript) -> None:
         os.kill(pool, signal.SIGKILL)
         assert watch.left(AT_ONCE) == []
         assert made.wait() == 0
-    assert len(made.told("ended")) == 1
+    assert made.told("ended") == [["ended", "the pool has ended: its program ended with -9"]]
