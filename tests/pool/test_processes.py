@@ -354,7 +354,7 @@ async def test_a_broadcast_that_fails_costs_nobody_elses_task() -> None:
     async with house(2) as own:
         first, second = own.worker(grace=0.1).pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
-        busy = asyncio.ensure_future(second.run(work.pause, 0.6))
+        busy = asyncio.ensure_future(second.run(work.pause, 1.0))
         await until(lambda: second.stats().running == 1)
         with pytest.raises(work.PeculiarError):
             await first.broadcast(work.raise_peculiar, 1)
@@ -371,7 +371,7 @@ async def test_a_task_of_a_broadcast_that_was_cancelled_in_time_is_never_run(
     async with house(1) as own:
         first, second = own.worker().pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
-        busy = asyncio.ensure_future(second.run(work.pause, 0.3))
+        busy = asyncio.ensure_future(second.run(work.pause, 1.0))
         await until(lambda: second.stats().running == 1)
         cast = asyncio.ensure_future(first.broadcast(work.note, str(tmp_path / "ran"), "x"))
         await until(lambda: first.stats().running == 1)
@@ -395,9 +395,9 @@ async def test_the_time_of_a_broadcasts_task_begins_with_itself() -> None:
     async with house(1) as own:
         first, second = own.worker().pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
-        busy = asyncio.ensure_future(second.run(work.pause, 0.5))
+        busy = asyncio.ensure_future(second.run(work.pause, 1.0))
         await until(lambda: second.stats().running == 1)
-        assert len(await first.broadcast(work.pid, timeout=0.3)) == 1
+        assert len(await first.broadcast(work.pid, timeout=0.5)) == 1
         await busy
 
 
@@ -406,7 +406,7 @@ async def test_what_a_dead_worker_wanted_is_not_begun(tmp_path: Path) -> None:
     async with house(1) as own:
         first, second = own.worker(), own.worker()
         await asyncio.gather(first.pool.run(work.pid), second.pool.run(work.pid))
-        busy = asyncio.ensure_future(second.pool.run(work.pause, 0.3))
+        busy = asyncio.ensure_future(second.pool.run(work.pause, 1.0))
         await until(lambda: second.pool.stats().running == 1)
         cast = asyncio.ensure_future(first.pool.broadcast(work.note, str(tmp_path / "ran"), "x"))
         await until(lambda: first.pool.stats().running == 1)
