@@ -10,7 +10,7 @@ from tests.memory.children import exit_codes, fork
 
 from prefork import SharedArray
 from prefork.errors import SharedMemoryError
-from prefork.memory import source
+from prefork.memory import native, source
 from prefork.memory.array import SIZES
 from prefork.memory.cells import ATOMIC
 from prefork.memory.source import Grant
@@ -198,3 +198,12 @@ def test_who_waits_gets_what_another_process_stored(typecode: str) -> None:
 def test_a_wait_ends_by_its_timeout() -> None:
     with pytest.raises(TimeoutError):
         asyncio.run(made("i").wait(0, 0, timeout=0.01))
+
+
+@pytest.mark.parametrize("atomics", ["libatomic"], indirect=True)
+def test_a_program_without_the_library_by_which_others_change_numbers_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native, "_library", lambda: None)
+    with pytest.raises(SharedMemoryError, match=r"numbers by libatomic\.so\.1, which this process"):
+        made("q").load(0)

@@ -192,3 +192,55 @@ def test_ringing_touches_no_number() -> None:
     array[:] = [1, 2, 3]
     segment.attach("", "odd", 3).bell._rouse()
     assert array[:] == [1, 2, 3]
+
+
+@needs_futex
+def test_one_that_cannot_be_looked_at_by_the_thread_looks_itself_and_the_others_wait_on() -> None:
+    array = SharedArray("number", "q", 1)
+    bell = segment.attach("", "number", 8).bell
+    seen: list[str] = []
+
+    def look() -> bool:
+        seen.append(threading.current_thread().name)
+        if seen[-1] != "MainThread":
+            raise OSError("there is no descriptor free")
+        return len(seen) > 2  # before it slept, twice
+
+    async def wait() -> None:
+        async with asyncio.timeout(20):
+            other = asyncio.create_task(array.wait(0, 0))
+            await bell.wait(look)
+            change(array, 5)
+            assert await other == 5
+
+    asyncio.run(wait())
+    assert seen == ["MainThread", "MainThread", "shared memory", "MainThread"]
+
+
+@needs_futex
+def test_a_thread_that_fails_is_replaced_while_somebody_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    array = SharedArray("number", "q", 1)
+    assert array[0] == 0
+    waits = iter([OSError("the kernel does not want to")])
+    failures: list[object] = []
+    wait_really = futex.wait
+
+    def wait_badly(address: int, value: int) -> None:
+        for failure in waits:
+            raise failure
+        wait_really(address, value)
+
+    monkeypatch.setattr(futex, "wait", wait_badly)
+    monkeypatch.setattr(threading, "excepthook", lambda args: failures.append(args.exc_type))
+
+    async def wait() -> None:
+        waiting = asyncio.create_task(array.wait(0, 0, timeout=20))
+        while not failures:
+            await think(0.001)
+        change(array, 5)
+        assert await waiting == 5
+
+    asyncio.run(wait())
+    assert failures == [OSError]

@@ -22,6 +22,13 @@ class Sleeper:
     loop: asyncio.AbstractEventLoop
     woken: asyncio.Future[None]
 
+    def has_reason(self) -> bool:
+        """Whether it is to look itself: the number has changed, or that can't be seen here."""
+        try:
+            return self.has_changed()
+        except Exception:  # noqa: BLE001 - it is raised once more where it looks itself
+            return True
+
     def wake(self) -> None:
         try:
             self.loop.call_soon_threadsafe(self._wake)
@@ -85,8 +92,10 @@ class Bell:
             self._join(sleeper)
             yield
         finally:
-            self._words.add(_AWAITED, -1)
-            self._leave(sleeper)
+            try:
+                self._words.add(_AWAITED, -1)
+            finally:
+                self._leave(sleeper)
 
     def _join(self, sleeper: Sleeper) -> None:
         with self._lock:
@@ -104,13 +113,24 @@ class Bell:
             self._rouse()  # the thread, which ends then
 
     def _watch(self) -> None:
+        try:
+            self._rouse_sleepers()
+        except BaseException:
+            with self._lock:
+                self._thread = None
+                left = list(self._sleepers)
+            for each in left:
+                each.wake()  # who still has to wait starts another thread
+            raise
+
+    def _rouse_sleepers(self) -> None:
         while True:
             rung = self._words.load(_RUNG)
             with self._lock:
                 if not self._sleepers:
                     self._thread = None
                     return
-                changed = [each for each in self._sleepers if each.has_changed()]
+                changed = [each for each in self._sleepers if each.has_reason()]
             for each in changed:
                 each.wake()
             futex.wait(self._address, rung)

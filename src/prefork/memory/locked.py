@@ -4,14 +4,17 @@ import fcntl
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from prefork.errors import SharedMemoryError
 from prefork.memory.cells import ATOMIC
 
 _FLOCK = struct.Struct("hhqqi4x")  # fcntl(2): type, whence, start, length, pid
 _WAIT = int(getattr(fcntl, "F_OFD_SETLKW", 0))
+
+R = TypeVar("R")
 
 
 class Lock:
@@ -28,20 +31,26 @@ class Lock:
         self._descriptor: int | None = None
         self._thread = threading.Lock()  # all threads of a process have one description
 
-    @contextmanager
-    def held(self, start: int, length: int) -> Iterator[None]:
-        """Hold so many bytes. It waits for who has them: a few instructions of another process."""
+    def alone(self, start: int, length: int, work: Callable[[], R]) -> R:
+        """Call *work* while so many bytes are held, and return what it returns.
+
+        It waits for who has them: a few instructions of another process.
+        """
+        take, leave = (
+            _FLOCK.pack(kind, os.SEEK_SET, start, length, 0)
+            for kind in (fcntl.F_WRLCK, fcntl.F_UNLCK)
+        )
         with self._thread:
             if self._descriptor is None:
                 self._descriptor = self._open()
-            self._set(fcntl.F_WRLCK, start, length)
+            # A signal's exception (Ctrl-C's, a cancelled task's) comes after a call, or as a
+            # function of Python's begins: so none is called to unlock, nor is a context manager
+            # used. It would be left out, and the bytes held for the life of the process.
             try:
-                yield
+                fcntl.fcntl(self._descriptor, _WAIT, take)
+                return work()
             finally:
-                self._set(fcntl.F_UNLCK, start, length)
-
-    def _set(self, kind: int, start: int, length: int) -> None:
-        fcntl.fcntl(self._descriptor or 0, _WAIT, _FLOCK.pack(kind, os.SEEK_SET, start, length, 0))
+                fcntl.fcntl(self._descriptor, _WAIT, leave)  # those not held, too: no harm
 
     def _open(self) -> int:
         descriptor = self._borrow()
@@ -74,35 +83,39 @@ class LockedCells:
         self._mask = greatest - self._least
         self._lock = lock
 
-    @contextmanager
-    def _held(self, index: int) -> Iterator[None]:
-        with self._lock.held(self._offset + index * self._size, self._size):
-            yield
+    def _alone(self, index: int, work: Callable[[], R]) -> R:
+        return self._lock.alone(self._offset + index * self._size, self._size, work)
 
     def load(self, index: int) -> int:
-        with self._held(index):
-            value: int = self._numbers[index]
-            return value
+        return self._alone(index, lambda: int(self._numbers[index]))
 
     def store(self, index: int, value: int) -> None:
-        with self._held(index):
-            self._numbers[index] = value
+        self._alone(index, lambda: self._put(index, value))
 
     def add(self, index: int, amount: int) -> int:
-        with self._held(index):
+        def work() -> int:
             total = ((self._numbers[index] + amount - self._least) & self._mask) + self._least
-            self._numbers[index] = total
-            return int(total)
+            return self._put(index, int(total))
+
+        return self._alone(index, work)
 
     def exchange(self, index: int, value: int) -> int:
-        with self._held(index):
-            before: int = self._numbers[index]
-            self._numbers[index] = value
+        def work() -> int:
+            before = int(self._numbers[index])
+            self._put(index, value)
             return before
 
+        return self._alone(index, work)
+
     def compare_exchange(self, index: int, expected: int, value: int) -> bool:
-        with self._held(index):
+        def work() -> bool:
             is_there = bool(self._numbers[index] == expected)
             if is_there:
-                self._numbers[index] = value
+                self._put(index, value)
             return is_there
+
+        return self._alone(index, work)
+
+    def _put(self, index: int, value: int) -> int:
+        self._numbers[index] = value
+        return value

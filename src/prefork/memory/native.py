@@ -4,6 +4,7 @@ import ctypes
 from functools import cache
 from typing import Any
 
+from prefork.errors import SharedMemoryError
 from prefork.memory.cells import ATOMIC
 
 _LIBRARY = "libatomic.so.1"
@@ -33,9 +34,15 @@ class NativeCells:
     and have to be built for each system."""
 
     def __init__(self, mapped: ctypes.c_char, offset: int, typecode: str) -> None:
-        """*mapped*: the first byte of the memory. *offset*: of the first number in it."""
+        """*mapped*: the first byte of the memory. *offset*: of the first number in it.
+
+        Raises SharedMemoryError where there is no libatomic.
+        """
         library = _library()
-        assert library is not None, "whoever keeps the memory has looked"
+        if library is None:  # whoever keeps the memory has it, and is perhaps another program
+            raise SharedMemoryError(
+                f"the instance changes numbers by {_LIBRARY}, which this process can't load"
+            )
         self._library = library
         self._mapped = mapped  # or it may be gone while a thread of a bell still looks
         self._address = ctypes.addressof(mapped) + offset

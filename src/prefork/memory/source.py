@@ -31,6 +31,13 @@ def settle(instance: str) -> None:
     _instance = instance
 
 
+def inherit(instance: str) -> None:
+    """Be a primary's child: what that has kept is its instance's here, and lent by it."""
+    global own  # noqa: PLW0603 - the other one's descriptors are closed here, or other files'
+    own = Store()
+    settle(instance)
+
+
 def current() -> str:
     """Name where memory comes from when nobody says more; "": it is this process's own."""
     return _instance

@@ -193,7 +193,7 @@ def _become(entry: str, birth: Birth) -> int:
     priority.be_scheduled_as_ever()
     os.setpgid(0, 0)  # not setsid: an orphaned group is continued by the kernel
     close_others(inherited(birth))
-    source.settle(birth.estate.control)
+    source.inherit(birth.estate.control)
     gc.freeze()  # the primary's objects are never freed here: their descriptors are closed
     module, _, name = entry.partition(":")
     code: int = getattr(importlib.import_module(module), name)(birth)
