@@ -7,6 +7,7 @@ from tests.memory.watchers import watchers
 
 from prefork.memory import native, segment, source
 from prefork.memory.store import Store
+from prefork.wire.descriptors import close_all
 
 needs_libatomic = pytest.mark.skipif(
     not native.is_there(), reason="no libatomic.so.1 is installed here"
@@ -28,3 +29,4 @@ def own(atomics: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     yield store
     for each in watchers():
         each.join(20)
+    close_all([each.descriptor for each in store._kept.values()])
