@@ -14,7 +14,7 @@ from tests.pool.rigs import SIZE, Terms, cluster, dask
 from tests.support import pacing
 from tests.support.dask_cluster import DaskCluster
 
-from prefork.pool import PoolError, TaskLost, TaskTimeout
+from prefork.pool import PoolError, RemoteError, TaskLost, TaskTimeout
 from prefork.pool.client import Pool
 from prefork.pool.engines.dask import Dask
 
@@ -127,6 +127,53 @@ def queues(dask_scheduler: object) -> list[str]:
     return list(dask_scheduler.extensions["queues"].queues)  # type: ignore[attr-defined]
 
 
+def test_an_item_that_cannot_be_read_here_ends_its_stream(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with dask(Terms()) as pool:
+            stream = pool.stream(work.counting_homesick, str(tmp_path / "log"))
+            assert await anext(stream) == 0
+            with pytest.raises(RemoteError, match=r"an item of .*homesick can't be read here: .*"):
+                await anext(stream)
+            assert await lines(tmp_path / "log", 1) == ["closed"]
+
+    play(scenario)
+
+
+def test_a_task_whose_result_overtakes_the_word_of_its_begin_did_not_run_for_days() -> None:
+    async def scenario() -> None:
+        async with dask(Terms()) as pool:
+            engine = pool._engine
+            assert isinstance(engine, Dask)
+            engine.link._hearers = engine.link._hearers._replace(begun=lambda *_: None)
+            await pool.run(work.give, 1)
+            stats = pool.stats()
+            assert stats.done == 1
+            assert stats.run is not None
+            assert stats.run.p999 < PATIENCE * 1000
+            assert engine.pace.until_done(1, 1) == 1
+
+    play(scenario)
+
+
+def test_a_broadcast_does_not_wait_for_a_worker_that_went_as_it_began() -> None:
+    async def scenario() -> None:
+        async with dask(Terms()) as pool:
+            engine = pool._engine
+            assert isinstance(engine, Dask)
+            client = await engine.link.client()
+            nthreads = client.nthreads
+            gone = [{"tcp://127.0.0.1:1": 1}]
+
+            async def nthreads_just_before() -> dict[str, int]:
+                return {**await nthreads(), **(gone.pop() if gone else {})}
+
+            client.nthreads = nthreads_just_before
+            with pytest.raises(TaskLost, match=r"worker, tcp://127\.0\.0\.1:1, has ended"):
+                await pool.broadcast(work.pid)
+
+    play(scenario)
+
+
 # -- a cluster of another shape -------------------------------------------------
 
 
@@ -165,6 +212,40 @@ def test_a_process_that_has_another_task_ends_only_after_that(
         with pytest.raises(TaskTimeout):
             await pool.run(work.ignore, str(path), 60.0, timeout=0.2)
         assert await neighbour == pid
+        assert await pool.run(work.pid) != pid
+
+    play(by(shared, scenario))
+
+
+def test_a_condemned_process_whose_task_ends_by_itself_takes_tasks_again(
+    shared: DaskCluster, tmp_path: Path
+) -> None:
+    async def scenario(pool: Pool) -> None:
+        pid = await pool.run(work.pid)
+        while pool.stats().size < 2:
+            await pacing.think(0.05)
+        path = tmp_path / "log"
+        neighbour = asyncio.create_task(pool.run(work.pause, 2.5, str(path), "begun"))
+        await lines(path, 1)
+        with pytest.raises(TaskTimeout):
+            await pool.run(work.ignore, str(path), 1.5, timeout=0.2)
+        assert await neighbour == pid
+        assert await pool.run(work.pid) == pid
+
+    play(by(shared, scenario))
+
+
+def test_a_process_all_of_whose_tasks_are_condemned_ends(
+    shared: DaskCluster, tmp_path: Path
+) -> None:
+    async def scenario(pool: Pool) -> None:
+        pid = await pool.run(work.pid)
+        while pool.stats().size < 2:
+            await pacing.think(0.05)
+        log = str(tmp_path / "log")
+        stubborn = [pool.run(work.ignore, log, 120.0, timeout=0.2) for _ in "ab"]
+        for each in await asyncio.gather(*stubborn, return_exceptions=True):
+            assert isinstance(each, TaskTimeout)
         assert await pool.run(work.pid) != pid
 
     play(by(shared, scenario))

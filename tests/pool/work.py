@@ -31,6 +31,19 @@ class StubbornError(Exception):
         super().__init__(one + two)
 
 
+def restore_where(pid: int) -> int:
+    if os.getpid() != pid:
+        raise RuntimeError("not here")
+    return pid
+
+
+class Homesick:
+    """Can be restored in the process alone that has pickled it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore_where, (os.getpid(),)
+
+
 class Inert:
     """Can't be pickled."""
 
@@ -180,6 +193,16 @@ def counting(until: int, path: str = "") -> Iterator[int]:
         if path:
             note(path, str(number))
         yield number
+
+
+def counting_homesick(path: str) -> Iterator[Any]:
+    """Never end, with items that can't be read elsewhere but the first."""
+    try:
+        yield 0
+        while True:
+            yield Homesick()
+    finally:
+        note(path, "closed")
 
 
 def counting_badly(until: int) -> Iterator[int]:

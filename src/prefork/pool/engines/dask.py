@@ -48,7 +48,7 @@ class Dask:
     def submit(self, task: Task) -> None:
         self.link.require()
         self._ledger.require_room(self.pace, self.link.threads())
-        job = self._jobs[task] = DaskJob(task, codec.pack_call(task.call))
+        job = self._jobs[task] = DaskJob(task, codec.pack_call(task.call), self._end)
         self._ledger.add(job, task.priority)
         self._fill()
 
@@ -58,10 +58,11 @@ class Dask:
         await client.wait_for_workers(1)
         for address in await client.nthreads():
             task = Task(call, self._loop.create_future(), limit)
-            job = self._jobs[task] = DaskJob(task, parcel, address)
+            job = self._jobs[task] = DaskJob(task, parcel, self._end, address)
             self._watch(address)
             self._give(job)
             tasks.append(task)
+        self.link.own(self._miss(tasks))
         return tasks
 
     def cancel(self, task: Task) -> None:
@@ -120,7 +121,8 @@ class Dask:
         except Exception as error:  # noqa: BLE001 - Dask's; whoever waits is to hear of it
             job.task.fail(PoolError(f"{self.link.shown} did not run {job.function}: {error!r}"))
         else:
-            self.pace.note(job.task.submitted, job.begun)
+            # The word of its begin may come after its result: it ran for no longer than that takes.
+            self.pace.note(job.task.submitted, job.begun or time.monotonic_ns())
         self._forget(job)
 
     def _forget(self, job: DaskJob) -> None:
@@ -142,8 +144,9 @@ class Dask:
 
     def _begun(self, name: str, worker: str) -> None:
         job = self._given.get(name)
-        if job is None:  # it was cancelled just before
-            self.link.own(self._make_end(worker, name, "was cancelled"))
+        if job is None or job.is_doomed:  # it was cancelled just before; or gave what can't be read
+            self.link.own(self._make_end(worker, name, "is not wanted any more"))
+        if job is None:
             return
         self._watch(worker)
         job.worker, job.begun = worker, time.monotonic_ns()
@@ -165,8 +168,20 @@ class Dask:
             self.link.connected.unsubscribe_topic(worker)
         for job in list(self._jobs.values()):
             if worker in (job.worker, job.bound):
-                job.lose(f"its Dask worker, {worker}, has ended")
-                self._drop(job)
+                self._miss_worker(job, worker)
+
+    async def _miss(self, tasks: list[Task]) -> None:
+        """Lose those whose Dask worker went before it was known that we want to hear of that."""
+        while waiting := [job for job in map(self._jobs.get, tasks) if job and not job.worker]:
+            await asyncio.sleep(LOOK_AGAIN)
+            there = await (await self.link.client()).nthreads()
+            for job in waiting:
+                if job.bound not in there and job.task in self._jobs:
+                    self._miss_worker(job, job.bound)
+
+    def _miss_worker(self, job: DaskJob, worker: str) -> None:
+        job.lose(f"its Dask worker, {worker}, has ended")
+        self._drop(job)
 
     def _lost(self, reason: str) -> None:
         """The connection is. What Dask had may have begun, so it is not given to it again."""
@@ -189,7 +204,8 @@ class Dask:
         if not job.is_doomed:
             job.doom()
             job.stop_timer()
-            self.link.own(self._make_end(job.worker, job.name, reason))
+            if job.worker:  # or it is told once we hear where it has begun
+                self.link.own(self._make_end(job.worker, job.name, reason))
 
     async def _make_end(self, worker: str, name: str, reason: str) -> None:
         """Ask a task to end that runs, and have its process ended after a while."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 class DaskJob:
     """*bound*: the address of the only Dask worker that may run it; "": any may."""
 
-    def __init__(self, task: Task, parcel: Parcel, bound: str = "") -> None:
+    def __init__(
+        self, task: Task, parcel: Parcel, end: "Callable[[DaskJob, str], None]", bound: str = ""
+    ) -> None:
+        """*end*: makes it end, for a reason."""
         self.task = task
+        self._end = end
         self.function = codec.name_of(task.call.function)
         self.name = f"{PREFIX}{self.function}-{uuid4().hex}"  # as Dask knows it
         self.bound = bound
@@ -105,11 +110,21 @@ class DaskJob:
             if record["value"] is None:
                 return
             if not self.is_doomed and self.task.items is not None:
-                self.task.items.put(codec.unpack(from_wire(record["value"])))
+                self._hand_on(from_wire(record["value"]))
             self._unread += 1
             while self._unread >= WINDOW - ON_ITS_WAY and not self.is_doomed:
                 self._changed.clear()
                 await self._changed.wait()
+
+    def _hand_on(self, parcel: Parcel) -> None:
+        try:
+            item = codec.restored(parcel, f"an item of {self.function}")
+        except RemoteError as error:
+            self.task.fail(error.with_traceback(None))  # which would keep the task
+            self._end(self, "gave an item that can't be read here")
+        else:
+            assert self.task.items is not None, "it is a stream"
+            self.task.items.put(item)
 
     def took(self, items: int) -> None:
         """Hear that so many were read."""

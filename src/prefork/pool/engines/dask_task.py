@@ -35,6 +35,7 @@ AT_ONCE = 0.1  # seconds within which the scheduler does what it does at once, o
 LOOK = 5.0  # seconds of a full queue, after which a stream looks whether anybody still wants it
 
 _running: dict[str, Interruptible] = {}  # by name
+_condemned: set[str] = set()  # those for which this process takes no others any more
 _OURS = (__file__, interruption.__file__)
 
 
@@ -52,6 +53,8 @@ def perform(order: Order) -> Answer:
         return kind, to_wire(parcel)
     finally:
         del _running[order.name]
+        if order.name in _condemned:
+            worker.loop.add_callback(_recover, worker)
 
 
 async def _begin(worker: Worker, order: Order) -> bool:
@@ -139,13 +142,25 @@ def condemn(name: str, dask_worker: Worker) -> str:
     again until it has no other one. Its nanny starts another; without one it stays as it is.
     """
     if name not in _running:
+        _recover(dask_worker)  # it may have ended just as it was condemned
         return OVER
     if dask_worker.nanny is None:
         return ALONE
-    dask_worker.status = Status.closing_gracefully
+    if _condemned or dask_worker.status != Status.closing_gracefully:  # by Dask's own will
+        _condemned.add(name)
+        dask_worker.status = Status.closing_gracefully
     state = dask_worker.state
-    has_others = len(state.executing) + len(state.long_running) > 1
+    doomed = len(_condemned & _running.keys()) or 1
+    has_others = len(state.executing) + len(state.long_running) > doomed
     has_results = any(str(key).startswith(PREFIX) for key in dask_worker.data)  # not fetched yet
     if not has_others and not has_results:
         os.kill(os.getpid(), signal.SIGKILL)
     return SHARED
+
+
+def _recover(dask_worker: Worker) -> None:
+    """Take tasks again, if all have ended for which this process was to end."""
+    if _condemned and not _condemned & _running.keys():
+        _condemned.clear()
+        if dask_worker.status == Status.closing_gracefully:
+            dask_worker.status = Status.running
