@@ -76,8 +76,7 @@ def _ask(where: str, key: str, size: int) -> Segment:
 
 
 def _borrow(where: str, key: str, size: int) -> int:
-    """*where*: "" is our primary's own in its child, which has that by the instance."""
-    return source.grant(where or source.current(), key, size).descriptor
+    return source.grant(where, key, size).descriptor
 
 
 def _forget() -> None:

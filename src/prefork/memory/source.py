@@ -23,6 +23,7 @@ class Grant:
 # so what a program used before it became one is theirs too.
 own = Store()
 _instance = ""  # the path of our instance's control socket
+_lender = ""  # the path of that of the primary whose `own` is ours by inheritance
 
 
 def settle(instance: str) -> None:
@@ -32,9 +33,9 @@ def settle(instance: str) -> None:
 
 
 def inherit(instance: str) -> None:
-    """Be a primary's child: what that has kept is its instance's here, and lent by it."""
-    global own  # noqa: PLW0603 - the other one's descriptors are closed here, or other files'
-    own = Store()
+    """Be a primary's child. What that has kept is lent by it here: the descriptors are closed."""
+    global _lender  # noqa: PLW0603 - as above
+    _lender = instance
     settle(instance)
 
 
@@ -48,6 +49,7 @@ def grant(instance: str, key: str, size: int) -> Grant:
 
     Raises SharedMemoryError.
     """
+    instance = instance or _lender
     if not instance:
         return Grant(os.dup(own.take(key, size)), own.atomics == "lock")
     module, _, name = ATTACH.partition(":")
