@@ -6,6 +6,7 @@ from tests.core.fleets import plan
 from tests.core.world import START, Being, World
 
 from prefork.core.facts import (
+    Exited,
     Fact,
     Idle,
     Overgrown,
@@ -39,13 +40,14 @@ class PoolWorld(World):
         self.dismissed = 0
         self.late_codes = 0
         self.refuted = 0
+        self.replaced_late = 0  # while all ended
         super().__init__(seed)
 
     def choose(self) -> Plan:
         most = self.random.randrange(1, MOST + 1)
         if self.random.random() < 0.15:
             is_forked = self.random.random() < 0.8
-            least = self.random.randrange(1, most + 1)
+            least = self.random.randrange(most + 1)
             return replace(plan(0, templates=is_forked), pool=most, pool_min=least)
         return replace(super().choose(), pool=most, pool_min=self.random.randrange(most + 1))
 
@@ -76,6 +78,9 @@ class PoolWorld(World):
         if self.fleet.state == "serving" or any(isinstance(o, AnnounceReady) for o in orders):
             free = self.free(self.fleet.generation.number)
             assert len(free) >= self.plan.pool_min, "said to be whole, and some are missing"
+        if self.plan.is_bare and any(isinstance(o, AnnounceReady) for o in orders):
+            is_able = any(b.is_ready and not b.is_going for b in self.templates())
+            assert is_able or not self.plan.templates, "up, and can't have anybody"
 
     def note_stop(self, being: Being) -> None:
         if being.is_template and being.is_ready:
@@ -91,6 +96,7 @@ class PoolWorld(World):
                 being.place = place
                 self.create(being)
                 self.check_source(generation, template)
+                self.replaced_late += self.is_closed
             case OpenPool(id):
                 being = self.beings[id]
                 assert being.is_pool
@@ -130,15 +136,29 @@ class PoolWorld(World):
         """Nobody is told to go who could be given a task by somebody who is there."""
         if being.is_worn:
             self.recycled += 1
-        elif self.is_closed:
-            assert not self.workers(), "goes before the workers"
-        elif self.is_needed(being.generation):
-            assert being.id in self.idle, "told to go without a reason"
+        elif being.id in self.idle:
             assert len(self.members(being.generation)) > self.plan.pool_min, "too few are left"
             self.dismissed += 1
+        elif self.is_closed:
+            assert not self.workers(), "goes before the workers"
+        else:
+            assert not self.is_needed(being.generation), "told to go without a reason"
 
     def workers(self) -> list[Being]:
         return [b for b in self.beings.values() if b.slot is not None]
+
+    def check_closing(self) -> None:
+        """One without workers that is empty is up, and nobody knows whether any can come."""
+        if not self.plan.is_bare or self.opened:
+            super().check_closing()
+
+    def may_begin(self, being: Being) -> bool:
+        """Who was killed is replaced for as long as a worker may wait for a task."""
+        of_code = {b.generation for b in self.workers()}
+        return super().may_begin(being) or (being.is_pool and being.generation in of_code)
+
+    def death(self, being: Being, status: int) -> Exited:
+        return Exited(being.id, status, was_idle=being.is_pool and not being.has_worked)
 
     def check_reload(self, status: ReloadStatus) -> None:
         super().check_reload(status)
@@ -168,11 +188,12 @@ class PoolWorld(World):
         super().ready(being)
         if being.is_pool and being.is_ready and not being.is_going and being.id in self.beings:
             assert being.id in self.opened, "ready, and of no use to anybody"
+            being.has_worked = self.random.random() < 0.7
 
     def inspect(self, being: Being) -> None:
         if not being.is_pool:
             super().inspect(being)
-        elif not being.is_ready:
+        elif being.id not in self.opened:
             was_doomed = being.is_doomed
             self.tell(Overgrown(being.id, "its task was to end"))
             assert being.is_doomed == was_doomed, "killed for a task that it can't have"
@@ -183,7 +204,7 @@ class PoolWorld(World):
         """It has done what it may, or nothing for a while, or its task is not to be ended."""
         match self.random.randrange(3):
             case 0:
-                being.is_worn = True
+                being.is_worn = being.has_worked = True
                 self.tell(Worn(being.id, "1000 tasks"))
                 assert being.is_going, "is worn, and stays"
             case 1:
@@ -191,13 +212,13 @@ class PoolWorld(World):
                 self.tell(Idle(being.id))
                 self.idle.discard(being.id)
             case _:
-                being.is_guilty = True
+                being.is_guilty = being.has_worked = True
                 self.tell(Overgrown(being.id, "its task was to end"))
                 assert being.is_doomed, "runs its task for ever"
 
     def exit(self, being: Being, status: int) -> None:
         """Who dies of a task is replaced at once, or after a moment."""
-        is_loss = being.id in self.opened and not being.is_told and not self.is_closed
+        is_loss = being.id in self.opened and not being.is_told and being.has_worked
         super().exit(being, status)
         if is_loss and self.can_replace(being.generation):
             due = self.fleet.next_deadline()
@@ -207,8 +228,11 @@ class PoolWorld(World):
 
     def can_replace(self, generation: int) -> bool:
         """Whether nothing speaks against another."""
-        if self.is_closed or self.fleet.is_waiting_for_code or not self.is_needed(generation):
+        if self.fleet.is_waiting_for_code or not self.is_needed(generation):
             return False
+        of_code = {b.generation for b in self.workers()}
+        if self.is_closed and (generation not in of_code or self.plan.waits_for_code):
+            return False  # or new code was waited for when all began to end
         pool = [b for b in self.beings.values() if b.is_pool and b.generation == generation]
         if len(pool) >= 2 * self.plan.pool:
             return False
@@ -234,6 +258,9 @@ class PoolWorld(World):
     # -- when nothing goes wrong any more ------------------------------------
 
     def recover(self) -> None:
+        if self.plan.is_bare and not self.opened:  # to be sure of its code takes a process
+            self.be_kind()
+            self.want(self.fleet.generation.number)
         super().recover()
         if not self.finished:
             free = self.free(self.promised)

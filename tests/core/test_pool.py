@@ -44,7 +44,7 @@ from prefork.core.orders import (
 )
 from prefork.core.plan import Plan
 from prefork.core.process import Phase, Role
-from prefork.core.removal import HURRY
+from prefork.core.removal import HURRY, KILL_GRACE
 from prefork.errors import ExitCode
 
 GRACE = 30.0  # seconds, as in the plan
@@ -312,6 +312,53 @@ def test_a_death_before_ready_costs_a_wait_that_grows_until_one_is_ready() -> No
     assert third < 200.15
 
 
+def die_idle(fleet: Fleet, now: float, uptime: float = 0.02) -> tuple[list[str], float]:
+    """Have the only one die, and the next become ready. Return what was noted, and its wait."""
+    [(id, _, _)] = members(fleet)
+    noted = notes(tell(fleet, now + uptime, Exited(id, 1, was_idle=True)))
+    due = fleet.next_deadline()
+    assert due is not None
+    fleet.tick(due)
+    [(id, _, _)] = members(fleet)
+    born(fleet, id, now=due)
+    return noted, due - now - uptime
+
+
+def test_whoever_dies_without_ever_having_had_a_task_is_waited_for_longer_and_longer() -> None:
+    fleet, now, waits = serving(pooled(most=1, least=1)), 0.0, []
+    for _ in range(12):
+        noted, wait = die_idle(fleet, now)
+        assert noted == ["backing_off"]
+        waits.append(wait)
+        now += 0.02 + wait
+    assert waits[0] == pytest.approx(0.1, rel=0.2)
+    assert waits[3] == pytest.approx(0.8, rel=0.2)
+    assert waits[-1] == pytest.approx(30.0, rel=0.2)
+    assert fleet.state == "serving"
+
+
+def test_what_died_before_a_pool_was_whole_for_a_while_is_forgotten() -> None:
+    fleet, now = serving(pooled(most=1, least=1)), 0.0
+    for _ in range(4):
+        now += die_idle(fleet, now)[1] + 0.02
+    assert die_idle(fleet, now, uptime=1.5)[1] == pytest.approx(0.1, rel=0.2)
+
+
+def test_what_died_early_is_remembered_while_others_are_missing() -> None:
+    fleet = serving(pooled(most=2, least=2))
+    now, dying = 0.0, 4
+    for _ in range(4):
+        tell(fleet, now, Forked(dying, 1000 + dying), Exited(dying, 1, was_idle=True))
+        now = fleet.next_deadline() or now
+        fleet.tick(now)
+        dying = max(id for id, *_ in members(fleet))
+    tell(fleet, now, Exited(3, -9), Forked(dying, 1000 + dying))
+    tell(fleet, now, Exited(dying, 1))
+    due = fleet.next_deadline()
+    assert due is not None
+    assert due - now > 1.0
+
+
 def test_one_that_is_not_ready_in_time_is_killed() -> None:
     fleet = starting(pooled(most=1, least=1))
     born(fleet, 2)
@@ -366,12 +413,44 @@ def test_an_import_that_fails_at_the_first_start_is_not_tried_again() -> None:
     assert tell(fleet, 0.0, Exited(1, 0)) == [Finish(ExitCode.APP_IMPORT)]
 
 
-def test_once_one_has_come_no_death_ends_a_fleet_that_serves() -> None:
+def test_it_ends_also_where_one_has_come_and_the_others_never_can() -> None:
     fleet = starting(pooled(most=2, least=2))
     born(fleet, 2, 3)
-    fail_thrice(fleet, 4)
-    assert fleet.state == "starting"
-    assert "giving_up" not in notes(fleet.tick(50.0))
+    assert "giving_up" in notes(fail_thrice(fleet, 4))
+    tell(fleet, 5.0, Exited(2, 0), Exited(3, 0))
+    assert tell(fleet, 5.0, Exited(1, 0)) == [Finish(ExitCode.APP_START)]
+
+
+def test_once_all_were_there_no_death_ends_a_fleet() -> None:
+    fleet = serving(pooled(most=2, least=2))
+    tell(fleet, 1.0, Exited(3, -9))
+    assert "giving_up" not in notes(fail_thrice(fleet, 5) + fleet.tick(50.0))
+    assert fleet.state == "degraded"
+
+
+def test_what_workers_died_of_is_not_held_against_a_pool() -> None:
+    fleet, now, id = starting(pooled(2, most=1, least=1)), 0.0, 3
+    born(fleet, 2)
+    for _ in range(4):
+        assert "giving_up" not in notes(tell(fleet, now, Forked(id, 1000 + id), Exited(id, 1)))
+        now = fleet.next_deadline() or now
+        fleet.tick(now)
+        id = max(p.id for p in fleet.roster.of(Role.WORKER))
+    tell(fleet, now, Forked(4, 104))
+    assert notes(tell(fleet, now, Exited(4, 1))) == ["backing_off"]
+
+
+def test_those_that_die_idle_before_all_were_there_end_a_first_start() -> None:
+    fleet, now, dying = starting(pooled(most=2, least=2)), 0.0, 3
+    born(fleet, 2)
+    orders: list[Order] = []
+    for _ in range(3):
+        born(fleet, dying, now=now)
+        orders = tell(fleet, now, Exited(dying, 1, was_idle=True))
+        now = fleet.next_deadline() or now
+        fleet.tick(now)
+        dying = max(id for id, *_ in members(fleet))
+    assert "giving_up" in notes(orders)
 
 
 def test_one_that_comes_on_demand_never_ends_a_fleet_that_was_up() -> None:
@@ -470,6 +549,16 @@ def test_a_task_that_kills_its_process_speaks_against_no_code() -> None:
     assert state(fleet) is ReloadState.SUCCEEDED
 
 
+def test_who_dies_without_ever_having_had_a_task_refutes_new_code() -> None:
+    fleet = serving(pooled(most=1, least=1))
+    reloading(fleet, 4)
+    born(fleet, 6, now=10.0)
+    tell(fleet, 10.5, Exited(6, 1, was_idle=True))
+    assert fleet.reload is not None
+    assert fleet.reload.state is ReloadState.FAILED
+    assert fleet.reload.reason == "pool process 0 exited with code 1 0.5 s after it was ready"
+
+
 def test_without_its_own_template_a_pool_gets_late_code_rather_than_nobody() -> None:
     fleet = serving(pooled(most=1, least=1))
     reloading(fleet, 4)
@@ -492,10 +581,34 @@ def test_workers_end_first_then_the_pool_then_the_template() -> None:
     assert acts(tell(fleet, 6.0, Exited(1, 0))) == [Finish(ExitCode.OK)]
 
 
-def test_nobody_comes_any_more_while_all_end() -> None:
-    fleet = serving(pooled())
+def test_while_workers_end_who_dies_in_their_pool_is_replaced() -> None:
+    fleet = serving(pooled(most=1, least=1))
     tell(fleet, 5.0, StopRequested())
+    assert acts(tell(fleet, 5.0, Exited(3, -9))) == [SpawnPool(4, 0, 1, 1)]
+    assert born(fleet, 4, now=5.0) == [OpenPool(4)]
+    assert acts(tell(fleet, 5.5, Exited(4, -9))) == [SpawnPool(5, 0, 1, 1)]
+    born(fleet, 5, now=5.5)
+    assert acts(tell(fleet, 5.9, Exited(5, -9))) == []
+    due = fleet.next_deadline()
+    assert due == pytest.approx(5.95)  # as before: a task is what kills it
+    assert acts(fleet.tick(5.96)) == [SpawnPool(6, 0, 1, 1)]
+    assert acts(tell(fleet, 6.0, Exited(2, 0))) == [AskToStop(6, HURRY)]
+    assert acts(tell(fleet, 6.0, Exited(6, 1))) == [AskToStop(1, 0.0)]
+
+
+def test_nobody_comes_any_more_when_the_last_worker_has_gone() -> None:
+    fleet = serving(pooled())
+    tell(fleet, 5.0, StopRequested(), LeftRotation(2), Exited(2, 0))
     assert acts(tell(fleet, 5.0, Exited(3, -9))) == []
+    assert fleet.next_deadline() == 5.0 + HURRY + KILL_GRACE
+
+
+def test_nobody_comes_to_a_pool_that_never_came_while_all_end() -> None:
+    fleet = starting(pooled(most=1, least=1))
+    born(fleet, 2)
+    tell(fleet, 0.0, Forked(3, 103), Failed(3, Stage.IMPORT, "no module", "…"), Exited(3, 1))
+    assert fleet.state == "stopping"
+    assert acts(fleet.tick(0.2)) == []
 
 
 # -- a pool without workers --------------------------------------------------
@@ -507,6 +620,23 @@ def test_a_pool_alone_is_up_when_it_is_there() -> None:
     assert born(fleet, 2) == [OpenPool(2)]
     assert born(fleet, 3) == [OpenPool(3), AnnounceReady()]
     assert fleet.state == "serving"
+
+
+def test_a_pool_alone_that_may_be_empty_is_up_when_its_template_is_ready() -> None:
+    fleet = Fleet(pooled(0, most=2, least=0))
+    assert fleet.start(0.0) == [StartTemplate(1, 1, loaded=True)]
+    assert tell(fleet, 0.0, Forked(1, 101)) == []
+    assert fleet.state == "starting"
+    assert tell(fleet, 0.0, Ready(1)) == [AnnounceReady()]
+    assert fleet.state == "serving"
+
+
+def test_a_pool_alone_that_may_be_empty_never_is_up_where_its_template_fails() -> None:
+    fleet = Fleet(pooled(0, most=2, least=0))
+    fleet.start(0.0)
+    orders = tell(fleet, 0.0, Forked(1, 101), Failed(1, Stage.IMPORT, "boom", "…"), Exited(1, 1))
+    assert AnnounceReady() not in orders
+    assert Finish(ExitCode.APP_IMPORT) in orders
 
 
 def test_a_pool_alone_is_not_scaled() -> None:

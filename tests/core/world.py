@@ -96,6 +96,7 @@ class Being:
         self.is_doomed = False  # killed
         self.is_worn = False
         self.is_recycled = False  # its successor is on its way for that
+        self.has_worked = False  # had a task, which may be what kills it
 
     @property
     def is_pool(self) -> bool:
@@ -126,6 +127,7 @@ class World:
         self.seen: set[int] = set()  # every id there ever was
         self.admitted: set[int] = set()
         self.is_closed = False
+        self.was_stopped = False  # by who is to decide that
         self.announced = 0
         self.stillborn: list[Being] = []
         self.finished: list[int] = []
@@ -160,7 +162,16 @@ class World:
         """Whoever is missing comes unasked."""
 
     def check_closing(self) -> None:
-        """It ends when it is told to, or gives up."""
+        """It ends when it is told to, or gives up before it ever was up."""
+        assert self.was_stopped or not self.announced, "ended by itself, and was up"
+
+    def may_begin(self, being: Being) -> bool:
+        """Whether it may be started now."""
+        return not self.is_closed
+
+    def death(self, being: Being, status: int) -> Exited:
+        """What is told of its death."""
+        return Exited(being.id, status)
 
     def check_released(self) -> None:
         """Listeners are kept to the end."""
@@ -287,7 +298,7 @@ class World:
         being.is_doomed = being.pid is not None
 
     def create(self, being: Being) -> None:
-        assert not self.is_closed, "started while stopping"
+        assert self.may_begin(being), "started while stopping"
         assert being.id not in self.seen, "an id was used twice"
         self.seen.add(being.id)
         self.beings[being.id] = being
@@ -558,6 +569,7 @@ class World:
 
     def stop(self, fact: Fact, grace: float) -> None:
         """Every worker is told, and in time."""
+        self.was_stopped = True
         self.tell(fact)
         for being in self.beings.values():
             dies = self.fleet.roster.processes[being.id].phase is Phase.KILLED
@@ -571,7 +583,7 @@ class World:
 
     def exit(self, being: Being, status: int) -> None:
         if self.beings.pop(being.id, None):
-            self.tell(Exited(being.id, status))
+            self.tell(self.death(being, status))
 
     # -- when nothing goes wrong any more ------------------------------------
 
@@ -590,7 +602,7 @@ class World:
         assert self.reloads[-1].generation == self.promised == self.fleet.generation.number
         assert self.fleet.state == "serving", self.fleet.state
         hubs = {b.id for b in self.beings.values() if b.is_hub}
-        assert {b.generation for b in self.beings.values() if not b.is_hub} == {self.promised}
+        assert {b.generation for b in self.beings.values() if not b.is_hub} <= {self.promised}
         others = [b for b in self.beings.values() if not b.is_hub and not b.is_pool]
         assert len(others) == len(self.fleet.roster.slots) + self.plan.templates
         assert len(hubs) == self.wants_hub

@@ -191,8 +191,8 @@ class Stats(msgspec.Struct, kw_only=True):
         str,
         means(
             "`starting`, `waiting` (under `--reload`: the first start failed, and a change is "
-            "awaited), `serving`, `degraded` (a worker is missing, or the template that could "
-            "replace one), `stopping`"
+            "awaited), `serving`, `degraded` (a worker is missing, a process of the pool that "
+            "always is to be there, or the template that could replace one), `stopping`"
         ),
     ]
     uptime: Annotated[float, means("seconds")]
@@ -240,7 +240,11 @@ class Stats(msgspec.Struct, kw_only=True):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether every wanted worker serves, and one that dies could be replaced at once."""
+        """Whether every wanted worker serves, and the pool is whole, and a worker that dies could
+        be replaced at once.
+
+        A process of the pool that is replaced, as after `pool_max_tasks`, is missing for a moment.
+        """
         return self.state == "serving" and self.ready >= self.workers_wanted
 
 

@@ -91,6 +91,7 @@ class Exited:
     id: int
     status: int
     reason: str = ""  # where the host knows one: why there was no process
+    was_idle: bool = False  # a pool process that never had a task: none has killed it
 
 
 @dataclass(frozen=True, slots=True)

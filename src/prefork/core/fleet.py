@@ -138,7 +138,8 @@ class Fleet:
         """When `tick` has something to do; None: not before the next fact."""
         times = [p.deadline for p in self.roster.processes.values() if p.deadline is not None]
         if not self._ending.has_begun:
-            times += self._supply.due() + self._pools.due() + self._hub.due()
+            times += self._supply.due() + self._hub.due()
+        times += self._pools.due(is_ending=self._ending.has_begun)
         return min(times, default=None)
 
     # -- requests ------------------------------------------------------------
@@ -212,6 +213,7 @@ class Fleet:
     def _settle(self, now: float) -> Iterator[Order]:
         """Bring the fleet nearer to what it is to be."""
         if self._ending.has_begun:
+            yield from self._pools.fill(now, is_ending=True)
             return
         yield from self._admission.proceed(now)
         yield from self._reload.proceed(now)
@@ -234,4 +236,6 @@ class Fleet:
         """A script's workers come when it likes, and some never listen."""
         if self._plan.scripted:
             return self.roster.has_served
-        return self.roster.all_serve() and self._pools.are_whole()
+        # Of what is empty so far, it is the template that shows that the code can be had.
+        is_able = not self._plan.is_bare or self._supply.can_spawn(self.roster.newest)
+        return is_able and self.roster.all_serve() and self._pools.are_whole()

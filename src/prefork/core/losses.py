@@ -41,6 +41,7 @@ class Losses:
         self._roster.remove(process)
         yield from (Kill(child.id) for child in self._roster.stillborn(process))
         if self._ending.has_begun:
+            self._pools.lose(process, exited, now)
             yield from self._ending.proceed(now)
         elif slot is not None:
             wait = self._supply.lose_worker(process, slot, now)
@@ -56,7 +57,7 @@ class Losses:
             self._roster.vacate()
 
     def _lose_pool(self, process: Process, exited: Exited, now: float) -> Iterator[Order]:
-        wait = self._pools.lose(process, now)
+        wait = self._pools.lose(process, exited, now)
         if wait is not None:
             yield from self._judge(process, exited, wait, now)
 
@@ -68,11 +69,14 @@ class Losses:
 
     def _judge(self, lost: Process, exited: Exited, wait: float, now: float) -> Iterator[Order]:
         """Give up only where nothing ever served: a fleet that serves is never ended by a death."""
-        is_first_start = not self._roster.has_served
-        if lost.role is Role.POOL:  # or what comes of it would hang on who is the first to be ready
-            is_first_start = is_first_start or self._pools.is_first_start(lost)
+        is_first_start, tries = not self._roster.has_served, self._roster.oldest.tries
+        if lost.role is Role.POOL and not is_first_start:
+            # Also where workers serve: or what comes of it would hang on who is the first to be
+            # ready. But then what counts against the pool is the pool's.
+            is_first_start = self._pools.is_first_start()
+            tries = self._roster.oldest.pool_deaths.rounds
         final = FINAL.get(lost.failure.stage) if lost.failure else None
-        is_in_vain = lost.failure is not None or self._roster.oldest.tries >= FIRST_START_TRIES
+        is_in_vain = lost.failure is not None or tries >= FIRST_START_TRIES
         if self._reload.is_refuted_by(lost):
             yield from self._reload.fail(lost, exited, now)
         elif self._plan.scripted:
@@ -81,8 +85,8 @@ class Losses:
             yield from self._wait_for_code()
         elif is_first_start and final is not None:
             yield from self._ending.stop(0.0, now, final)
-        elif is_first_start and self._roster.oldest.tries >= FIRST_START_TRIES:
-            yield Note("error", "giving_up", (("tries", self._roster.oldest.tries),))
+        elif is_first_start and tries >= FIRST_START_TRIES:
+            yield Note("error", "giving_up", (("tries", tries),))
             yield from self._ending.stop(0.0, now, ExitCode.APP_START)
         elif wait > 0 and not self._supply.is_held:
             fields = (("process", lost.role.value), ("slot", lost.slot), ("seconds", wait))

@@ -134,7 +134,10 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceReady:
-    """Every slot has a serving worker for the first time; of a script's workers, one serves."""
+    """For the first time every slot has a serving worker, and the pool is whole.
+
+    Of a script's workers, one serves; of a pool alone, the template could fork another too.
+    """
 
 
 class ReloadState(Enum):

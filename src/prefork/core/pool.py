@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from prefork.core import removal
-from prefork.core.facts import Idle, Overgrown, PoolWanted, Worn
+from prefork.core.facts import Exited, Idle, Overgrown, PoolWanted, Worn
 from prefork.core.generation import Generation
 from prefork.core.orders import Note, Order, SpawnPool
 from prefork.core.plan import Plan
@@ -80,16 +80,15 @@ class Pools:
                 yield self._dismiss(pool, process, self._plan.graceful_timeout, now)
 
     def note_ready(self, process: Process) -> None:
-        """Forget what failed before it; without workers, it is what serves."""
+        """Note that its code can be run; without workers, it is what serves."""
         pool = self._pool_of(process)
         assert pool is not None, "whoever was told to go isn't ready any more"
         pool.has_come = True
-        pool.generation.pool_deaths.forget()
         if self._plan.is_bare:
             self._roster.has_served = True
             self.supply.is_held = False
 
-    def lose(self, process: Process, now: float) -> float | None:
+    def lose(self, process: Process, exited: Exited, now: float) -> float | None:
         """Account for a death; return the seconds until the next may come.
 
         None: it speaks against nobody's code. It was to go, or a task is what killed it.
@@ -97,23 +96,24 @@ class Pools:
         pool = self._pool_of(process)
         if pool is None:
             return None
-        del pool.members[process.id]
+        self._remove(pool, process, now)
         uptime = process.uptime(now)
-        if uptime is None:
+        if uptime is None or exited.was_idle:
             deaths = pool.generation.pool_deaths
             deaths.note(process.spawned_at, now)
             wait = deaths.delay(process.id)
-        else:
-            pool.lives.note(uptime, self._plan.min_uptime)
-            wait = min(pool.lives.delay(process.id, outage=True), LONGEST_POOL_DELAY)
-        pool.retry_at = now + wait
-        return wait if uptime is None else None
+            pool.retry_at = now + wait
+            return wait
+        pool.lives.note(uptime, self._plan.min_uptime)
+        pool.retry_at = now + min(pool.lives.delay(process.id, outage=True), LONGEST_POOL_DELAY)
+        return None
 
-    def is_first_start(self, lost: Process) -> bool:
-        """Whether not one has ever come. Whoever edits the code goes on with workers alone."""
-        pool = self._pools.get(lost.generation)
-        has_come = self._roster.was_announced or (pool is not None and pool.has_come)
-        return not has_come and not self._plan.waits_for_code
+    def is_first_start(self) -> bool:
+        """Whether the instance was not announced yet: some may come, and the others never can.
+
+        Whoever edits the code goes on with workers alone.
+        """
+        return not self._roster.was_announced and not self._plan.waits_for_code
 
     # -- what follows --------------------------------------------------------
 
@@ -124,17 +124,24 @@ class Pools:
         for generation in self._roster.generations:
             self._pools.setdefault(generation.number, Pool(generation, self._plan.pool_min))
         yield from self._send_away(now)
-        for pool, template in self._fillable():
+        yield from self.fill(now, is_ending=False)
+
+    def fill(self, now: float, *, is_ending: bool) -> Iterator[Order]:
+        """Start who is missing and due; while all ends, where workers may wait for tasks."""
+        for pool, template in self._fillable(is_ending=is_ending):
             while pool.retry_at <= now and self._lacks_process(pool):
                 yield self._spawn(pool, template, now)
 
-    def due(self) -> list[float]:
+    def due(self, *, is_ending: bool) -> list[float]:
         """When those that are missing may be started."""
-        return [pool.retry_at for pool, _ in self._fillable()]
+        return [pool.retry_at for pool, _ in self._fillable(is_ending=is_ending)]
+
+    def _served(self) -> set[int]:
+        """Give the numbers of generations of which a worker lives."""
+        return {worker.generation for worker in self._roster.of(Role.WORKER)}
 
     def _send_away(self, now: float) -> Iterator[Order]:
-        needed = {generation.number for generation in self._roster.generations}
-        needed |= {worker.generation for worker in self._roster.of(Role.WORKER)}
+        needed = {generation.number for generation in self._roster.generations} | self._served()
         for number in sorted(self._pools.keys() - needed):
             pool = self._pools.pop(number)
             # Where there are no workers, there may be tasks: who gave them is not of the fleet.
@@ -143,11 +150,15 @@ class Pools:
                 if process.allows(Step.STOP):
                     yield self._dismiss(pool, process, grace, now)
 
-    def _fillable(self) -> list[tuple[Pool, Process | None]]:
+    def _fillable(self, *, is_ending: bool) -> list[tuple[Pool, Process | None]]:
         """Those that miss somebody, each with the template that can fork it."""
         if self.supply.is_held:
             return []
-        lacking = [pool for pool in self._pools.values() if self._lacks_process(pool)]
+        pools = list(self._pools.values())
+        if is_ending:  # perhaps as code has failed, which is not tried again
+            served = self._served()
+            pools = [each for each in pools if each.has_come and each.generation.number in served]
+        lacking = [pool for pool in pools if self._lacks_process(pool)]
         sources = [(pool, self._source(pool.generation)) for pool in lacking]
         return [(pool, each.template) for pool, each in sources if self.supply.can_spawn(each)]
 
@@ -174,8 +185,16 @@ class Pools:
 
     def _dismiss(self, pool: Pool, process: Process, grace: float, now: float) -> Order:
         """Have it finish and go; whoever is missing then may come at once."""
-        del pool.members[process.id]
+        self._remove(pool, process, now)
         return removal.drain(process, grace, now)
+
+    def _remove(self, pool: Pool, process: Process, now: float) -> None:
+        """Count on it no more; where the pool was whole for a while, forget what failed before."""
+        uptimes = [each.uptime(now) for each in pool.members.values()]
+        lasting = sum(each is not None and each >= self._plan.min_uptime for each in uptimes)
+        if lasting >= max(1, self._plan.pool_min):
+            pool.generation.pool_deaths.forget()
+        del pool.members[process.id]
 
     def _processes(self, pool: Pool) -> list[Process]:
         """All of them, those on their way out included."""

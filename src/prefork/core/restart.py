@@ -37,7 +37,7 @@ class EarlyDeaths:
         return delay(self.rounds, LONGEST_EARLY_DELAY, seed)
 
     def forget(self) -> None:
-        """Something became ready: whatever was wrong is over."""
+        """What died so early does come: whatever was wrong is over."""
         self.rounds = 0
 
 

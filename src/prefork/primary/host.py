@@ -9,6 +9,7 @@ from typing import TypeAlias
 from prefork import log
 from prefork.core.facts import Exited, Fact
 from prefork.core.orders import AskToStop, Spawn, SpawnPool, StartHub, StartTemplate
+from prefork.core.process import Role
 from prefork.core.watch import Watch
 from prefork.primary import reaper
 from prefork.primary.acceptor import Acceptor
@@ -31,7 +32,7 @@ from prefork.primary.reception import Reception
 from prefork.primary.signals import Signals
 from prefork.primary.tally import Tally
 from prefork.primary.watchdog import Watchdog
-from prefork.wire.board import Line
+from prefork.wire.board import Field, Line
 from prefork.wire.estate import Estate
 from prefork.wire.messages import Admit, Lead, Stop
 from prefork.wire.timings import Timings
@@ -213,6 +214,7 @@ class PosixHost:
 
     def _bury(self, child: Child, status: int, now: float, reason: str = "") -> Iterator[Fact]:
         self.watchdog.forget(child)
+        was_idle = self._was_idle(child)
         uncounted = self._acceptor.bury(child, now)
         if status == -signal.SIGKILL and not child.reason and self._oom.has_struck():
             child.reason = "the kernel killed it, as memory ran out"
@@ -223,5 +225,10 @@ class PosixHost:
         child.close()
         self.tally.fold(child)
         self.children.remove(child)
-        yield Exited(child.id, status, reason)
+        yield Exited(child.id, status, reason, was_idle)
         yield from facts
+
+    def _was_idle(self, child: Child) -> bool:
+        """Whether it is of the pool, and has had no task. Its line must still be as it was."""
+        line = self.estate.board.line(child.line)
+        return child.role is Role.POOL and not line[Field.TASKS] and not line[Field.TASK]
