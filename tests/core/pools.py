@@ -152,10 +152,10 @@ class PoolWorld(World):
         if not self.plan.is_bare or self.opened:
             super().check_closing()
 
-    def may_begin(self, being: Being) -> bool:
+    def check_begin(self, being: Being) -> None:
         """Who was killed is replaced for as long as a worker may wait for a task."""
-        of_code = {b.generation for b in self.workers()}
-        return super().may_begin(being) or (being.is_pool and being.generation in of_code)
+        if not being.is_pool or being.generation not in {b.generation for b in self.workers()}:
+            super().check_begin(being)
 
     def death(self, being: Being, status: int) -> Exited:
         return Exited(being.id, status, was_idle=being.is_pool and not being.has_worked)

@@ -165,9 +165,9 @@ class World:
         """It ends when it is told to, or gives up before it ever was up."""
         assert self.was_stopped or not self.announced, "ended by itself, and was up"
 
-    def may_begin(self, being: Being) -> bool:
-        """Whether it may be started now."""
-        return not self.is_closed
+    def check_begin(self, being: Being) -> None:
+        """Nobody is started any more when all has begun to end."""
+        assert not self.is_closed, f"{being.id} started while stopping"
 
     def death(self, being: Being, status: int) -> Exited:
         """What is told of its death."""
@@ -298,7 +298,7 @@ class World:
         being.is_doomed = being.pid is not None
 
     def create(self, being: Being) -> None:
-        assert self.may_begin(being), "started while stopping"
+        self.check_begin(being)
         assert being.id not in self.seen, "an id was used twice"
         self.seen.add(being.id)
         self.beings[being.id] = being
