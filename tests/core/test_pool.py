@@ -45,6 +45,7 @@ from prefork.core.orders import (
 from prefork.core.plan import Plan
 from prefork.core.process import Phase, Role
 from prefork.core.removal import HURRY, KILL_GRACE
+from prefork.core.restart import LONGEST_POOL_DELAY
 from prefork.errors import ExitCode
 
 GRACE = 30.0  # seconds, as in the plan
@@ -352,11 +353,17 @@ def test_what_died_early_is_remembered_while_others_are_missing() -> None:
         now = fleet.next_deadline() or now
         fleet.tick(now)
         dying = max(id for id, *_ in members(fleet))
-    tell(fleet, now, Exited(3, -9), Forked(dying, 1000 + dying))
-    tell(fleet, now, Exited(dying, 1))
+    tell(fleet, now, Forked(dying, 1000 + dying), Exited(dying, 1))
     due = fleet.next_deadline()
     assert due is not None
     assert due - now > 1.0
+    tell(fleet, now, Exited(3, -9))  # it had a task: the code can be run
+    fleet.tick(now + LONGEST_POOL_DELAY)
+    dying = max(id for id, *_ in members(fleet))
+    tell(fleet, now + 0.1, Forked(dying, 1000 + dying), Exited(dying, 1))
+    due = fleet.next_deadline()
+    assert due is not None
+    assert due - now - 0.1 == pytest.approx(0.1, rel=0.2)
 
 
 def test_one_that_is_not_ready_in_time_is_killed() -> None:

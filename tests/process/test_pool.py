@@ -182,7 +182,12 @@ def test_stats_tell_what_runs_and_what_waits(serve: Serve) -> None:
 def test_replacements_leave_no_descriptor_in_any_process(
     serve: Serve, replacements: int, entry: tuple[str, ...]
 ) -> None:
-    program = serve("--workers", "2", "--pool", "2", "--policy", "shared", app=APP, entry=entry)
+    program = serve(
+        *("--workers", "2", "--pool", "2", "--policy", "shared"),
+        *("--min-uptime", "0.01"),  # or those that have had no task would be waited for
+        app=APP,
+        entry=entry,
+    )
     everybody(program)
     before = census(program)
     for number in range(replacements):

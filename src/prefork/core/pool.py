@@ -104,6 +104,8 @@ class Pools:
             wait = deaths.delay(process.id)
             pool.retry_at = now + wait
             return wait
+        if self._roster.was_announced:  # or what others can't have would be asked for without end
+            pool.generation.pool_deaths.forget()
         pool.lives.note(uptime, self._plan.min_uptime)
         pool.retry_at = now + min(pool.lives.delay(process.id, outage=True), LONGEST_POOL_DELAY)
         return None

@@ -229,6 +229,8 @@ class PosixHost:
         yield from facts
 
     def _was_idle(self, child: Child) -> bool:
-        """Whether it is of the pool, and has had no task. Its line must still be as it was."""
+        """Whether it lived in the pool, and had no task. Its line must still be as it was."""
+        if child.role is not Role.POOL or child.pid is None:
+            return False
         line = self.estate.board.line(child.line)
-        return child.role is Role.POOL and not line[Field.TASKS] and not line[Field.TASK]
+        return not line[Field.TASKS] and not line[Field.TASK]

@@ -83,6 +83,7 @@ def test_within_200_ms_of_a_kill_the_pool_is_whole_again(serve: Serve) -> None:
     program.settled(is_whole)
     took: list[float] = []
     for _ in pacing.beats(1.2, 6):
+        ask(program.port, "/many?count=30&seconds=0.02&path=/dev/null")  # each has had a task
         os.kill(ready(program.stats())[0], signal.SIGKILL)
         exited = program.journal.wait_for("pool_exited", count=len(took) + 1)[-1]
         back = program.journal.wait_for("pool_ready", count=SIZE + len(took) + 1)[-1]
