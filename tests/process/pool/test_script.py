@@ -446,7 +446,7 @@ def test_an_argument_and_a_place_need_not_be_utf_8(script: RunScript) -> None:
 # -- beside others ---------------------------------------------------------------
 
 
-def test_two_pools_work_side_by_side(script: RunScript) -> None:
+def test_two_pools_side_by_side(script: RunScript) -> None:
     source = """
         async def main():
             async with prefork.Pool(1) as one, prefork.Pool(1) as other:
@@ -490,7 +490,7 @@ def test_one_pool_may_be_entered_again(script: RunScript) -> None:
     assert made.leftovers() == []
 
 
-def test_each_block_shares_numbers_with_its_tasks(script: RunScript) -> None:
+def test_each_block_has_numbers(script: RunScript) -> None:
     source = """
         hits = prefork.SharedCounter("hits")
 
