@@ -491,26 +491,35 @@ def test_where_nothing_serves_either_new_code_is_waited_for() -> None:
 
 
 def moved(fleet: Fleet, now: float = 10.0) -> None:
-    """Have the new template, 4, the new worker, 5, and the old one, 2, do their parts."""
-    assert reloading(fleet, 4, now) == [Spawn(5, 0, 2, 4), SpawnPool(6, 0, 2, 4)]
-    born(fleet, 5, now=now)
-    assert acts(tell(fleet, now, Proven(5))) == [Admit(5), AskToStop(2, GRACE, hands_back=True)]
+    """Have the new template, 4, the new pool, 5, the new worker, 6, and the old one, 2, do their
+    parts."""
+    assert reloading(fleet, 4, now) == [SpawnPool(5, 0, 2, 4)]
+    tell(fleet, now, Forked(5, 105))
+    assert Spawn(6, 0, 2, 4) in acts(tell(fleet, now, Ready(5)))
+    born(fleet, 6, now=now)
+    assert acts(tell(fleet, now, Proven(6))) == [Admit(6), AskToStop(2, GRACE, hands_back=True)]
     tell(fleet, now, LeftRotation(2))
 
 
-def test_a_reload_has_succeeded_when_the_new_pool_is_there_too() -> None:
+def test_a_reload_moves_no_worker_before_the_new_pool_is_there() -> None:
     fleet = serving(pooled(most=1, least=1))
-    moved(fleet)
+    assert reloading(fleet, 4, 10.0) == [SpawnPool(5, 0, 2, 4)]
+    assert acts(fleet.tick(15.0)) == []
     assert state(fleet) is ReloadState.RUNNING
     assert fleet.state == "serving"  # the old pool is whole
-    born(fleet, 6, now=10.0)
+    tell(fleet, 15.0, Forked(5, 105))
+    assert Spawn(6, 0, 2, 4) in acts(tell(fleet, 15.0, Ready(5)))
+
+
+def test_a_reload_has_succeeded_when_only_new_code_answers() -> None:
+    fleet = serving(pooled(most=1, least=1))
+    moved(fleet)
     assert state(fleet) is ReloadState.SUCCEEDED
 
 
 def test_the_old_pool_goes_with_the_last_worker_of_its_code() -> None:
     fleet = serving(pooled(most=1, least=1))
     moved(fleet)
-    born(fleet, 6, now=10.0)
     assert acts(tell(fleet, 12.0, Exited(3, -9))) == [SpawnPool(7, 0, 1, 1)]  # replaced till then
     born(fleet, 7, now=12.0)
     assert acts(tell(fleet, 13.0, Exited(2, 0))) == [AskToStop(7, HURRY)]
@@ -521,7 +530,6 @@ def test_the_old_pool_goes_with_the_last_worker_of_its_code() -> None:
 def test_one_of_the_old_pool_that_was_killed_is_not_told_to_go() -> None:
     fleet = serving(pooled(most=1, least=1))
     moved(fleet)
-    born(fleet, 6, now=10.0)
     tell(fleet, 13.0, Overgrown(3, "its task was to end"))
     assert acts(tell(fleet, 13.0, Exited(2, 0))) == []
     assert acts(tell(fleet, 13.0, Exited(3, -9))) == [AskToStop(1, 0.0)]
@@ -529,38 +537,36 @@ def test_one_of_the_old_pool_that_was_killed_is_not_told_to_go() -> None:
 
 def test_an_early_death_of_the_new_pool_refutes_the_new_code() -> None:
     fleet = serving(pooled(most=1, least=1))
-    moved(fleet)
-    tell(fleet, 10.0, Forked(6, 106))
-    orders = tell(fleet, 10.0, Exited(6, 1))
+    reloading(fleet, 4, 10.0)
+    tell(fleet, 10.0, Forked(5, 105))
+    orders = acts(tell(fleet, 10.0, Exited(5, 1)))
     assert state(fleet) is ReloadState.FAILED
     assert fleet.reload is not None
     assert fleet.reload.reason == "pool process 0 exited with code 1 before it was ready"
-    assert Spawn(7, 0, 1, 1) in orders  # back to the old code
-    born(fleet, 7, now=10.0)
+    assert not any(isinstance(each, Spawn) for each in orders)  # nobody had left the old code
     assert not any(isinstance(each, SpawnPool) for each in fleet.tick(11.0))  # nor is it retried
 
 
 def test_a_reload_that_fails_ends_the_new_pool() -> None:
     fleet = serving(pooled(most=1, least=1))
     reloading(fleet, 4)
-    born(fleet, 6, now=10.0)
-    assert AskToStop(6, HURRY) in tell(fleet, 10.0, Forked(5, 105), Exited(5, 1))
+    born(fleet, 5, now=10.0)
+    assert AskToStop(5, HURRY) in tell(fleet, 10.0, Forked(6, 106), Exited(6, 1))
     assert state(fleet) is ReloadState.FAILED
 
 
 def test_a_task_that_kills_its_process_speaks_against_no_code() -> None:
     fleet = serving(pooled(most=1, least=1))
     moved(fleet)
-    born(fleet, 6, now=10.0)
-    assert acts(tell(fleet, 10.0, Exited(6, -9))) == [SpawnPool(7, 0, 2, 4)]
+    assert acts(tell(fleet, 10.0, Exited(5, -9))) == [SpawnPool(7, 0, 2, 4)]
     assert state(fleet) is ReloadState.SUCCEEDED
 
 
 def test_who_dies_without_ever_having_had_a_task_refutes_new_code() -> None:
     fleet = serving(pooled(most=1, least=1))
     reloading(fleet, 4)
-    born(fleet, 6, now=10.0)
-    tell(fleet, 10.5, Exited(6, 1, was_idle=True))
+    born(fleet, 5, now=10.0)
+    tell(fleet, 10.5, Exited(5, 1, was_idle=True))
     assert fleet.reload is not None
     assert fleet.reload.state is ReloadState.FAILED
     assert fleet.reload.reason == "pool process 0 exited with code 1 0.5 s after it was ready"
@@ -570,7 +576,7 @@ def test_without_its_own_template_a_pool_gets_late_code_rather_than_nobody() -> 
     fleet = serving(pooled(most=1, least=1))
     reloading(fleet, 4)
     assert acts(tell(fleet, 10.0, Exited(1, -9))) == []
-    assert acts(tell(fleet, 10.0, Exited(3, -9))) == [SpawnPool(7, 0, 1, 4)]
+    assert acts(tell(fleet, 10.0, Exited(3, -9))) == [SpawnPool(6, 0, 1, 4)]
 
 
 # -- the end -----------------------------------------------------------------

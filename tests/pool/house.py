@@ -164,7 +164,7 @@ class House:
 
     def condemn(self, id: int, task: int) -> None:
         servant = self.servants.get(id)
-        if servant is not None and self.board.line(servant.line)[Field.TASK] == task:
+        if servant is not None and self.board.line(servant.line)[Field.TASK] in (task, 0):
             self.kill(id)
 
     def kill(self, id: int, number: int = signal.SIGKILL) -> None:

@@ -553,3 +553,46 @@ async def test_random_kills_lose_the_victims_task_alone(tmp_path: Path) -> None:
         assert len(ran) == len(set(ran))
         assert len(lost) <= len(own.exits)
         assert {str(n) for n in range(400)} - set(ran) <= {str(n) for n in lost}
+
+
+@pytest.mark.anyio
+async def test_a_process_that_is_stopped_before_it_begins_is_killed_after_the_grace() -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        await pool.run(work.pid)
+        [servant] = own.servants.values()
+        os.kill(servant.pid, signal.SIGSTOP)
+        with pytest.raises(TaskTimeout):
+            await pool.run(work.pid, timeout=0.1)
+        assert (await servant.exited).status == -signal.SIGKILL
+        assert await pool.run(work.give, 1) == 1
+
+
+@pytest.mark.anyio
+async def test_a_copy_that_a_task_forks_answers_nobody() -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        process = await pool.run(work.pid)
+        assert await pool.run(work.fork) == process
+        assert await pool.run(work.pid) == process
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("priority", ["high", None, 1.5])
+async def test_a_priority_that_is_none_is_refused_at_once(priority: Any) -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        with pytest.raises(TypeError, match="a priority must be an int"):
+            await pool.run(work.pid, priority=priority)
+        assert pool.stats().running == 0
+
+
+@pytest.mark.anyio
+async def test_an_exception_for_which_there_is_no_room_is_named() -> None:
+    async with house(1) as own:
+        pool = own.worker().pool
+        process = await pool.run(work.pid)
+        await pool.run(work.limit_memory, 100_000_000)
+        with pytest.raises(RemoteError, match="ValueError, of which more can't be said"):
+            await pool.run(work.raise_much, 60_000_000)
+        assert await pool.run(work.pid) == process

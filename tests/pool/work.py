@@ -119,6 +119,17 @@ def raise_stubborn() -> None:
     raise StubbornError(1, 2)
 
 
+def raise_much(length: int) -> None:
+    raise ValueError("x" * length)
+
+
+def fork() -> int:
+    """Fork a copy, and let it come back too."""
+    if child := os.fork():
+        os.waitpid(child, 0)
+    return os.getpid()
+
+
 def inert() -> Inert:
     return Inert()
 

@@ -136,7 +136,8 @@ class Reload:
         if moved == len(slots):
             if self._is_complete(coming):
                 yield from self._end(ReloadState.SUCCEEDED, now)
-        elif self._supply.can_spawn(coming):
+        elif self._supply.can_spawn(coming) and self._pools.is_whole(coming):
+            # The pool comes first: a worker of new code may have tasks from its first request on.
             for slot in self._next(coming):
                 slot.generation = coming
                 slot.retry_at = now  # what the old code had to wait for is over

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from prefork.pool import refusal
 from prefork.pool.engine import WINDOW, Call, Engine, Task
@@ -13,8 +13,8 @@ from prefork.pool.errors import PoolError, PoolFull
 from prefork.pool.pace import Quantiles
 from prefork.pool.unread import Unread
 
-P = ParamSpec("P")
 R = TypeVar("R")
+_NUMBER: Any = int | float  # users' code need not be typed
 Item = TypeVar("Item")
 
 
@@ -184,8 +184,8 @@ class Pool:
     # -- tasks ---------------------------------------------------------------
 
     def _limit(self, timeout: float | None) -> float | None:
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"a timeout must be more than 0 seconds (got {timeout})")
+        if timeout is not None and not (isinstance(timeout, _NUMBER) and timeout > 0):
+            raise ValueError(f"a timeout must be more than 0 seconds (got {timeout!r})")
         return self._timeout if timeout is None else timeout
 
     def _task(self, call: Call, timeout: float | None, priority: int) -> Task:

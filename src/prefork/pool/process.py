@@ -15,7 +15,7 @@ from prefork.errors import RemoteError
 from prefork.pool import codec
 from prefork.pool.codec import Parcel
 from prefork.pool.line import TICKET, Frame, Kind, Line
-from prefork.pool.turn import CANCEL_SIGNAL, Peer, Turn, wait_for
+from prefork.pool.turn import CANCEL_SIGNAL, Peer, Turn, exit_code, wait_for
 from prefork.pool.wear import Wear
 from prefork.wire import signalling, stream
 from prefork.wire.board import Field
@@ -42,14 +42,14 @@ class Servant:
     def __init__(self, birth: PoolBirth, channel: Channel) -> None:
         settings = birth.estate.settings
         self._id = birth.id
+        self._pid = os.getpid()
         self._estate = birth.estate
         self._channel = channel
         self._tickets = birth.tickets
         self._board = birth.estate.board.line(birth.line)
         self.turn = Turn(self._board, Timings.of(birth.timings))
         self._wear = Wear.of(settings)
-        lasting = settings.pool if settings.pool_min is None else settings.pool_min
-        self._may_be_idle = lasting != settings.pool
+        self._may_be_idle = settings.pool_min not in (None, settings.pool)
         self._idle_timeout = settings.pool_idle_timeout
         self._peers: dict[int, Peer] = {}  # by descriptor of the line
         self._rota: deque[Peer] = deque()  # whose turn it is to be offered a process comes first
@@ -69,8 +69,7 @@ class Servant:
         try:
             return self._run()
         except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else int(error.code is not None)
-            return code & 0xFF  # as the kernel has it; what is longer os._exit refuses
+            return exit_code(error)
 
     def _run(self) -> int:
         self._offer_again()
@@ -219,6 +218,8 @@ class Servant:
             return
         self._withdraw()
         kind, parcel = self.turn.run(peer, frame)
+        if os.getpid() != self._pid:
+            os._exit(0)  # a copy that the task has forked, and let come back
         self._conclude(peer, was_free)
         self._answer(peer, frame.number, kind, parcel)
         self.turn.end()

@@ -2,6 +2,7 @@
 
 import select
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 from prefork.pool import codec
 from prefork.pool.codec import EMPTY, Parcel
 from prefork.pool.engine import WINDOW
-from prefork.pool.errors import TaskCancelled
+from prefork.pool.errors import RemoteError, TaskCancelled
 from prefork.pool.line import Frame, Kind, Line
 from prefork.wire import label
 from prefork.wire.board import Field
@@ -141,11 +142,11 @@ class Turn:
             self._is_open = False  # it was raised while the line above was about to
             if self.is_cancelled:
                 return Kind.CANCELLED, EMPTY
-            return Kind.ERROR, codec.pack_error(error, __file__)
+            return Kind.ERROR, _told(error)
         except SystemExit:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is its worker's
-            return Kind.ERROR, codec.pack_error(error, __file__)
+            return Kind.ERROR, _told(error)
 
     def _perform(self, peer: Peer, frame: Frame) -> Answer:
         if self.is_cancelled:
@@ -179,3 +180,20 @@ class Turn:
                 wait_for(peer.line, select.POLLIN)
                 self._look(peer)
             self._open()
+
+
+def _told(error: BaseException) -> Parcel:
+    """Pack it; where there is no room for all of it, say so."""
+    try:
+        return codec.pack_error(error, __file__)
+    except Exception as failure:  # noqa: BLE001 - a MemoryError, or what its parts raise
+        kind = f"{type(error).__name__}, of which more can't be said: {type(failure).__name__}"
+        return codec.pack_error(RemoteError(kind))
+
+
+def exit_code(error: SystemExit) -> int:
+    """What the process is to exit with, as the interpreter has it."""
+    if isinstance(error.code, str):
+        print(error.code, file=sys.stderr)
+    code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    return code & 0xFF  # what is longer os._exit refuses

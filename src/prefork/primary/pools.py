@@ -124,15 +124,18 @@ class Pools:
         return facts
 
     def condemn(self, worker: Child, message: Condemn) -> list[Fact]:
-        """Hear of a task that can't be made to end. Its process is killed while it runs that."""
+        """Hear of a task that can't be made to end. Its process is killed while it runs that.
+
+        Or nothing: one that is free, and has not even refused a task for so long, is stopped.
+        """
         process = self._children.get(message.id)
         if process is None:
             return []  # it has gone meanwhile
         is_ours = process.role is Role.POOL and process.generation == worker.generation
         if worker.role is not Role.WORKER or not is_ours:
             return [mail.blame(worker, f"condemned {process}, which runs no tasks of its")]
-        if self._board.line(process.line)[Field.TASK] != message.task:
-            return []  # it was about to end, or has not begun
+        if self._board.line(process.line)[Field.TASK] not in (message.task, 0):
+            return []  # it runs another's
         log.warning("task_condemned", **process.who, by=str(worker), reason=message.reason)
         return [Overgrown(process.id, message.reason)]
 
