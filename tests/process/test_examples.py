@@ -245,7 +245,7 @@ def test_the_heavy_application_calculates(serve: Serve) -> None:
     assert json.loads(ask(port, "/sales").body)["Rome"] == 1499.5
 
 
-def test_the_script_counts_all_primes(tmp_path: Path) -> None:
+def test_it_counts_all_primes(tmp_path: Path) -> None:
     done = subprocess.run(
         [*interpreter(tmp_path), str(ROOT / "examples" / "pool_script.py")],
         capture_output=True,
