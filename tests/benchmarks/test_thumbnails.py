@@ -52,7 +52,6 @@ def test_calls_are_those_on_kept_and_on_new_connections() -> None:
     assert thumbnails.calls(Times(kept=[0.001, 0.002], new=[0.5])) == Calls(3, 0, 2.0, 500.0)
 
 
-@pytest.mark.skipif(not RESULTS.exists(), reason="not measured yet: make bench-thumbnails")
 def test_the_results_are_as_promised() -> None:
     rounds = json.loads(RESULTS.read_text())["rounds"]
     assert list(rounds) == list(thumbnails.WAYS)
