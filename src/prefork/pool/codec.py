@@ -50,11 +50,6 @@ class Parcel(NamedTuple):
         """Whether it is to be written to a file."""
         return bool(self.buffers) or len(self.body) > LARGE
 
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return len(self.body) + sum(buffer.nbytes for buffer in self.buffers) + sum(self.sizes)
-
 
 EMPTY = Parcel()
 

@@ -8,12 +8,11 @@ from typing import NamedTuple
 from prefork import log
 from prefork.errors import RemoteError
 from prefork.pool.job import Doom, Job
-from prefork.pool.line import Frame, Kind
+from prefork.pool.line import SHORTLY, Frame, Kind
 from prefork.pool.pace import Pace
 from prefork.pool.seat import Seat
 from prefork.wire.messages import POOL, Condemn, Message, PoolExit, Want
 
-SHORTLY = 0.01  # seconds, after which the kernel may have room again
 ASK_AGAIN = 1.0  # seconds after which a line is asked for that was lost
 UNKNOWN = -1  # as the task that a process ran
 NEWS = 5.0  # seconds within which the primary tells of what became of a process whose line ended

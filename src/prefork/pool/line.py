@@ -40,6 +40,7 @@ _SIZE = Struct("=Q")
 _READ = 32 * 1024  # bytes; more would be mapped and unmapped by malloc for every read
 _SPACE = socket.CMSG_SPACE(4 * array.array("i").itemsize)
 _FLAGS = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+SHORTLY = 0.01  # seconds, after which the kernel may have room again where a line is short of it
 _LATER = BACK_PRESSURE | {errno.EAGAIN}
 _TRUNCATED = int(socket.MSG_CTRUNC)
 

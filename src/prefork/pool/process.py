@@ -15,7 +15,7 @@ from prefork.errors import RemoteError
 from prefork.pool import codec
 from prefork.pool.codec import Parcel
 from prefork.pool.line import TICKET, Frame, Kind, Line
-from prefork.pool.turn import CANCEL_SIGNAL, Peer, Turn, exit_code, wait_for
+from prefork.pool.turn import Peer, Turn, exit_code, wait_for
 from prefork.pool.wear import Wear
 from prefork.wire import signalling, stream
 from prefork.wire.board import Field
@@ -34,7 +34,7 @@ def serve(birth: PoolBirth, channel: Channel) -> int:
     """Run tasks until told to stop. Returns the exit code."""
     signalling.disregard(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     servant = Servant(birth, channel)
-    signal.signal(CANCEL_SIGNAL, servant.turn.on_signal)
+    signal.signal(signalling.CANCEL, servant.turn.on_signal)
     return servant.run()
 
 

@@ -10,8 +10,7 @@ from contextlib import suppress
 from prefork.pool import line
 from prefork.pool.job import Job
 from prefork.pool.line import TICKET
-from prefork.pool.turn import CANCEL_SIGNAL
-from prefork.wire import stream
+from prefork.wire import signalling, stream
 from prefork.wire.board import Field, Line
 from prefork.wire.descriptors import close_all
 from prefork.wire.messages import PoolLine
@@ -48,9 +47,9 @@ class Seat:
         """Have it look at its line. One that has exited is found out elsewhere."""
         with suppress(ProcessLookupError):
             if self._handle is None:
-                os.kill(self.pid, CANCEL_SIGNAL)
+                os.kill(self.pid, signalling.CANCEL)
             else:
-                signal.pidfd_send_signal(self._handle, CANCEL_SIGNAL)
+                signal.pidfd_send_signal(self._handle, signalling.CANCEL)
 
     def close(self) -> None:
         self.is_parted = True

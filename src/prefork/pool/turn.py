@@ -1,7 +1,6 @@
 """One task in a process of the pool: how it is run, interrupted, and answered."""
 
 import select
-import signal
 import sys
 import time
 from collections import deque
@@ -12,14 +11,11 @@ from prefork.pool import codec
 from prefork.pool.codec import EMPTY, Parcel
 from prefork.pool.engine import WINDOW
 from prefork.pool.errors import RemoteError, TaskCancelled
-from prefork.pool.line import Frame, Kind, Line
+from prefork.pool.line import SHORTLY, Frame, Kind, Line
 from prefork.wire import label
 from prefork.wire.board import Field
 from prefork.wire.descriptors import HasFileno
 from prefork.wire.timings import Timings
-
-SHORTLY = 0.01  # seconds, after which the kernel may have room again
-CANCEL_SIGNAL = signal.SIGUSR1  # comes with a CANCEL, whose line nobody reads meanwhile
 
 Answer = tuple[int, Parcel]  # kind of the frame, and what is in it
 

@@ -1,6 +1,5 @@
 """Tasks whose worker has died: nobody is there to cancel them, so the primary does."""
 
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ from prefork.core.facts import Fact, Overgrown
 from prefork.core.process import Role
 from prefork.primary import reaper
 from prefork.primary.children import Child, Children
+from prefork.wire import signalling
 from prefork.wire.board import Board, Field
 from prefork.wire.messages import TASKS_OF_ONE, first_task
 
@@ -64,7 +64,7 @@ class Orphans:
             task = self._task(process)
             is_its = 0 <= task - first_task(worker) < TASKS_OF_ONE - 1
             if is_its and task not in waited_for and process.pid:
-                reaper.kill(process.pid, signal.SIGUSR1)
+                reaper.kill(process.pid, signalling.CANCEL)
                 self._looks.append(Look(now + self._grace, worker, task))
 
     def _processes(self) -> Iterator[Child]:
