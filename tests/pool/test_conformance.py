@@ -59,6 +59,12 @@ async def fill(pool: Pool, path: Path) -> "list[asyncio.Task[int]]":
     return tasks
 
 
+async def counted(pool: Pool, tasks: int) -> None:
+    """Wait until the pool has so many, whether they wait or run."""
+    while (stats := pool.stats()).waiting + stats.running < tasks:
+        await pacing.think(0.002)
+
+
 async def drop(tasks: "list[asyncio.Task[int]]") -> None:
     """Cancel them."""
     for task in tasks:
@@ -241,6 +247,37 @@ def test_one_more_than_may_wait_is_refused(play: Play, tmp_path: Path) -> None:
         await drop(busy)
         assert await asyncio.gather(*waiting) == [0, 1, 2]
         assert await pool.run(work.give, 3) == 3
+
+    play(scenario, Terms(limit=3))
+
+
+def test_broadcasts_wait_in_the_same_queue_and_are_refused_likewise(
+    play: Play, tmp_path: Path
+) -> None:
+    async def scenario(pool: Pool) -> None:
+        busy = await fill(pool, tmp_path / "busy")
+        everywhere = [asyncio.create_task(pool.broadcast(work.give, 1)) for _ in range(2)]
+        await counted(pool, 3 * SIZE)
+        with pytest.raises(PoolFull, match="3 tasks wait already"):
+            await pool.broadcast(work.give, 2)
+        await drop(busy)
+        assert await asyncio.gather(*everywhere) == [[1] * SIZE] * 2
+        assert await pool.broadcast(work.give, 3) == [3] * SIZE
+
+    play(scenario, Terms(limit=3))
+
+
+def test_a_broadcast_is_refused_where_as_many_others_wait_as_may(
+    play: Play, tmp_path: Path
+) -> None:
+    async def scenario(pool: Pool) -> None:
+        busy = await fill(pool, tmp_path / "busy")
+        waiting = [asyncio.create_task(pool.run(work.give, n)) for n in range(3)]
+        await counted(pool, SIZE + 3)
+        with pytest.raises(PoolFull, match="3 tasks wait already"):
+            await pool.broadcast(work.give, 3)
+        await drop(busy)
+        assert await asyncio.gather(*waiting) == [0, 1, 2]
 
     play(scenario, Terms(limit=3))
 

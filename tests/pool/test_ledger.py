@@ -47,3 +47,14 @@ def test_what_was_removed_is_not_taken_and_leaves_room() -> None:
     ledger.require_room(Pace(), 1)
     assert len(ledger) == 1
     assert [ledger.take(), ledger.take()] == ["b", None]
+
+
+def test_what_is_on_its_way_to_all_counts_as_one_that_waits() -> None:
+    ledger: Ledger[str] = Ledger(2)
+    ledger.add("a", 0)
+    with ledger.announced(Pace(), 1, 0), pytest.raises(PoolFull, match="2 tasks wait already"):
+        ledger.require_room(Pace(), 1)
+    ledger.require_room(Pace(), 1)
+    with pytest.raises(PoolFull), ledger.announced(Pace(), 1, beside=1):
+        raise AssertionError("there was no room")
+    ledger.require_room(Pace(), 1)

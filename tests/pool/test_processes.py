@@ -349,6 +349,18 @@ async def test_a_broadcast_reaches_each_process_once() -> None:
 
 
 @pytest.mark.anyio
+async def test_broadcasts_that_wait_for_the_first_process_are_bounded_too() -> None:
+    async with house(0) as own:
+        pool = own.worker(limit=2).pool
+        casts = [asyncio.ensure_future(pool.broadcast(work.give, n)) for n in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(PoolFull, match="2 tasks wait already"):
+            await pool.broadcast(work.give, 2)
+        own.start()
+        assert await asyncio.gather(*casts) == [[0], [1]]
+
+
+@pytest.mark.anyio
 async def test_a_broadcast_that_fails_costs_nobody_elses_task() -> None:
     """One process is busy for others for longer than the grace when the broadcast is given up."""
     async with house(2) as own:

@@ -118,8 +118,9 @@ async def broadcast(
 ) -> list[R]:
     """Call *function* once in each process that there is now, as soon as it is free.
 
-    One that has gone before its turn came is left out. Raises what the first raised, once all have
-    ended. One that comes later knows nothing of it: what each is to have is `--pool-initializer`'s.
+    One that has gone before its turn came is left out. Raises PoolFull; and what the first raised,
+    once all have ended. One that comes later knows nothing of it: what each is to have is
+    `--pool-initializer`'s.
     """
     return await station.pool().broadcast(function, *args, timeout=timeout, **kwargs)
 

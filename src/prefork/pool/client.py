@@ -78,11 +78,8 @@ class Pool:
         """
         refuse_on(self._loop)
         running = self.run(function, *args, **kwargs)
-        try:
+        with refusal.noted():
             return asyncio.run_coroutine_threadsafe(running, self._loop).result()
-        except PoolFull as full:
-            refusal.note(full)
-            raise
 
     async def map(
         self,
@@ -154,12 +151,13 @@ class Pool:
     ) -> list[R]:
         """Call *function* once in each process that there is now, as soon as it is free.
 
-        One that has gone before its turn came is left out. Raises what the first raised, once all
-        have ended. One that comes later knows nothing of it: what each is to have is
-        `--pool-initializer`'s.
+        One that has gone before its turn came is left out. Raises PoolFull; and what the first
+        raised, once all have ended. One that comes later knows nothing of it: what each is to have
+        is `--pool-initializer`'s.
         """
         call = Call(function, args, kwargs)
-        tasks = deque(await self._engine.submit_to_all(call, self._limit(timeout)))
+        with refusal.noted():
+            tasks = deque(await self._engine.submit_to_all(call, self._limit(timeout)))
         try:
             await asyncio.gather(*(task.outcome for task in tasks), return_exceptions=True)
             results: list[R] = []

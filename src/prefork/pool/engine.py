@@ -69,7 +69,8 @@ class Engine(Protocol):
 
     async def submit_to_all(self, call: Call, limit: float | None) -> list[Task]:
         """Run it once in each process; wait for the first, where there is none. *limit*: seconds
-        that each may take, from its start."""
+        that each may take, from its start. Raises as `submit`, PoolFull where one more may not wait
+        that is for a certain process, or for any."""
 
     def cancel(self, task: Task) -> None:
         """Take it out of the queue, or make it end: nobody waits for its outcome any more."""

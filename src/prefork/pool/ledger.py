@@ -1,6 +1,8 @@
 """Tasks that wait for their turn: by priority, then by age."""
 
 import heapq
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -20,6 +22,7 @@ class Ledger(Generic[Waiting]):
         self._places: dict[Waiting, tuple[int, int]] = {}  # of those that wait
         self._ages: dict[Waiting, int] = {}  # likewise, and of those that may come back
         self._count = count()
+        self._announced = 0
 
     def __len__(self) -> int:
         return len(self._places)
@@ -29,10 +32,23 @@ class Ledger(Generic[Waiting]):
 
         *pace*: of so many *processes*. *beside*: how many are about to wait.
         """
-        waiting = len(self._places) + beside
+        waiting = len(self._places) + self._announced + beside
         if waiting >= self._limit:
             retry_after = pace.until_done(waiting, processes)
             raise PoolFull(f"{self._limit} tasks wait already (pool_queue)", retry_after)
+
+    @contextmanager
+    def announced(self, pace: Pace, processes: int, beside: int) -> Iterator[None]:
+        """Count one meanwhile that is on its way to every process. Raises PoolFull, as above.
+
+        *beside*: how many wait for a certain process.
+        """
+        self.require_room(pace, processes, beside)
+        self._announced += 1
+        try:
+            yield
+        finally:
+            self._announced -= 1
 
     def add(self, waiting: Waiting, priority: int) -> None:
         """Let it wait; one that waited before has the place that it had."""

@@ -5,6 +5,8 @@ is known here by the context that it runs in: each has its own, which ends with 
 be forgotten, neither of a thread nor of a task that another request is given.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from prefork.pool.errors import PoolFull
@@ -15,6 +17,16 @@ _retry_after: ContextVar[float | None] = ContextVar("retry_after", default=None)
 def note(full: PoolFull) -> None:
     """Remember it of the request that runs here."""
     _retry_after.set(full.retry_after)
+
+
+@contextmanager
+def noted() -> Iterator[None]:
+    """Note what is refused within."""
+    try:
+        yield
+    except PoolFull as full:
+        note(full)
+        raise
 
 
 def of_current() -> float | None:

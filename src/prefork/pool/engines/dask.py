@@ -54,9 +54,12 @@ class Dask:
 
     async def submit_to_all(self, call: Call, limit: float | None) -> list[Task]:
         parcel, tasks = codec.pack_call(call), []
-        client = await self.link.client()
-        await client.wait_for_workers(1)
-        for address in await client.nthreads():
+        bound = sum(bool(job.bound) and not job.worker for job in self._jobs.values())
+        with self._ledger.announced(self.pace, self.link.threads(), bound):
+            client = await self.link.client()
+            await client.wait_for_workers(1)
+            addresses = await client.nthreads()
+        for address in addresses:
             task = Task(call, self._loop.create_future(), limit)
             job = self._jobs[task] = DaskJob(task, parcel, self._end, address)
             self._watch(address)

@@ -92,11 +92,15 @@ class Processes:
 
     async def submit_to_all(self, call: Call, limit: float | None) -> list[Task]:
         self._want()
-        parcel, tasks = await self._writer.written(codec.pack_call(call)), []
-        while not self._seats.are_there:
-            self._require_open()
-            self._has_met.clear()
-            await self._has_met.wait()
+        parcel, tasks = codec.pack_call(call), []
+        bound = sum(each.is_bound and not each.begun for each in self._jobs.values())
+        beside = bound + self._writer.count
+        with self._ledger.announced(self.pace, len(self._seats), beside):
+            parcel = await self._writer.written(parcel)
+            while not self._seats.are_there:
+                self._require_open()
+                self._has_met.clear()
+                await self._has_met.wait()
         for seat in [each for each in self._seats if not each.is_parted]:
             task = Task(call, self._loop.create_future(), limit)
             job = self._job(task, parcel)

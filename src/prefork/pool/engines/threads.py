@@ -59,6 +59,8 @@ class Threads:
             self._use(self._idle.pop())
 
     async def submit_to_all(self, call: Call, limit: float | None) -> list[Task]:
+        bound = sum(len(seat.bound) for seat in self._seats)
+        self._ledger.require_room(self.pace, len(self._seats), bound)
         tasks = [Task(call, self._loop.create_future(), limit) for _ in self._seats]
         for seat, task in zip(self._seats, tasks, strict=True):
             attempt = self._attempts[task] = Attempt(task, self._loop)
