@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := benchmarks/.peers
 PEERS_STAMP := $(PEERS)/.installed
+# Whoever says so would have each of the tests' processes compile what it imports, again and again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
