@@ -22,6 +22,8 @@ async def handler(request: Request) -> Any:
         return await pool.run(read, query["path"])
     if request.path == "/light":
         return "light"
+    if request.path == "/group":
+        return await grouped()
     await give(request.path, query)
     return str(await pool.run(work.pid))
 
@@ -36,6 +38,13 @@ async def give(path: str, query: dict[str, str]) -> None:
         await pool.run(work.pause, float(query["seconds"]))
     elif path == "/late":
         await pool.run(work.pause, 60.0, timeout=0.1)
+
+
+async def grouped() -> str:
+    """Run a task within a group, which wraps what it raises."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(pool.run(work.pid))
+    return str(task.result())
 
 
 async def many(count: int, seconds: float, path: str) -> dict[str, Any]:

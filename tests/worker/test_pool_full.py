@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG001 - an application takes what the protocol gives
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,34 @@ async def framework(scope: Any, receive: Any, send: Any) -> None:
     raise FULL
 
 
+GROUP = ExceptionGroup("of a TaskGroup", [ExceptionGroup("inner", [FULL]), PoolFull("", 1.0)])
+MIXED = ExceptionGroup("of a TaskGroup", [FULL, ValueError("no number")])
+
+
+async def group(request: Any) -> str:
+    raise GROUP
+
+
+async def bare_group(scope: Any, receive: Any, send: Any) -> None:
+    raise GROUP
+
+
+async def oops(send: Any, *headers: tuple[bytes, bytes]) -> None:
+    await send({"type": "http.response.start", "status": 500, "headers": [LENGTH, *headers]})
+    await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": b"Oops!"})
+
+
+async def elsewhere(scope: Any, receive: Any, send: Any) -> None:
+    """As Litestar does of what a thread, or another task, has raised: it answers in `except`."""
+    await asyncio.sleep(0)
+    try:
+        raise GROUP
+    except ExceptionGroup:
+        await asyncio.sleep(0)
+        await oops(send)
+
+
 async def threaded(scope: Any, receive: Any, send: Any) -> None:
     """As asgiref does with a plain function: a thread runs it, whose context it takes back."""
 
@@ -88,12 +117,26 @@ def flask(environ: Any, start_response: Any) -> list[bytes]:
         (handler, "handler", b"the pool is full\n"),
         (bare, "asgi", b"the pool is full\n"),
         (begun, "asgi", b"the pool is full\n"),
+        (group, "handler", b"the pool is full\n"),
+        (bare_group, "asgi", b"the pool is full\n"),
+        (elsewhere, "asgi", b"Oops!"),
         (framework, "asgi", b"Oops!"),
         (threaded, "asgi", b"Oops!"),
         (wsgi, "wsgi", b"the pool is full\n"),
         (flask, "wsgi", b"Oops!"),
     ],
-    ids=["handler", "asgi", "asgi-begun", "starlette", "asgi-threaded", "wsgi", "flask"],
+    ids=[
+        "handler",
+        "asgi",
+        "asgi-begun",
+        "group",
+        "asgi-group",
+        "litestar",
+        "starlette",
+        "asgi-threaded",
+        "wsgi",
+        "flask",
+    ],
 )
 def test_a_full_pool_is_answered_by_503_and_when_to_come_again(
     run: Run, app: Callable[..., Any], kind: Kind, body: bytes
@@ -101,6 +144,47 @@ def test_a_full_pool_is_answered_by_503_and_when_to_come_again(
     answer = ask(run, app, kind)
     assert (answer.status, answer.headers["retry-after"]) == (503, "3")
     assert answer.body == body
+
+
+async def for_another_reason(scope: Any, receive: Any, send: Any) -> None:
+    refusal.note(FULL)  # and the application has caught it
+    try:
+        raise ValueError("no number")
+    except ValueError:
+        await oops(send)
+
+
+async def for_another_reason_too(scope: Any, receive: Any, send: Any) -> None:
+    try:
+        raise MIXED
+    except ExceptionGroup:
+        await oops(send)
+
+
+async def mixed(scope: Any, receive: Any, send: Any) -> None:
+    raise MIXED
+
+
+async def deliberate(scope: Any, receive: Any, send: Any) -> None:
+    """Knows that the pool is full, and says by itself when to come again."""
+    refusal.note(FULL)
+    await oops(send, (b"Retry-After", b"7"))
+
+
+@pytest.mark.parametrize(
+    ("app", "retry_after"),
+    [
+        (for_another_reason, None),
+        (for_another_reason_too, None),
+        (mixed, None),
+        (deliberate, "7"),
+    ],
+)
+def test_a_failure_for_another_reason_stays_a_failure(
+    run: Run, app: Callable[..., Any], retry_after: str | None
+) -> None:
+    answer = ask(run, app, "asgi")
+    assert (answer.status, answer.headers.get("retry-after")) == (500, retry_after)
 
 
 def test_a_failure_of_another_request_stays_a_failure(run: Run) -> None:

@@ -1,10 +1,12 @@
 """Which requests a full pool has refused something, so that they can be answered by 503.
 
-A framework that answers for itself what was raised says no more than that something was. A request
-is known here by the context that it runs in: each has its own, which ends with it. So nothing is to
-be forgotten, neither of a thread nor of a task that another request is given.
+A framework that answers for itself what was raised says no more than that something was. Most do so
+while they handle it, so that it can be looked at, wherever it was raised. Of others a request is
+known by the context that it runs in: each has its own, which ends with it. So nothing is to be
+forgotten, neither of a thread nor of a task that another request is given.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,5 +32,20 @@ def noted() -> Iterator[None]:
 
 
 def of_current() -> float | None:
-    """Say after how many seconds the request here may come again; None: it was refused nothing."""
-    return _retry_after.get()
+    """Say after how many seconds the request here may come again that is about to fail; None: that
+    is not for what a full pool has refused."""
+    error = sys.exception()
+    if error is None:
+        return _retry_after.get()
+    full = found_in(error)
+    return None if full is None else full.retry_after
+
+
+def found_in(error: BaseException) -> PoolFull | None:
+    """Give what a full pool has refused, where that is all that went wrong; of several in a group
+    the one that is to wait longest."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, PoolFull) else None
+    found = [full for each in error.exceptions if (full := found_in(each)) is not None]
+    is_all = len(found) == len(error.exceptions)
+    return max(found, key=lambda full: full.retry_after) if is_all else None

@@ -23,20 +23,26 @@ from prefork.worker.waiters import Waiters
 IN_VAIN = 100  # calls after the end; whoever heeds the disconnect has made one or two
 TURN = 262144  # bytes of an answer; as much as uvloop reads at once
 
+RETRY_AFTER = b"retry-after"
 # One second is what such bursts last, and the shortest that can be said.
-_LATER = ((b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1"))
-
+_LATER = ((b"content-type", b"text/plain; charset=utf-8"), (RETRY_AFTER, b"1"))
 
 FAILURE = 500  # what a framework says of any exception
 _full = Complaint("pool_full")
 
 
 def put_off(status: int, headers: Iterable[Field]) -> tuple[int, Iterable[Field]]:
-    """Say 503 where a framework made its own failure of what a full pool has refused."""
+    """Say 503 where a framework made its own failure of what a full pool has refused.
+
+    What says itself when to come again was answered by somebody who knew.
+    """
     retry_after = refusal.of_current()
     if retry_after is None:
         return status, headers
-    return 503, [*headers, (b"retry-after", b"%d" % retry_after)]
+    headers = list(headers)
+    if any(name.lower() == RETRY_AFTER for name, _ in headers):
+        return status, headers
+    return 503, [*headers, (RETRY_AFTER, b"%d" % retry_after)]
 
 
 class Carrier(Protocol):
@@ -200,7 +206,7 @@ class Cycle(Exchange):
             self.cancel()
         elif not self.sent and not self.gone:
             self.abandon()
-            later = (_LATER[0], (b"retry-after", b"%d" % full.retry_after))
+            later = (_LATER[0], (RETRY_AFTER, b"%d" % full.retry_after))
             self.start(503, later, self.carrier.service.date)
             self.carrier.transport.write(self.write(b"the pool is full\n", more=False))
             self.carrier.answered()
@@ -209,8 +215,8 @@ class Cycle(Exchange):
         """The application raised, or broke the rules: log it, and tell the client if possible."""
         if self.gone and isinstance(error, asyncio.CancelledError | GeneratorExit):
             return  # it was ended, not by its own doing
-        if isinstance(error, PoolFull):
-            self._put_off(error)
+        if (full := refusal.found_in(error)) is not None:
+            self._put_off(full)
             return
         level = log.warning if self.gone else log.error
         level(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,9 @@ from tests.support.program import Program
 
 LIMIT = ("--workers", "1", "--pool", "1", "--pool-queue", "2")
 APPS = ("handler", "FastAPI", "Flask")
+# Of tests.support.refused.
+REFUSED = ("bare", "starlette", "below", "fastapi", "litestar", "django")
+WAYS = ("alone", "gathered", "grouped", "everywhere", "caught", "threaded")
 
 
 class Gate:
@@ -80,3 +84,32 @@ def test_what_needs_no_pool_is_answered_while_it_is_full(
     gate = Gate(program, tmp_path / "fifo", held)
     gate.fill()
     assert ask(program.port, "/light").body == b"light"
+
+
+def test_it_is_503_wherever_a_framework_would_have_made_a_500_of_it(
+    serve: Serve, tmp_path: Path, held: ExitStack
+) -> None:
+    program = serve(*LIMIT, app="tests.support.refused:app")
+    Gate(program, tmp_path / "fifo", held).fill()
+    said = {
+        (app, way): ask(program.port, f"/{app}/{way}")
+        for app, way in product(REFUSED, WAYS)
+        if (app, way) != ("bare", "threaded")
+    }
+    others = {each: reply.status for each, reply in said.items() if reply.status != 503}
+    # Django answers when its own `except` is left, and so knows no more than the request's context.
+    by_another_reason = {(app, "caught") for app in REFUSED if app != "django"}
+    in_tasks = {("django", "gathered"), ("django", "grouped")}
+    assert others == dict.fromkeys(by_another_reason | in_tasks, 500)
+    put_off = [reply.headers for each, reply in said.items() if each not in others]
+    assert all(int(headers["retry-after"]) >= 1 for headers in put_off)
+
+
+def test_a_group_of_refusals_is_one_to_a_handler(
+    serve: Serve, tmp_path: Path, held: ExitStack
+) -> None:
+    program = serve(*LIMIT, app="tests.support.pooled:handler")
+    gate = Gate(program, tmp_path / "fifo", held)
+    gate.fill()
+    reply = ask(program.port, "/group")
+    assert (reply.status, reply.body) == (503, b"the pool is full\n")
