@@ -100,6 +100,7 @@ def test_all_problems_are_told_on_one_line(capsys: pytest.CaptureFixture[str]) -
         (["app:x", "--worker", "2"], "'--workers'?"),
         (["app:x", "--port", "2"], "No such option '--port': write --bind HOST:PORT."),
         (["app:x", "-k", "uvicorn.workers.UvicornWorker"], "No such option '-k': the interface"),
+        (["app:x", "--pool-max", "2"], "No such option '--pool-max': write --pool."),
         (["app:x", "--nonsense"], "No such option '--nonsense'."),
         (["app:x", "--workers"], "requires an argument. Write -w, --workers N|max."),
         (["app:x", "other:y"], "other:y"),

@@ -2,7 +2,7 @@ import pytest
 
 from prefork.errors import SettingsError
 from prefork.settings.schema import described
-from prefork.settings.sources import from_command_line, from_environment, merge
+from prefork.settings.sources import from_call, from_command_line, from_environment, merge
 
 
 def problem(
@@ -54,6 +54,11 @@ def test_what_was_not_given_and_empty_variables_leave_the_default() -> None:
     ).settings()
     assert settings.workers == 1
     assert settings.bind == ("127.0.0.1:8000",)
+
+
+def test_a_name_that_other_pools_have_for_it_is_answered_by_ours() -> None:
+    with pytest.raises(SettingsError, match=r"no such setting: pool_max \(did you mean 'pool'\?\)"):
+        from_call({"pool_max": 2})
 
 
 def test_a_missing_application_is_told_with_both_ways_to_give_it() -> None:

@@ -11,7 +11,7 @@ from prefork.settings.schema import described
 
 FILE = "Configuration file"
 REST = "Other options"
-WORDS_ELSEWHERE = {  # options of uvicorn and gunicorn that are typed without a thought
+WORDS_ELSEWHERE = {  # options of other programs, and of pools, that are typed without a thought
     "--host": "write --bind HOST:PORT",
     "--port": "write --bind HOST:PORT",
     "--uds": "write --bind unix:PATH",
@@ -51,6 +51,11 @@ WORDS_ELSEWHERE = {  # options of uvicorn and gunicorn that are typed without a 
     "--access-logfile": "write --access-log",
     "--log-file": "the log is standard error",
     "--error-logfile": "the log is standard error",
+    "--pool-max": "write --pool",
+    "--pool-size": "write --pool",
+    "--pool-workers": "write --pool",
+    "--pool-processes": "write --pool",
+    "--pool-threads": "write --pool, and --pool-engine threads",
     "--daemon": "have systemd or your shell run it; see `prefork list`",
     "--pid": "`prefork list` and the control socket do what it is for",
 }

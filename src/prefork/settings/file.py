@@ -12,7 +12,7 @@ from prefork.errors import SettingsError
 from prefork.settings.checks import WIDEST, got, shown
 from prefork.settings.declaration import Described, spelled
 from prefork.settings.parsing import Text, is_several, kinds
-from prefork.settings.pooling import KEYS, POOL
+from prefork.settings.pooling import KEYS, POOL, meant
 from prefork.settings.running import STDOUT
 from prefork.settings.schema import described
 from prefork.settings.sources import Given
@@ -214,6 +214,9 @@ def _wrong(name: str, word: str) -> str | None:
 
 def _unknown(key: str, known: list[str]) -> str:
     word = key.replace("-", "_")
+    in_pool = POOL not in known
+    if name := meant(key) or (meant(f"{POOL}_{key}") if in_pool else None):
+        word = next(each for each in KEYS if KEYS[each] == name) if in_pool else name
     hint = _suggestion(word, known) or _suggestion(word.removeprefix(f"{POOL}_"), known)
     if key == "tool":
         hint = f" ([tool.prefork] is for {SHARED}; here settings stand without it)"

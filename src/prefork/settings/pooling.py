@@ -137,6 +137,25 @@ OF_PROCESSES = (  # what no thread can have, and no machine of others
 )
 
 
+_ELSEWHERE = {  # as other pools call a setting, without a word for the pool: its name here
+    "max": POOL,
+    "size": POOL,
+    "processes": POOL,
+    "workers": POOL,
+    "threads": POOL,
+    "maxworkers": POOL,
+    "maxthreads": POOL,
+    "minworkers": "pool_min",
+    "minthreads": "pool_min",
+}
+
+
+def meant(name: str) -> str | None:
+    """Say which setting is called so elsewhere, as pool_size or pool_maxThreads; None: none is."""
+    word = name.replace("_", "").replace("-", "").lower()
+    return _ELSEWHERE.get(word.removeprefix(POOL)) if word.startswith(POOL) else None
+
+
 def size(wanted: int | Literal["max"]) -> int:
     """How many that is, here."""
     return wanted if isinstance(wanted, int) else min(available_parallelism(), MOST_POOL)

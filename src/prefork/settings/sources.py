@@ -8,7 +8,7 @@ from typing import Any
 from prefork.errors import SettingsError
 from prefork.settings.declaration import Described
 from prefork.settings.parsing import Text, value_of
-from prefork.settings.pooling import idle
+from prefork.settings.pooling import idle, meant
 from prefork.settings.schema import Settings, described, problems
 
 COMMAND_LINE = "command line"
@@ -71,7 +71,7 @@ def from_call(arguments: Mapping[str, object]) -> Source:
 def _unknown(name: str, known: list[str]) -> str:
     if name in ("host", "port"):  # as uvicorn's run() has them, and close to nothing here
         return f'no such setting: {name} (write bind="HOST:PORT")'
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(meant(name) or name, known, n=1)
     return f"no such setting: {name}" + (f" (did you mean {close[0]!r}?)" if close else "")
 
 
