@@ -337,6 +337,15 @@ async def test_a_stream_that_is_left_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_worker_knows_of_no_process_before_its_first_task() -> None:
+    async with house(2) as own:
+        pool = own.worker().pool
+        assert pool.stats().size == 0
+        await pool.run(work.pid)
+        await until(lambda: pool.stats().size == 2)
+
+
+@pytest.mark.anyio
 async def test_a_broadcast_reaches_each_process_once() -> None:
     async with house(3) as own:
         pool = own.worker().pool

@@ -126,5 +126,8 @@ async def broadcast(
 
 
 def stats() -> PoolStats:
-    """Say how many processes there are, and what this worker's tasks do."""
+    """Say how many processes there are, and what this worker's tasks do.
+
+    Before its first task a worker knows of no process: *size* is 0.
+    """
     return station.pool().stats()

@@ -20,8 +20,9 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """*size*: processes, or threads. All else is of this worker's tasks. *wait* and *run*: of those
-    that ended in the last 30 to 60 seconds, in milliseconds; None: there are none."""
+    """*size*: threads, or processes to which this worker has lines: 0 before its first task, which
+    asks for these. All else is of this worker's tasks. *wait* and *run*: of those that ended in the
+    last 30 to 60 seconds, in milliseconds; None: there are none."""
 
     size: int
     waiting: int

@@ -45,9 +45,11 @@ class Pooling:
         section="Pool",
         check=checks.at_least(1),
         unit="tasks",
-        help="How many tasks may wait, in all of --workers together; each worker has its share, "
-        "which `prefork scale` doesn't change. One more is refused with PoolFull: the request is "
-        "answered by 503 with Retry-After, unless the application catches it.",
+        help="How many tasks may wait, in all of --workers together. Each worker has its part: "
+        "this divided by --workers, rounded down, but at least 1. `prefork scale` changes "
+        "no part, so that more workers may have more in all. One more is refused with "
+        "PoolFull: the request is answered by 503 with Retry-After, unless the application "
+        "catches it.",
     )
     pool_timeout: float = setting(
         0.0,
