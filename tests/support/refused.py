@@ -1,4 +1,4 @@
-"""Applications of several frameworks that ask the pool in every way there is, and catch nothing.
+"""Applications of several frameworks that ask the pool in every way there is.
 
 One program serves all, each below its name, so that a test has to fill one pool.
 """
@@ -55,6 +55,14 @@ async def caught() -> str:
     raise ValueError("no way round")
 
 
+async def answered() -> str:
+    """Catches it, and knows what to say."""
+    try:
+        return await alone()
+    except pool.PoolFull:
+        return "later"
+
+
 def threaded() -> str:
     """A framework calls this in a thread."""
     return str(pool.run_sync(work.pid))
@@ -62,7 +70,8 @@ def threaded() -> str:
 
 Way = Callable[[], str | Awaitable[str]]
 WAYS: dict[str, Way] = {
-    each.__name__: each for each in (alone, gathered, grouped, everywhere, caught, threaded)
+    each.__name__: each
+    for each in (alone, gathered, grouped, everywhere, caught, answered, threaded)
 }
 
 
@@ -90,9 +99,16 @@ async def passing(request: Request, call_next: Any) -> Response:
     return response
 
 
+async def too_many(_: Request, full: Exception) -> Response:
+    assert isinstance(full, pool.PoolFull)
+    return PlainTextResponse("busy", 429)
+
+
 fast = FastAPI()
+handled = FastAPI(exception_handlers={pool.PoolFull: too_many})
 for name, way in WAYS.items():
     fast.get(f"/fastapi/{name}")(way)
+    handled.get(f"/handled/{name}")(way)
 starlette = Starlette(
     routes=[Route(f"/starlette/{n}", of(way, PlainTextResponse)) for n, way in WAYS.items()]
 )
@@ -106,6 +122,7 @@ litestar = Litestar(
         for n, way in WAYS.items()
     ],
     openapi_config=None,
+    logging_config=None,  # which has a thread, so that no template could be forked from
 )
 settings.configure(
     SECRET_KEY="none",
@@ -121,6 +138,7 @@ APPS: dict[str, Any] = {
     "starlette": starlette,
     "below": below,
     "fastapi": fast,
+    "handled": handled,
     "litestar": litestar,
     "django": get_asgi_application(),
 }

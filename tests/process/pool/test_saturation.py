@@ -15,8 +15,8 @@ from tests.support.program import Program
 LIMIT = ("--workers", "1", "--pool", "1", "--pool-queue", "2")
 APPS = ("handler", "FastAPI", "Flask")
 # Of tests.support.refused.
-REFUSED = ("bare", "starlette", "below", "fastapi", "litestar", "django")
-WAYS = ("alone", "gathered", "grouped", "everywhere", "caught", "threaded")
+REFUSED = ("bare", "starlette", "below", "fastapi", "handled", "litestar", "django")
+WAYS = ("alone", "gathered", "grouped", "everywhere", "caught", "answered", "threaded")
 
 
 class Gate:
@@ -63,6 +63,8 @@ def test_a_full_pool_is_answered_by_503_and_recovers_at_once(
     gate = Gate(program, tmp_path / "fifo", held)
     callers, running = gate.fill()
     refused = [ask(program.port, gate.path) for _ in range(5)]
+    if name == "handler":
+        refused.append(ask(program.port, "/group"))
     assert {each.status for each in refused} == {503}
     assert all(int(each.headers["retry-after"]) >= 1 for each in refused)
     running.close()
@@ -97,19 +99,11 @@ def test_it_is_503_wherever_a_framework_would_have_made_a_500_of_it(
         if (app, way) != ("bare", "threaded")
     }
     others = {each: reply.status for each, reply in said.items() if reply.status != 503}
+    on_purpose = {(app, "answered"): 200 for app in REFUSED}
+    on_purpose |= {("handled", way): 429 for way in ("alone", "gathered", "everywhere", "threaded")}
     # Django answers when its own `except` is left, and so knows no more than the request's context.
     by_another_reason = {(app, "caught") for app in REFUSED if app != "django"}
     in_tasks = {("django", "gathered"), ("django", "grouped")}
-    assert others == dict.fromkeys(by_another_reason | in_tasks, 500)
+    assert others == on_purpose | dict.fromkeys(by_another_reason | in_tasks, 500)
     put_off = [reply.headers for each, reply in said.items() if each not in others]
     assert all(int(headers["retry-after"]) >= 1 for headers in put_off)
-
-
-def test_a_group_of_refusals_is_one_to_a_handler(
-    serve: Serve, tmp_path: Path, held: ExitStack
-) -> None:
-    program = serve(*LIMIT, app="tests.support.pooled:handler")
-    gate = Gate(program, tmp_path / "fifo", held)
-    gate.fill()
-    reply = ask(program.port, "/group")
-    assert (reply.status, reply.body) == (503, b"the pool is full\n")
