@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.support.printing import close, restored
 
 from prefork.errors import AppError, ExitCode
 from prefork.primary.aides import MOST_SHORT_LIVES, SHORT_LIFE, Aide, Aides, Sequel
 from prefork.primary.signals import Signals
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
-from prefork.wire.estate import AideBirth, Entries, Estate
-from prefork.wire.outlet import Desk, Outlet
+from prefork.wire.descriptors import close_all
+from prefork.wire.estate import AideBirth, Entries, Estate, inherited
+from prefork.wire.outlet import Desk, Origin, divert, identity
 
 ENTRIES = Entries("template", "worker", "watcher", "capture", "errand")
 
@@ -38,10 +40,7 @@ class Forks:
 def desk() -> Iterator[Desk]:
     it = Desk.open()
     yield it
-    it.sending.close()
-    it.receiving.close()
-    for descriptor in (it.stdout, it.stderr):
-        os.close(descriptor)
+    close(it)
 
 
 def aides(forks: Forks, desk: Desk | None = None, **settings: Any) -> Aides:
@@ -90,9 +89,9 @@ def test_only_what_was_asked_for_is_started(desk: Desk) -> None:
     it = aides(forks, desk, reload=True)
     it.start(0.0)
     assert names(it) == ["capture", "watcher"]
-    assert [(entry, birth.takes_output) for entry, birth in forks.births] == [
-        ("capture", True),
-        ("watcher", False),
+    assert [(entry, birth.pipes) for entry, birth in forks.births] == [
+        ("capture", {}),
+        ("watcher", None),
     ]
 
 
@@ -103,6 +102,21 @@ def test_the_dead_are_replaced_and_strangers_are_not_ours(desk: Desk) -> None:
     assert not it.note_exit(4711, 0, 1.0)
     assert it.note_exit(101, -9, 1.0)
     assert it.lives() == [("capture", 102, 1.0)]
+
+
+def test_who_takes_the_place_of_the_capture_is_born_with_what_that_read(desk: Desk) -> None:
+    forks = Forks()
+    it = aides(forks, desk)
+    it.start(0.0)
+    reading, writing = os.pipe()
+    desk.hand_in(Origin("w0", 1), reading)
+    it.note_exit(101, -9, 1.0)
+    _, birth = forks.births[-1]
+    assert birth.pipes is not None
+    [(pipe, origin)] = birth.pipes.items()
+    assert (origin, identity(pipe)) == (Origin("w0", 1), identity(reading))
+    assert {pipe, desk.tagging.receiving.fileno()} < set(inherited(birth))
+    close_all([reading, writing, pipe])
 
 
 def test_a_hook_runs_once_and_only_where_it_is_set() -> None:
@@ -130,9 +144,9 @@ def test_where_nobody_takes_output_any_more_whoever_prints_has_what_it_had_befor
         it.check(when)
     assert it.lives() == []
     assert "aide_failed aide=capture" in capfd.readouterr().err
-    outlet = Outlet(desk, "w0")
-    outlet.open()
-    assert outlet.piped == []
+    with restored():
+        divert(desk, "w0")
+        assert os.path.samestat(os.fstat(1), os.fstat(desk.stdout))
 
 
 def test_a_first_hook_without_a_process_fails_the_start() -> None:

@@ -14,9 +14,34 @@ from tests.support.asking import ask
 from tests.support.program import PREFORK, Program, interpreter
 
 PRINTER = """\
-import os, subprocess, sys
+import os, select, subprocess, sys
 
 print("imported")
+
+
+def kill(pid):
+    handle = os.pidfd_open(pid)
+    os.kill(pid, 9)
+    select.select([handle], [], [])
+    os.close(handle)
+
+
+def tagger():
+    while True:
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                title = open(f"/proc/{pid}/cmdline").read()
+                parent = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1]
+            except OSError:
+                continue
+            if title.startswith("prefork: capture") and int(parent) == os.getppid():
+                return int(pid)
+
+
+def kill_three_and_print(_):
+    for _ in range(3):
+        kill(tagger())
+    say("lines=2000")
 
 
 def say(query):
@@ -32,6 +57,11 @@ def say(query):
         subprocess.run(["echo", "said by a child"], check=True)
     elif what == "error":
         print("said on stderr", file=sys.stderr)
+    elif what == "kill":
+        kill(int(count))
+        say("lines=500")
+        say("child=")
+        say("error=")
     elif what == "close":
         os.close(1)
     elif what == "part":
@@ -54,6 +84,21 @@ async def app(scope, receive, send):
     say(scope["query_string"].decode())
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+"""
+POOLED = """\
+from prefork import pool
+
+
+def work():
+    print("did", flush=True)
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise RuntimeError("none")
+    await pool.run(work)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"done"})
 """
 TEXT = ("--log-format", "text")
 
@@ -175,6 +220,46 @@ def test_the_application_does_not_notice_when_the_tagger_dies(serve: Serve, tmp_
     assert sum("] shuts down" in line for line in lines) == 2
 
 
+def test_what_is_printed_while_there_is_no_tagger_is_tagged_by_its_successor(
+    serve: Serve, tmp_path: Path
+) -> None:
+    program = printing(serve, tmp_path, *TEXT, workers=1)
+    assert ask(program.port, f"/?kill={tagger_of(program)}").status == 200
+    program.journal.wait_for_line("[w0] said on stderr")
+    program.journal.wait_for_line("[w0] said by a child")
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 0
+    assert program.journal.ended(5)
+    said = [line for line in program.journal.text.splitlines() if line.startswith("[w0] line ")]
+    assert [int(line.split(" ")[3]) for line in said] == list(range(500))
+
+
+def test_a_process_of_the_pool_goes_on_printing_when_the_tagger_has_died(
+    serve: Serve, tmp_path: Path
+) -> None:
+    (tmp_path / "printer.py").write_text(POOLED)
+    options = ("--app-dir", str(tmp_path), "--workers", "1", "--capture-output", "--pool", "1")
+    program = serve(*options, *TEXT, app="printer:app", entry=MERGED)
+    assert ask(program.port, "/").status == 200
+    program.journal.wait_for_line("[p0] did")
+    os.kill(tagger_of(program), signal.SIGKILL)
+    assert ask(program.port, "/").status == 200
+    program.journal.wait_for_line("[p0] did", count=2)
+    assert ask(program.port, "/").status == 200
+    program.journal.wait_for_line("[p0] did", count=3)
+    assert program.journal.text.count("[p0] did") == 3
+
+
+def test_on_starting_needs_no_tagger_to_print(serve: Serve, tmp_path: Path) -> None:
+    hook = ("--on-starting", "printer:kill_three_and_print")
+    program = printing(serve, tmp_path, *TEXT, *hook, workers=1)
+    program.journal.wait_for_line("aide_failed aide=capture")
+    assert ask(program.port, "/?error=").status == 200
+    program.journal.wait_for_line("said on stderr")
+    lines = program.journal.text.splitlines()
+    assert sum(line.startswith("line ") for line in lines) == 2000
+
+
 def tagger_of(program: Program) -> int:
     (found,) = [aide["pid"] for aide in program.stats()["aides"] if aide["name"] == "capture"]
     return int(found)
@@ -198,7 +283,7 @@ def test_where_tagging_is_given_up_lines_come_untagged_and_nobody_waits(
     assert program.wait(5) == 0
     assert program.journal.ended(5)
     lines = program.journal.text.splitlines()
-    assert sum(line.startswith("line ") for line in lines) > 8000
+    assert sum(line.startswith("line ") for line in lines) == 14_000
 
 
 def test_an_application_that_closes_its_standard_output_costs_nothing(

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from tests.settings.samples import samples
 from tests.support.cradle import Cradle, exit_code_of
+from tests.support.printing import close
 
 from prefork.errors import RemoteError
 from prefork.settings.schema import Settings, described
 from prefork.wire import birth as births
 from prefork.wire.board import Field
-from prefork.wire.descriptors import close_all
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Online
 from prefork.wire.outlet import Desk
@@ -79,10 +79,9 @@ def test_what_its_output_goes_through_comes_along(cradle: Cradle) -> None:
     again = read(births.certify(replace(cradle.birth, estate=estate))).estate.output
     assert again is not None
     assert again.kept == desk.kept
-    again.sending.detach()
-    for sock in (desk.sending, desk.receiving):
-        sock.close()
-    close_all([desk.stdout, desk.stderr])
+    for tray in (again.tagging, again.keeping):
+        tray.sending.detach()
+    close(desk)
 
 
 def test_a_program_that_is_executed_finds_its_lines(cradle: Cradle) -> None:

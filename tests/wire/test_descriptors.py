@@ -2,6 +2,9 @@
 
 import os
 
+import pytest
+
+from prefork.errors import SettingsError
 from prefork.wire import descriptors
 
 
@@ -31,3 +34,12 @@ def test_open_descriptors_are_counted() -> None:
 
 def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
     assert descriptors.raise_limit() == descriptors.limit()
+
+
+def test_what_captures_output_needs_more_of_them() -> None:
+    enough = (descriptors.limit() - descriptors.FEWEST) // descriptors.FOR_EACH
+    descriptors.require(enough)
+    with pytest.raises(SettingsError, match="the limit of open files is"):
+        descriptors.require(enough, captures_output=True)
+    with pytest.raises(SettingsError, match="raise it with `ulimit -n`"):
+        descriptors.require(enough + 1)

@@ -1,119 +1,114 @@
-"""Pipes in the place of standard output: handed in, mended, and given up."""
+"""Pipes in the place of standard output: handed in, and what is there where nobody takes them."""
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
+from tests.support.printing import close, restored
 
-from prefork.wire.outlet import NOBODY, Desk, Origin, Outlet
+from prefork.wire.outlet import NOBODY, Desk, Origin, divert, identity, write_by_line
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     it = Desk.open()
     yield it
-    for each in (it.sending, it.receiving):
-        each.close()
-    for descriptor in (it.stdout, it.stderr):
-        os.close(descriptor)
-
-
-@contextmanager
-def restored() -> Iterator[None]:
-    """Let the test replace this process's standard output and standard error."""
-    kept = [os.dup(1), os.dup(2)]
-    try:
-        yield
-    finally:
-        for descriptor, before in zip((1, 2), kept, strict=True):
-            os.dup2(before, descriptor)
-            os.close(before)
+    close(it)
 
 
 def test_what_is_printed_comes_out_of_the_pipes_that_were_handed_in(desk: Desk) -> None:
     with restored():
-        outlet = Outlet(desk, "w3")
-        outlet.open()
+        divert(desk, "w3")
         os.write(1, b"out")
         os.write(2, b"err")
-    assert outlet.piped == [1, 2]
     for descriptor, said in ((1, b"out"), (2, b"err")):
-        taken = desk.take()
+        taken = desk.tagging.take()
         assert taken is not None
         origin, pipe = taken
         assert origin == Origin("w3", descriptor)
         assert pipe is not None
+        assert not os.get_inheritable(pipe)
         assert os.read(pipe, 10) == said
         assert os.read(pipe, 10) == b""  # its only writer was what we restored
         os.close(pipe)
-    assert desk.take() is None
+    assert desk.tagging.take() is None
 
 
-def test_what_the_application_put_there_is_left_alone(desk: Desk) -> None:
+def test_each_pipe_is_handed_in_to_be_kept_too(desk: Desk) -> None:
     with restored():
-        outlet = Outlet(desk, "w0")
-        outlet.open()
-        reading, writing = os.pipe()
-        os.dup2(reading, 1)
-        assert not outlet.mend(1)
-        assert os.path.samestat(os.fstat(1), os.fstat(reading))
-        os.close(2)
-        assert not outlet.mend(2)
-    os.close(reading)
-    os.close(writing)
+        divert(desk, "w3")
+    for _ in (1, 2):
+        tagged, kept = desk.tagging.take(), desk.keeping.take()
+        assert tagged is not None
+        assert kept is not None
+        assert tagged[0] == kept[0]
+        assert tagged[1] is not None
+        assert kept[1] is not None
+        assert identity(tagged[1]) == identity(kept[1])
+        os.close(tagged[1])
+        os.close(kept[1])
+    assert desk.keeping.take() is None
+
+
+def test_lines_are_written_at_once() -> None:
+    before = sys.stdout.line_buffering
+    write_by_line()
+    assert sys.stdout.line_buffering
+    sys.stdout.reconfigure(line_buffering=before)  # type: ignore[union-attr]
 
 
 def test_without_a_desk_nothing_is_replaced() -> None:
     before = os.fstat(1)
-    outlet = Outlet(None, "w0")
-    outlet.open()
-    assert outlet.piped == []
+    divert(None, "w0")
     assert os.path.samestat(before, os.fstat(1))
 
 
-def test_a_pipe_that_nobody_reads_is_replaced_by_another(desk: Desk) -> None:
-    with restored():
-        outlet = Outlet(desk, "w0")
-        outlet.open()
-        first = desk.take()
-        assert first is not None
-        assert first[1] is not None
-        os.close(first[1])
-        assert outlet.mend(1)
-        os.write(1, b"again")
-    desk.take()
-    second = desk.take()
-    assert second is not None
-    assert second[1] is not None
-    assert os.read(second[1], 10) == b"again"
-
-
-def test_where_nobody_takes_pipes_the_original_is_back(desk: Desk) -> None:
+@pytest.mark.parametrize("tray", ["tagging", "keeping"])
+def test_where_nobody_takes_pipes_the_original_is_back(desk: Desk, tray: str) -> None:
     original = os.fstat(desk.stdout)
     with restored():
-        outlet = Outlet(desk, "w0")
-        outlet.open()
-        desk.receiving.close()
-        assert not outlet.mend(1)
+        divert(desk, "t1")
+        assert not os.path.samestat(os.fstat(1), original)
+        getattr(desk, tray).close()
+        divert(desk, "w0")
         assert os.path.samestat(os.fstat(1), original)
+
+
+def test_one_that_is_closed_takes_nothing_though_a_copy_of_it_is_open(desk: Desk) -> None:
+    copy = desk.tagging.receiving.dup()
+    desk.tagging.close()
+    with pytest.raises(OSError, match=r"Broken pipe|Connection reset"):
+        desk.tagging.put(Origin("w0", 1))
+    copy.close()
 
 
 def test_a_desk_that_is_full_for_too_long_counts_as_nobody(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("prefork.wire.outlet.PATIENCE", 0.01)
+    for _ in range(64):  # of 32 processes at a time, while the primary is busy
+        desk.hand_in(Origin("w0", 1), 0)
 
     def fill() -> None:
         for _ in range(100_000):
-            desk.hand_in(Origin("w0", 1))
+            desk.hand_in(Origin("w0", 1), 0)
 
     with pytest.raises(BlockingIOError):
         fill()
 
 
 def test_the_end_is_told_apart_from_a_pipe_that_was_lost(desk: Desk) -> None:
-    desk.hand_in(Origin("w0", 1))  # its descriptor found no room
-    desk.hand_in(NOBODY)
-    assert desk.take() == (Origin("w0", 1), None)
-    assert desk.take() == (NOBODY, None)
+    desk.tagging.put(Origin("w0", 1))  # its descriptor found no room
+    desk.tagging.put(NOBODY)
+    assert desk.tagging.take() == (Origin("w0", 1), None)
+    assert desk.tagging.take() == (NOBODY, None)
+
+
+def test_an_executed_program_hands_in_by_what_it_has_kept(desk: Desk) -> None:
+    again = Desk.of(desk.kept)
+    assert again.kept == desk.kept
+    again.tagging.put(NOBODY)
+    assert desk.tagging.take() == (NOBODY, None)
+    for tray in (again.tagging, again.keeping):
+        tray.sending.detach()

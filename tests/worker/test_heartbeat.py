@@ -9,7 +9,6 @@ from prefork.errors import AppError, ExitCode
 from prefork.wire import channel, inquiry
 from prefork.wire.board import LINE_BYTES
 from prefork.wire.channel import Channel
-from prefork.wire.outlet import Outlet
 from prefork.worker import heartbeat
 from prefork.worker.heartbeat import Bystander
 from prefork.worker.witness import Witness
@@ -23,7 +22,7 @@ def test_without_a_thread_the_start_fails() -> None:
     with closing(ours), closing(Channel(theirs)) as end, closing(inquirer), closing(respondent):
         try:
             with pytest.raises(AppError, match="no thread to watch over it") as refused:
-                heartbeat.watch(Bystander(end, Outlet(None, "w0"), respondent, Witness()), line)
+                heartbeat.watch(Bystander(end, respondent, Witness()), line)
         finally:
             threading.stack_size(before)
     assert refused.value.exit_code is ExitCode.APP_START

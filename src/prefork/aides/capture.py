@@ -1,5 +1,6 @@
 """Tags what the application's processes print with who printed it, line by line."""
 
+import errno
 import os
 import select
 from collections.abc import Callable, Iterator
@@ -11,9 +12,9 @@ from prefork import log
 from prefork.sink import ROOM
 from prefork.wire import lineage
 from prefork.wire.estate import AideBirth, Estate
-from prefork.wire.outlet import NOBODY, Desk, Origin
+from prefork.wire.outlet import NOBODY, Desk, Origin, identity
 
-READ = 65536  # bytes
+READ = 4096  # bytes; those in hand are lost where this process is killed, not those in the pipe
 LONGEST_LINE = 64 * ROOM  # bytes that are kept of a line until its end comes
 LOOK_UP = 1000  # milliseconds between looks at whether the primary lives
 LAST_WORDS = 100  # milliseconds of silence after which a writer that lives is not waited for
@@ -24,9 +25,13 @@ def main(birth: AideBirth) -> int:
     """Tag until told to stop and all is written. Returns the exit code."""
     desk = birth.estate.output
     assert desk is not None, "it is started where there is one"
+    assert birth.pipes is not None, "it is told what to go on with"
     lineage.die_with(birth.estate.primary)
     setproctitle(f"prefork: capture [{birth.estate.settings.app}]")
-    return Capture(desk, birth.estate).run()
+    capture = Capture(desk, birth.estate)
+    for pipe, origin in birth.pipes.items():
+        capture.take(origin, pipe)
+    return capture.run()
 
 
 # -- lines: bytes in, bytes out ----------------------------------------------
@@ -82,11 +87,13 @@ class Capture:
         self._primary = estate.primary
         self._render: Render = as_json if estate.settings.log_format == "json" else as_text
         self._sources: dict[int, Source] = {}  # by the pipe's descriptor
-        self._poll = select.poll()
-        self._poll.register(desk.receiving, select.POLLIN)
+        self._known: set[tuple[int, int]] = set()  # pipes: of those that we were born with, some
+        self._poll = select.poll()  # may be handed to us again, which our predecessor never took
+        self._poll.register(desk.tagging.receiving, select.POLLIN)
         self._is_told = False
 
     def run(self) -> int:
+        """Return the exit code."""
         while True:
             ready = self._poll.poll(LAST_WORDS if self._is_told else LOOK_UP)
             for descriptor, _ in ready:
@@ -98,13 +105,24 @@ class Capture:
     def _heed(self, descriptor: int) -> None:
         if descriptor in self._sources:
             self._read(descriptor)
-        while descriptor == self._desk.receiving.fileno() and (taken := self._desk.take()):
+            return
+        while taken := self._desk.tagging.take():
             origin, pipe = taken
             if origin == NOBODY:
                 self._is_told = True
-            elif pipe is not None:
-                self._sources[pipe] = Source(origin)
-                self._poll.register(pipe, select.POLLIN)
+            elif pipe is None:
+                raise OSError(errno.EMFILE, "no descriptor for a pipe: our successor inherits it")
+            else:
+                self.take(origin, pipe)
+
+    def take(self, origin: Origin, pipe: int) -> None:
+        """Read from it too, unless we do so already by another descriptor."""
+        if (known := identity(pipe)) in self._known:
+            os.close(pipe)
+            return
+        self._known.add(known)
+        self._sources[pipe] = Source(origin)
+        self._poll.register(pipe, select.POLLIN)
 
     def _read(self, pipe: int) -> None:
         source = self._sources[pipe]
@@ -114,6 +132,7 @@ class Capture:
                 _write(source.origin.descriptor, piece)
         if not data:
             self._poll.unregister(pipe)
+            self._known.remove(identity(pipe))
             os.close(pipe)
             del self._sources[pipe]
 

@@ -6,9 +6,8 @@ from setproctitle import setproctitle
 
 from prefork import log
 from prefork.errors import AppError, ExitCode
-from prefork.wire import lineage
+from prefork.wire import lineage, outlet
 from prefork.wire.estate import AideBirth
-from prefork.wire.outlet import Outlet
 from prefork.worker import app_logging
 from prefork.worker.hooks import Hook, InstanceInfo
 
@@ -20,7 +19,7 @@ def main(birth: AideBirth) -> int:
     lineage.die_with(estate.primary)
     signal.setitimer(signal.ITIMER_REAL, settings.start_timeout)  # SIGALRM ends it
     setproctitle(f"prefork: {moment} [{settings.app}]")
-    Outlet(estate.output, moment).open()
+    outlet.divert(estate.output, moment)
     instance = InstanceInfo(estate.name, estate.primary, estate.bind, estate.workers)
     try:
         app_logging.configure(settings)

@@ -50,7 +50,7 @@ class Instance:
         with ExitStack() as unmade, ExitStack() as opened:
             unmade.callback(self._signals.close)
             descriptors.raise_limit()
-            descriptors.require(parts.workers(settings) + parts.pool(settings))
+            parts.require_descriptors(settings)
             priority.let_workers_run()
             listeners = parts.listeners(settings, is_scripted=launch is not None)
             opened.callback(listeners.close)

@@ -19,6 +19,7 @@ from prefork.settings.cpus import available_parallelism
 from prefork.settings.peers import Peers
 from prefork.settings.pooling import MOST_POOL
 from prefork.settings.schema import Settings
+from prefork.wire import descriptors
 from prefork.wire.board import Board
 from prefork.wire.estate import Entries, Estate
 from prefork.wire.named import NamedSocket
@@ -50,6 +51,12 @@ def pool(settings: Settings) -> int:
     if settings.pool_engine != engine.PROCESSES:
         return 0
     return pooling.size(settings.pool)
+
+
+def require_descriptors(settings: Settings) -> None:
+    """Raise SettingsError where there are too few for so many processes."""
+    processes = workers(settings) + pool(settings)
+    descriptors.require(processes, captures_output=settings.capture_output)
 
 
 def listeners(settings: Settings, *, is_scripted: bool) -> Listeners:

@@ -1,5 +1,6 @@
 """The processes beside the fleet: who they are, and what follows when one ends."""
 
+import selectors
 import signal
 import time
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from prefork.core.facts import QuitRequested, StopRequested
 from prefork.errors import AppError, ExitCode
 from prefork.primary import reaper
 from prefork.primary.nursery import fork
+from prefork.primary.pipes import Pipes
 from prefork.primary.signals import REQUESTS, Signals
 from prefork.wire.complaint import Complaint
 from prefork.wire.estate import AideBirth, Estate
-from prefork.wire.outlet import NOBODY
+from prefork.wire.outlet import NOBODY, Origin
 
 SHORT_LIFE = 5.0  # seconds
 TRY_AGAIN = 1.0  # seconds
@@ -67,6 +69,13 @@ class Aides:
         self._try_at: float | None = None
         self._trouble = Complaint("aide_not_started")
         self._is_finishing = False
+        # None: nobody tags what is printed.
+        self._pipes = None if estate.output is None else Pipes(estate.output)
+
+    def attend(self, selector: selectors.BaseSelector) -> None:
+        """Be told by *selector* when there is something to do for what is printed."""
+        if self._pipes is not None:
+            selector.register(self._pipes, selectors.EVENT_READ, self._pipes.look)
 
     def lives(self) -> list[tuple[str, int, float]]:
         """Name, pid and start, in monotonic seconds, of each."""
@@ -74,17 +83,20 @@ class Aides:
 
     def start(self, now: float) -> None:
         """Start those that stay while the fleet runs, as the settings ask for them."""
-        if self._estate.output is not None:
+        if self._pipes is not None:
             self._replace(Aide(CAPTURE, stays=True, since=now))
         if self._estate.settings.reload:
             self._replace(Aide(WATCHER, stays=True, since=now))
 
     def next_check(self) -> float | None:
         """When `check` has something to do; None: when one has ended."""
-        return self._try_at
+        room_at = None if self._pipes is None else self._pipes.next_check()
+        return min((t for t in (self._try_at, room_at) if t is not None), default=None)
 
     def check(self, now: float) -> tuple[()]:
-        """Try again what the system had no process for. No fact for the core comes of it."""
+        """Try again what found no process, or no room. No fact for the core comes of it."""
+        if self._pipes is not None:
+            self._pipes.check(now)
         if self._try_at is not None and now >= self._try_at:
             self._try_at = None
             again, self._refused = self._refused, []
@@ -109,7 +121,7 @@ class Aides:
         except OSError as error:
             raise _failed(moment, f": no process for it: {error.strerror}") from None
         while pid is not None and pid in self._running:
-            signals.wait()
+            self._wait(signals)
             if STOPPING & signals.take():
                 return False
             if self._reap().get(pid, ExitCode.OK) != ExitCode.OK:
@@ -145,13 +157,27 @@ class Aides:
                 reaper.kill(pid, signal.SIGKILL)
         if self._estate.output is not None:
             with suppress(OSError):  # nobody takes from it any more
-                self._estate.output.hand_in(NOBODY)
+                self._estate.output.tagging.put(NOBODY)
         deadline = time.monotonic() + LAST_WORDS
         self._reap()
         while self._running and (left := deadline - time.monotonic()) > 0:
             signals.wait(left)
             signals.take()
             self._reap()
+        if self._pipes is not None:
+            if not self._running:  # else the capture still writes, and has its own copies
+                self._pipes.finish(time.monotonic() + LAST_WORDS)
+            self._pipes.close()
+
+    def _wait(self, signals: Signals) -> None:
+        """Wait for a signal, as the primary's loop does: nobody else looks after aides yet."""
+        due = self.next_check()
+        left = None if due is None else max(0.0, due - time.monotonic())
+        signals.wait(left, *([] if self._pipes is None else [self._pipes]))
+        now = time.monotonic()
+        if self._pipes is not None:
+            self._pipes.look(now)
+        self.check(now)
 
     def _run(self, moment: str, now: float) -> int | None:
         """Return the pid of the hook's process; None: there is no such hook. Raises OSError."""
@@ -166,7 +192,7 @@ class Aides:
         entries = self._estate.entries
         entry = entries.capture if aide.name == CAPTURE else entries.watcher
         try:
-            pid = self._fork(entry, AideBirth(self._estate, takes_output=aide.name == CAPTURE))
+            pid = self._fork(entry, AideBirth(self._estate, pipes=self._pipes_for(aide)))
         except OSError as error:
             reason = f"no process for it: {error.strerror}"
             if aide.name == CAPTURE and aide.refused >= MOST_REFUSALS:
@@ -178,11 +204,17 @@ class Aides:
         else:
             self._running[pid] = replace(aide, refused=0)
 
+    def _pipes_for(self, aide: Aide) -> dict[int, Origin] | None:
+        """What it is to go on reading, where that is its task."""
+        if self._pipes is None or aide.name != CAPTURE:
+            return None
+        return self._pipes.gather()
+
     def _give_up(self, name: str, reason: str) -> None:
         log.error("aide_failed", aide=name, reason=reason, effect="it is not started again")
-        if name == CAPTURE and self._estate.output is not None:
-            # Or whoever prints would wait for a reader for ever; so they write where they used to.
-            self._estate.output.receiving.close()
+        if name == CAPTURE and self._pipes is not None:
+            # Or whoever prints would wait for a reader for ever; so it comes out where it used to.
+            self._pipes.spill()
 
     def _reap(self) -> dict[int, int]:
         """Bury the dead while no fleet does; return their statuses by pid."""

@@ -76,6 +76,7 @@ class PosixHost:
         self._orphans = Orphans(self.children, estate.board, estate.settings.pool_grace)
         self.clocks += [posts, introductions, pools, self._orphans]
         selector.register(signals, selectors.EVENT_READ, self._hear_signals)
+        aides.attend(selector)
 
     @property
     def interface(self) -> str:

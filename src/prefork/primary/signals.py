@@ -8,6 +8,7 @@ from types import FrameType
 
 from prefork import log
 from prefork.core.facts import Fact, QuitRequested, ReloadRequested, ScaleRequested, StopRequested
+from prefork.wire.descriptors import HasFileno
 from prefork.wire.signalling import HANDLED
 
 # By signal: what it requests, and how the documentation says it.
@@ -66,10 +67,12 @@ class Signals:
         for end in (self._reading, self._writing):
             os.close(end)
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Wait for one, at most so long."""
+    def wait(self, seconds: float | None = None, *others: HasFileno) -> None:
+        """Wait for one, or until one of *others* can be read, at most so long."""
         poll = select.poll()  # select(2) has no room for a descriptor from 1024 on
         poll.register(self._reading, select.POLLIN)
+        for each in others:
+            poll.register(each, select.POLLIN)
         poll.poll(None if seconds is None else seconds * 1000)
 
     def take(self) -> set[int]:

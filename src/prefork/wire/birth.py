@@ -37,7 +37,7 @@ class _Certificate(msgspec.Struct, frozen=True):
     workers: int
     entries: Entries
     settings: dict[str, Any]
-    output: list[int]  # of the desk for what is printed: its sending end, stdout, stderr; or none
+    output: list[int]  # what is kept of the desk for what is printed; or none
 
 
 def certify(birth: WorkerBirth) -> dict[str, str]:
@@ -98,7 +98,7 @@ def _born(certificate: _Certificate) -> WorkerBirth:
         certificate.primary,
         certificate.entries,
         certificate.name,
-        output=_desk(certificate.output),
+        output=Desk.of(certificate.output) if certificate.output else None,
         control=certificate.control,
     )
     return WorkerBirth(
@@ -112,14 +112,6 @@ def _born(certificate: _Certificate) -> WorkerBirth:
         (),
         Respondent(certificate.asked, certificate.answering),
     )
-
-
-def _desk(kept: list[int]) -> Desk | None:
-    if not kept:
-        return None
-    sending, stdout, stderr = kept
-    sock = socket.socket(fileno=sending)
-    return Desk(sock, sock, stdout, stderr)  # a worker only hands in, and has no other end
 
 
 def _descriptors(certificate: _Certificate) -> list[int]:

@@ -11,6 +11,7 @@ _LAST_STANDARD = 2
 _FOLDERS = ("/proc/self/fd", "/dev/fd")
 FEWEST = 128  # a worker has 20 of its own, and leaves 64 to the application
 FOR_EACH = 8  # worker, in the primary: four, and during a reload twice as many; of the pool: two
+FOR_OUTPUT = 4  # more, where what it prints is captured: two, and during a reload as many again
 
 
 class HasFileno(Protocol):
@@ -108,9 +109,9 @@ def raise_limit() -> int:
     return limit()
 
 
-def require(processes: int) -> None:
+def require(processes: int, *, captures_output: bool = False) -> None:
     """Raise SettingsError where the limit is too low for anything to be served."""
-    least = FEWEST + FOR_EACH * processes
+    least = FEWEST + (FOR_EACH + FOR_OUTPUT * captures_output) * processes
     if limit() < least:
         raise SettingsError(
             f"the limit of open files is {limit()}, and {processes} workers and processes "

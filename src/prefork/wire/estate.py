@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from prefork.settings.schema import Settings
 from prefork.wire.board import Board
 from prefork.wire.inquiry import Respondent
-from prefork.wire.outlet import Desk
+from prefork.wire.outlet import Desk, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class AideBirth:
 
     estate: Estate
     moment: str = ""
-    takes_output: bool = False  # hands are laid on the desk by one process alone
+    pipes: Mapping[int, Origin] | None = None  # for the one that reads what others print
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,5 +183,7 @@ def inherited(birth: Birth) -> list[int]:
             pipes = [*birth.inquiry.descriptors, *board]
             return [each.fileno() for each in own] + pipes + birth.estate.kept
         case AideBirth():
-            own = [desk.receiving] if desk is not None and birth.takes_output else []
+            if desk is None or birth.pipes is None:
+                return birth.estate.kept
+            return [desk.tagging.receiving.fileno(), *birth.pipes, *birth.estate.kept]
     return [each.fileno() for each in own] + birth.estate.kept

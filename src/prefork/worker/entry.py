@@ -7,10 +7,9 @@ import ssl
 
 from prefork import log
 from prefork.errors import AppError, ExitCode, SettingsError
-from prefork.wire import lineage
+from prefork.wire import lineage, outlet
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import LeftRotation, Proven, Ready
-from prefork.wire.outlet import Outlet
 from prefork.worker import chance, credentials, deadline
 from prefork.worker.code import Code
 from prefork.worker.deadline import FLUSH
@@ -37,10 +36,9 @@ def main(birth: WorkerBirth, code: Code | None = None, tls: ssl.SSLContext | Non
     gc.enable()
     chance.reseed()
     here = Presence.of(birth)
-    outlet = Outlet(birth.estate.output, f"w{birth.slot}")
-    outlet.open()
+    outlet.divert(birth.estate.output, f"w{birth.slot}")
     try:
-        here.watch(outlet)
+        here.watch()
         tls = tls or credentials.context(settings)
         code = code or Code.load(settings)
     except (AppError, SettingsError) as error:

@@ -15,7 +15,6 @@ from prefork.wire.board import Field, Line
 from prefork.wire.channel import Channel
 from prefork.wire.complaint import Complaint
 from prefork.wire.inquiry import Respondent
-from prefork.wire.outlet import Outlet
 from prefork.worker.witness import Witness
 
 BEAT = 0.5  # seconds; a worker's progress, not its beat, tells the primary that it is stuck
@@ -71,10 +70,9 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
-    """What the thread beside the loop sees to: the primary's life, its inquiries, our output."""
+    """What the thread beside the loop sees to: the primary's life, and its inquiries."""
 
     channel: Channel
-    outlet: Outlet
     respondent: Respondent
     witness: Witness
 
@@ -95,19 +93,15 @@ def watch(by: Bystander, line: Line) -> None:
 
 
 def _watch(by: Bystander, line: Line) -> None:
-    channel, outlet, poll = by.channel, by.outlet, select.poll()
-    for each in (channel.fileno(), *outlet.piped):
-        poll.register(each, 0)  # no events asked for: it wakes for the end alone
+    channel, poll = by.channel, select.poll()
+    poll.register(channel, 0)  # no events asked for: it wakes for the end alone
     poll.register(by.respondent, select.POLLIN)
     while True:
         for descriptor, seen in poll.poll(BEAT * 1000):
             if descriptor == channel.fileno():
                 os.killpg(0, signal.SIGKILL)
-            elif descriptor == by.respondent.fileno():
-                if seen & select.POLLIN:
-                    by.witness.answer(by.respondent)
-                else:
-                    poll.unregister(descriptor)  # the primary is gone; the channel ends too
-            elif not seen & select.POLLERR or not outlet.mend(descriptor):
-                poll.unregister(descriptor)  # the application closed it, or nobody takes pipes
+            elif seen & select.POLLIN:
+                by.witness.answer(by.respondent)
+            else:
+                poll.unregister(descriptor)  # the primary is gone; the channel ends too
         line[Field.BEAT_THREAD] = time.monotonic_ns()

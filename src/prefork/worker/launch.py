@@ -5,10 +5,9 @@ import os
 from prefork.errors import AppError
 from prefork.settings import environment
 from prefork.wire import birth as births
-from prefork.wire import boundary, lineage
+from prefork.wire import boundary, lineage, outlet
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
-from prefork.wire.outlet import Outlet
 from prefork.worker.report import report
 
 NOT_STARTED = 127  # what a shell exits with where there is no such program
@@ -22,7 +21,7 @@ def main(birth: WorkerBirth) -> int:
     launch = birth.launch
     assert launch is not None, "it is called for those that have one"
     lineage.die_with(birth.estate.primary)
-    Outlet(birth.estate.output, f"w{birth.slot}").open()
+    outlet.divert(birth.estate.output, f"w{birth.slot}")
     try:
         if launch.cwd is not None:
             os.chdir(launch.cwd)

@@ -9,11 +9,10 @@ from setproctitle import setproctitle
 from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.pool import process
 from prefork.settings.size import bytes_of
-from prefork.wire import lineage, signalling
+from prefork.wire import lineage, outlet, signalling
 from prefork.wire.channel import Channel
 from prefork.wire.estate import PoolBirth
 from prefork.wire.messages import Ready
-from prefork.wire.outlet import Outlet
 from prefork.worker import allowance, chance
 from prefork.worker.code import Code
 from prefork.worker.report import report
@@ -27,7 +26,7 @@ def main(birth: PoolBirth, code: Code | None = None) -> int:
     chance.reseed()
     setproctitle(f"prefork: pool {birth.slot} g{birth.generation} [{settings.app}]")
     channel = Channel(birth.channel)
-    Outlet(birth.estate.output, f"p{birth.slot}").open()
+    outlet.divert(birth.estate.output, f"p{birth.slot}")
     os.nice(settings.pool_nice)
     stage = "import"
     try:

@@ -10,7 +10,6 @@ from prefork.wire.board import Field, Line
 from prefork.wire.channel import Channel
 from prefork.wire.estate import WorkerBirth
 from prefork.wire.messages import Online
-from prefork.wire.outlet import Outlet
 from prefork.worker import broadcast, heartbeat, member, offload, witness
 from prefork.worker.heartbeat import Bystander
 from prefork.worker.intake import Lines
@@ -41,10 +40,10 @@ class Presence:
         me.be(Identity(birth.id, birth.slot, birth.generation))
         return cls(birth, channel, me, Witness())
 
-    def watch(self, outlet: Outlet) -> None:
+    def watch(self) -> None:
         """Have a thread beat, answer inquiries, and end us with the primary. Raises AppError."""
         witness.listen(self.birth.inquiry)
-        bystander = Bystander(self.channel, outlet, self.birth.inquiry, self.witness)
+        bystander = Bystander(self.channel, self.birth.inquiry, self.witness)
         heartbeat.watch(bystander, self.line)
 
     def settle(self, loop: asyncio.AbstractEventLoop) -> Link:

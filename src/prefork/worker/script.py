@@ -15,9 +15,8 @@ from prefork import log
 from prefork.errors import AppError, ExitCode, SettingsError
 from prefork.memory import source
 from prefork.settings import environment
-from prefork.wire import lineage, signalling
+from prefork.wire import lineage, outlet, signalling
 from prefork.wire.estate import WorkerBirth
-from prefork.wire.outlet import Outlet
 from prefork.worker import credentials, dismissal
 from prefork.worker.application import Application, recognise
 from prefork.worker.loop import new_event_loop
@@ -112,13 +111,13 @@ def be_born(birth: WorkerBirth) -> None:
         paints=environment.wants_colours(),
         descriptor=None if desk is None else desk.stderr,
     )
-    outlet = Outlet(desk, f"w{birth.slot}")
-    outlet.open()  # again: before it was another program, which can't mend it any more
+    if desk is not None:
+        outlet.write_by_line()  # into the pipes that it had before it was this program
     dismissal.heed()  # until an event loop hears it: nothing is promised yet
     atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # else a late one's default
     atexit.register(_life.say_last)
     _life.here = Presence.of(birth)
-    _life.here.watch(outlet)
+    _life.here.watch()
 
 
 async def listen(handler: Callable[..., Any], **where: Unpack[Whereabouts]) -> Serving:

@@ -15,14 +15,13 @@ from setproctitle import setproctitle
 
 from prefork import log
 from prefork.errors import AppError, RemoteError, SettingsError
-from prefork.wire import boundary, lineage, signalling, stream
+from prefork.wire import boundary, lineage, outlet, signalling, stream
 from prefork.wire.channel import Channel
 from prefork.wire.complaint import Complaint
 from prefork.wire.descriptors import close_others
 from prefork.wire.estate import PoolBirth, TemplateBirth, WorkerBirth
 from prefork.wire.inquiry import Respondent
 from prefork.wire.messages import Declined, Forked, Ready, SpawnPool, SpawnWorker, Stop
-from prefork.wire.outlet import Outlet
 from prefork.worker import credentials, member, pooled, remains
 from prefork.worker.code import Code
 from prefork.worker.member import Member
@@ -41,7 +40,7 @@ def main(birth: TemplateBirth) -> int:
     lineage.die_with(birth.estate.primary)
     setproctitle(f"prefork: template g{birth.generation} [{settings.app}]")
     channel = Channel(birth.channel)
-    Outlet(birth.estate.output, f"t{birth.generation}").open()
+    outlet.divert(birth.estate.output, f"t{birth.generation}")
     member.current = Member()  # for the application's import: it is no worker's yet
     if birth.estate.main is None:
         importlib.import_module(ENTRY)  # here, so that workers needn't
