@@ -176,7 +176,7 @@ def test_a_signal_during_the_import_ends_it_and_all_that_it_started(
             assert running.wait(10) == code
             left = watch.left(10)
     assert left_of(running) == left == []
-    assert journal.ended(5)
+    assert journal.ended()
     assert journal.text.strip() == "imports"
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from tests.support.instance import instance, line, result, silent_instance
 
-from prefork.control.client import Client, survey
+from prefork.control.client import TIMEOUT, Client, survey
 from prefork.control.directory import Instance, claim
 from prefork.control.protocol import MAX_ANSWER, Request
 from prefork.errors import ControlError
+
+MANY = 20  # instances that are asked at once
 
 
 def failure(path: Path, reply: list[bytes]) -> str:
@@ -52,7 +54,7 @@ def test_a_stopped_primary_costs_the_timeout_and_no_more(path: Path) -> None:
         begun = time.monotonic()
         with pytest.raises(ControlError) as caught:
             client.ask(Request("stats"))
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < TIMEOUT
     assert str(caught.value) == (
         f"shop (pid {os.getpid()}) did not answer within 0.05 s; is it stopped or stuck?"
     )
@@ -127,13 +129,13 @@ def test_an_answer_without_end_is_cut_off(path: Path) -> None:
 
 def test_a_survey_asks_all_at_once_and_takes_one_timeout(tmp_path: Path) -> None:
     good, dead = tmp_path / "good.sock", tmp_path / "dead.sock"
-    stopped = [tmp_path / f"stopped{number}.sock" for number in range(5)]
+    stopped = [tmp_path / f"stopped{number}.sock" for number in range(MANY)]
     with ExitStack() as stack:
         stack.enter_context(instance(good, lambda _: [result(a=1)]))
         for each in stopped:
             stack.enter_context(silent_instance(each))
         begun = time.monotonic()
         heard = survey([Instance(p.stem, p) for p in (*stopped, dead, good)], timeout=0.3)
-        assert time.monotonic() - begun < 0.9
-    assert [each.answer for each in heard] == [None] * 6 + [{"a": 1}]
-    assert [each.pid for each in heard] == [os.getpid()] * 5 + [None, os.getpid()]
+        assert time.monotonic() - begun < MANY * 0.3 / 2
+    assert [each.answer for each in heard] == [None] * (MANY + 1) + [{"a": 1}]
+    assert [each.pid for each in heard] == [os.getpid()] * MANY + [None, os.getpid()]

@@ -37,12 +37,12 @@ def test_pss_is_not_more_than_rss() -> None:
 def test_a_busy_process_shows_its_cpu_time() -> None:
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        usage = sample([busy.pid], window=0.5)[busy.pid]
+        # One of several: other tests may want the CPU too.
+        shares = (sample([busy.pid], window=0.5)[busy.pid].cpu_percent for _ in range(10))
+        assert any(share is not None and share > 10 for share in shares)
     finally:
         busy.kill()
         busy.wait()
-    assert usage.cpu_percent is not None
-    assert usage.cpu_percent > 10  # other tests may want the CPU too
 
 
 def test_a_process_that_vanished_has_no_entry(gone: int) -> None:

@@ -108,7 +108,7 @@ class Foreground:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
-        self.journal.ended(5)
+        self.journal.ended()
         print(f"--- the first terminal:\n{self.journal.text}")  # pytest shows it on failure
 
 

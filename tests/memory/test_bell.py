@@ -96,7 +96,7 @@ def test_a_cancelled_one_is_gone_at_once_and_the_others_wait_on(array: SharedArr
         cancelled.cancel()
         await asyncio.wait([cancelled])
         assert cancelled.cancelled()
-        assert loop.time() - began < 1
+        assert loop.time() - began < 10  # of 20
         change(array, 2)
         assert await waiting == 2
 

@@ -154,8 +154,8 @@ def test_a_task_that_runs_for_too_long_is_made_to_end(play: Play, tmp_path: Path
 def test_a_timeout_counts_from_the_start(play: Play, tmp_path: Path) -> None:
     async def scenario(pool: Pool) -> None:
         busy = await fill(pool, tmp_path / "log")
-        waiting = asyncio.create_task(pool.run(work.give, 1, timeout=0.5))
-        await pacing.think(0.8)
+        waiting = asyncio.create_task(pool.run(work.give, 1, timeout=1.0))
+        await pacing.think(1.2)
         assert not waiting.done()
         await drop(busy)
         assert await waiting == 1

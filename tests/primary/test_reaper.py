@@ -3,8 +3,29 @@
 import os
 import select
 import signal
+import traceback
+from collections.abc import Callable
+from functools import wraps
 
 from prefork.primary import reaper
+
+
+def in_a_process_of_its_own(test: Callable[[], None]) -> Callable[[], None]:
+    """Run *test* where nobody else has children: it reaps every one, and may be handed any."""
+
+    @wraps(test)
+    def run() -> None:
+        process = os.fork()
+        if process == 0:
+            try:
+                test()
+            except BaseException:  # noqa: BLE001 - what it raised is shown here, and fails there
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        assert os.waitpid(process, 0) == (process, 0)
+
+    return run
 
 
 def collect(*pids: int, and_group: bool = True) -> dict[int, int]:
@@ -18,6 +39,7 @@ def collect(*pids: int, and_group: bool = True) -> dict[int, int]:
     return found
 
 
+@in_a_process_of_its_own
 def test_exit_codes_and_signals_are_told_apart() -> None:
     one = os.fork()
     if one == 0:
@@ -30,6 +52,7 @@ def test_exit_codes_and_signals_are_told_apart() -> None:
     assert collect(one, other) == {one: 3, other: -signal.SIGKILL}
 
 
+@in_a_process_of_its_own
 def test_what_a_dead_child_had_started_goes_with_it() -> None:
     reading, writing = os.pipe()
     child = os.fork()
@@ -45,11 +68,13 @@ def test_what_a_dead_child_had_started_goes_with_it() -> None:
     os.close(reading)
 
 
+@in_a_process_of_its_own
 def test_nobody_to_reap_is_no_error() -> None:
     assert reaper.find_dead() is None
     reaper.kill(2**22 + 1, signal.SIGTERM)  # beyond any pid
 
 
+@in_a_process_of_its_own
 def test_what_a_stranger_had_started_is_left_alone() -> None:
     reading, writing = os.pipe()
     child = os.fork()

@@ -61,7 +61,7 @@ class Reader:
 
 def stop(program: Program, code: int = 0) -> None:
     program.signal(signal.SIGTERM)
-    assert program.wait(20) == code
+    assert program.wait() == code
 
 
 def lost(program: Program) -> list[int]:
@@ -143,7 +143,7 @@ def test_a_reader_that_does_not_read_stops_nobody(serve: Serve) -> None:
     with Numbered(program.port) as asking:
         asking.ask(5_000)  # several times what the pipe holds
     program.signal(signal.SIGTERM)
-    assert program.wait(20) == 0
+    assert program.wait() == 0
     seen = numbers(Reader(reading).rest())
     assert len(seen) + sum(lost(program)) == 5_000
     assert len(set(seen)) == len(seen)
@@ -157,7 +157,7 @@ def test_the_last_lines_wait_for_a_reader_that_is_late(serve: Serve) -> None:
         asking.ask(3_000)  # more than the pipe holds
     program.signal(signal.SIGTERM)
     reader = Reader(reading)
-    assert program.wait(20) == 0
+    assert program.wait() == 0
     assert sorted(numbers(reader.rest())) == list(range(3_000))
 
 

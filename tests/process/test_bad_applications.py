@@ -184,8 +184,8 @@ def reset(client: socket.socket) -> None:
 def complaints(program: Program) -> list[str]:
     """End the program; return for which reasons requests failed."""
     program.signal(signal.SIGTERM)
-    assert program.wait(10) == 0
-    assert program.journal.ended(5)
+    assert program.wait() == 0
+    assert program.journal.ended()
     return [entry["reason"] for entry in program.journal.entries("request_failed")]
 
 

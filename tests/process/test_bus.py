@@ -108,7 +108,7 @@ def test_the_hub_goes_after_the_workers_and_nothing_is_left(
     for each in workers:
         each.connection.close()
     program.signal(signal.SIGTERM)
-    assert program.wait(10) == 0
+    assert program.wait() == 0
     assert program.leftovers() == []
 
 

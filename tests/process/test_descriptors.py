@@ -110,7 +110,7 @@ def test_closed_standard_descriptors_become_nothing_of_ours(tmp_path: Path) -> N
             assert [held[number] for number in range(3)] == ["/dev/null"] * 3
     finally:
         program.send_signal(signal.SIGTERM)
-        assert program.wait(10) == 0
+        assert program.wait() == 0
 
 
 @pytest.mark.parametrize("preload", ["on", "off"])

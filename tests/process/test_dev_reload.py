@@ -133,7 +133,7 @@ def test_a_start_that_waits_for_its_repair_can_be_stopped(serve: Serve, tmp_path
     program = watching(serve, deploys.place, APP, waits=False)
     program.journal.wait_for("waiting_for_change")
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
     assert program.leftovers() == []
 
 
@@ -234,7 +234,7 @@ def test_the_watcher_ends_with_the_program(serve: Serve, tmp_path: Path) -> None
     deploys = deploys_below(tmp_path)
     program = watching(serve, deploys.place, APP)
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
     assert program.leftovers() == []
 
 
@@ -244,5 +244,5 @@ def test_the_watcher_does_not_outlive_a_primary_that_is_killed(
     deploys = deploys_below(tmp_path)
     program = watching(serve, deploys.place, APP)
     program.signal(signal.SIGKILL)
-    program.wait(5)
-    assert program.journal.ended(5)  # nobody holds standard error any more
+    program.wait()
+    assert program.journal.ended()  # nobody holds standard error any more

@@ -312,7 +312,7 @@ def test_a_full_disk_costs_lines_of_the_access_log_and_no_request(serve: Serve) 
     for _ in range(20):
         assert ask(program.port, "/pid").status == 200
     program.signal(signal.SIGTERM)
-    assert program.wait(20) == 0
+    assert program.wait() == 0
     [told] = program.journal.entries("access_log_lost")
     assert (told["lines"], told["reason"]) == (20, os.strerror(errno.ENOSPC))
 
@@ -353,7 +353,7 @@ def test_a_log_on_a_full_disk_costs_lines_and_no_request(tmp_path: Path) -> None
             [address] = json.loads(stream.readline())["bind"]
         assert ask(int(address.rpartition(":")[2]), "/pid").status == 200
         program.terminate()
-        assert program.wait(20) == 0
+        assert program.wait() == 0
     finally:
         program.kill()
         program.wait()

@@ -253,7 +253,7 @@ def test_a_stop_meanwhile_ends_in_time_and_resets_nobody(serve: Serve) -> None:
         program.signal(signal.SIGHUP)
         program.settled(lambda stats: bool(draining(stats)))
         program.signal(signal.SIGTERM)
-        assert program.wait(10) == 0
+        assert program.wait() == 0
         lives = crowd.wait()
     assert {life.end for life in lives} == {"closed"}
     assert program.leftovers() == []

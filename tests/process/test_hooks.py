@@ -88,7 +88,7 @@ def test_every_hook_is_called_at_its_moment_with_what_it_is_about(
     workers = program.workers(2)
     program.journal.wait_for("ready")
     program.signal(signal.SIGTERM)
-    assert program.wait(10) == 0
+    assert program.wait() == 0
     order = [call["moment"] for call in calls(place) if call["moment"] != "when_ready"]
     assert order == ["on_starting", *["post_fork"] * 2, *order[3:]]
     assert sorted(order[3:]) == ["pre_stop"] * 2 + ["worker_exit"] * 2
@@ -164,7 +164,7 @@ def test_a_stop_does_not_wait_for_on_starting_nor_leave_what_that_started(
     program.journal.wait_for("started")
     pacing.hold(0.5)  # so that it may have got as far as that
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
     assert program.leftovers() == []
     assert not program.control.exists()
 
@@ -207,7 +207,7 @@ def test_a_reload_brings_new_hooks_and_old_workers_end_with_theirs(
     program.settled(lambda stats: len(stats["workers"]) == 2)
     assert [call["moment"] for call in calls(place)] == ["worker_exit"] * 2
     program.signal(signal.SIGTERM)
-    assert program.wait(10) == 0
+    assert program.wait() == 0
     assert [call["moment"] for call in calls(place)] == ["worker_exit"] * 2 + ["new"] * 2
 
 
@@ -237,7 +237,7 @@ def test_requests_are_answered_while_pre_stop_waits(serve: Serve, tmp_path: Path
     caller.close()
     cut = program.journal.wait_for("hook_cut", count=2)
     assert {entry["hook"] for entry in cut} == {"pre_stop"}
-    program.wait(5)
+    program.wait()
 
 
 def test_a_hook_that_cancels_and_waits_harms_no_request(serve: Serve, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_hook_that_cancels_and_waits_harms_no_request(serve: Serve, tmp_path: 
     assert all(entry["reason"].endswith("CancelledError") for entry in failed)
     assert caller.ask("/").status == 200
     caller.close()
-    assert program.wait(5) == 0
+    assert program.wait() == 0
 
 
 def test_a_second_signal_cuts_a_hook_that_waits(serve: Serve, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_second_signal_cuts_a_hook_that_waits(serve: Serve, tmp_path: Path) ->
     until_called(program, place, "waits")
     program.signal(signal.SIGTERM)
     program.journal.wait_for("hook_cut", count=2)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
 
 
 def until_called(program: Program, place: Path, moment: str) -> None:
@@ -274,7 +274,7 @@ def test_hooks_of_the_stop_that_fail_are_told_and_the_exit_is_clean(
     place = deploys_below(tmp_path).place
     program = start(serve, place, *hooks(place, pre_stop="fails", worker_exit="exits"))
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
     failed = [(entry["hook"], entry["reason"]) for entry in program.journal.entries("hook_failed")]
     assert sorted({hook for hook, _ in failed}) == ["pre_stop", "worker_exit"]
     assert len(failed) == 4

@@ -34,7 +34,7 @@ def opened() -> Iterator[socket.socket]:
 
 def stop(program: Program) -> None:
     program.signal(signal.SIGTERM)
-    assert program.wait(20) == 0
+    assert program.wait() == 0
 
 
 @pytest.mark.parametrize("policy", POLICIES)

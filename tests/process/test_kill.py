@@ -91,29 +91,23 @@ def stop(pid: int) -> None:
     processes.until_state(pid, "T")
 
 
-@pytest.mark.alone
 def test_a_stopped_workers_undelivered_connections_are_served_by_others(serve: Serve) -> None:
     program = serve("--workers", "2", "--policy", "rr")
     stopped, other = program.workers(2)
     with ExitStack() as opened:
-        stop(stopped)
-        start = time.monotonic()
+        stop(stopped)  # until the end: who waits for it is never answered
         callers = ask_all(opened, program.port, range(40))  # in turn: 20 go to the stopped one
         assert [caller.reply().pid for caller in callers] == [other] * 40
-        assert time.monotonic() - start < 1
 
 
-@pytest.mark.alone
 def test_a_wedged_workers_undelivered_connections_are_served_by_others(serve: Serve) -> None:
     program = serve("--workers", "2", "--policy", "rr")
     with ExitStack() as opened:
         opened.enter_context(closing(Caller(program.port, 100))).send("/wedge")
         wedged = int(program.journal.wait_for_line("app: wedged")[0].split()[-1])
         (other,) = {*program.workers(2)} - {wedged}
-        start = time.monotonic()
         callers = ask_all(opened, program.port, range(40))
         assert [caller.reply().pid for caller in callers] == [other] * 40
-        assert time.monotonic() - start < 1
 
 
 @pytest.mark.parametrize("preload", ["on", "off"])

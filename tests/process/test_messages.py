@@ -90,7 +90,7 @@ def test_what_is_sent_and_printed_last_arrives(serve: Serve) -> None:
     program = serve("--workers", "2", app=APP, entry=ENTRY, stdout=writing)
     os.close(writing)
     program.signal(signal.SIGTERM)
-    assert program.wait(10) == 0
+    assert program.wait() == 0
     with os.fdopen(reading) as stream:
         printed = stream.read()
     for slot in (0, 1):

@@ -131,15 +131,15 @@ def test_lines_are_tagged_by_who_printed_them(serve: Serve, tmp_path: Path) -> N
     ask(program.port, "/?error=")
     program.journal.wait_for_line("] said on stderr")
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
-    assert program.journal.ended(5)
+    assert program.wait() == 0
+    assert program.journal.ended()
     assert {"[w0] shuts down", "[w1] shuts down"} <= set(program.journal.text.splitlines())
 
 
 def test_the_log_itself_is_not_tagged(serve: Serve, tmp_path: Path) -> None:
     program = printing(serve, tmp_path)
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
     events = {entry["event"] for entry in program.journal.entries()}
     assert {"started", "ready", "output", "stopped"} <= events
     assert all(line.startswith("{") for line in program.journal.text.splitlines())
@@ -150,8 +150,8 @@ def test_no_line_of_four_busy_workers_is_torn_or_lost(serve: Serve, tmp_path: Pa
     pids = {ask(program.port, "/?lines=3000").pid: slot for slot, _ in enumerate(range(4))}
     assert len(pids) == 4
     program.signal(signal.SIGTERM)
-    assert program.wait(10) == 0
-    assert program.journal.ended(5)
+    assert program.wait() == 0
+    assert program.journal.ended()
     said: Counter[str] = Counter()
     for line in program.journal.text.splitlines():
         tag, _, rest = line.partition(" ")
@@ -169,8 +169,8 @@ def test_a_line_that_fits_no_write_comes_in_whole_pieces(serve: Serve, tmp_path:
     ask(program.port, "/?error=")
     program.journal.wait_for_line("said on stderr")
     program.signal(signal.SIGTERM)
-    program.wait(5)
-    program.journal.ended(5)
+    program.wait()
+    program.journal.ended()
     pieces = [line for line in program.journal.text.splitlines() if "yyy" in line]
     assert all(len(piece) <= 4096 and piece.startswith("[w0] y") for piece in pieces)
     assert sum(piece.count("y") for piece in pieces) == 100_000
@@ -180,8 +180,8 @@ def test_what_a_worker_left_unfinished_is_a_line_when_it_ends(serve: Serve, tmp_
     program = printing(serve, tmp_path, *TEXT, workers=1)
     ask(program.port, "/?part=")
     program.signal(signal.SIGTERM)
-    program.wait(5)
-    program.journal.ended(5)
+    program.wait()
+    program.journal.ended()
     assert any(line.startswith("[w0] no newline") for line in program.journal.text.splitlines())
 
 
@@ -199,8 +199,8 @@ def test_as_json_each_line_is_an_event(serve: Serve, tmp_path: Path) -> None:
     ask(program.port, "/?error=")
     program.journal.wait_for_line("said on stderr")
     program.signal(signal.SIGTERM)
-    program.wait(5)
-    program.journal.ended(5)
+    program.wait()
+    program.journal.ended()
     said = [(e["from"], e["stream"], e["line"]) for e in program.journal.entries("output")]
     assert ("w0", "stdout", "\\xff\x1b[31mred") in said
     assert ("w0", "stderr", "said on stderr") in said
@@ -213,8 +213,8 @@ def test_the_application_does_not_notice_when_the_tagger_dies(serve: Serve, tmp_
     for _ in range(20):
         assert ask(program.port, "/?lines=10").status == 200
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
-    assert program.journal.ended(5)
+    assert program.wait() == 0
+    assert program.journal.ended()
     lines = program.journal.text.splitlines()
     assert sum("] line " in line for line in lines) == 200
     assert sum("] shuts down" in line for line in lines) == 2
@@ -280,8 +280,8 @@ def test_where_tagging_is_given_up_lines_come_untagged_and_nobody_waits(
     program.journal.wait_for_line("reload_succeeded")
     assert ask(program.port, "/?lines=2000").status == 200
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
-    assert program.journal.ended(5)
+    assert program.wait() == 0
+    assert program.journal.ended()
     lines = program.journal.text.splitlines()
     assert sum(line.startswith("line ") for line in lines) == 14_000
 
@@ -329,7 +329,7 @@ def test_a_reader_that_leaves_stops_nobody(serve: Serve, tmp_path: Path) -> None
     for _ in range(4):
         assert ask(program.port, "/?lines=2000").status == 200
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
     assert json.loads(program.journal.text.splitlines()[-1])["event"] == "stopped"
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -12,7 +11,7 @@ import pytest
 from tests.process.conftest import Serve
 from tests.support import processes
 from tests.support.asking import Caller
-from tests.support.program import PREFORK, Program, run
+from tests.support.program import PREFORK, Program, run, serving
 
 FOUR = ("--workers", "4")
 
@@ -135,30 +134,35 @@ def test_under_reuseport_the_queues_of_killed_workers_are_served_by_the_others(
         program.settled(lambda stats: stats["state"] == "serving")
 
 
-@pytest.mark.alone
 def test_under_reuseport_no_connection_waits_for_a_slot_that_is_empty(serve: Serve) -> None:
     program = serve(*FOUR, "--policy", "reuseport")
     with empty_slot(program, 0) as dead, callers(program.port, range(100)) as opened:
-        start = time.monotonic()
         for caller in opened:
             caller.send("/pid")
-        served = Counter(caller.reply().pid for caller in opened)
-        assert time.monotonic() - start < 1
+        served = Counter(caller.reply().pid for caller in opened)  # while the slot is empty
     assert dead not in served
     assert len(served) == 3
 
 
-@pytest.mark.alone
 def test_under_reuseport_no_connection_waits_for_a_slot_in_back_off(serve: Serve) -> None:
-    program = serve(*FOUR, "--policy", "reuseport")
-    for death in range(1, 6):  # each sooner than the minimal uptime: the delay doubles
-        os.kill(program.workers(4)[1], signal.SIGKILL)
-        program.journal.wait_for("worker_exited", count=death)
-    assert program.journal.wait_for("backing_off", count=4)[-1]["seconds"] > 0.5
-    start = time.monotonic()
-    assert len(asked(program.port, range(60))) == 60
-    assert time.monotonic() - start < 0.5
+    program = serve(*FOUR, "--policy", "reuseport", "--min-uptime", "60")
+    for death in range(1, 5):  # each sooner than the minimal uptime: the delay doubles
+        kill_second(program, death)
+    assert any(all_are_answered_before_it_is_over(program, death) for death in range(5, 9))
     program.workers(4)
+
+
+def kill_second(program: Program, death: int) -> None:
+    os.kill(program.workers(4)[1], signal.SIGKILL)
+    program.journal.wait_for("worker_exited", count=death)
+
+
+def all_are_answered_before_it_is_over(program: Program, death: int) -> bool:
+    """Where the machine stands still they are not; the next back-off is longer."""
+    kill_second(program, death)
+    assert program.journal.wait_for("backing_off", count=death - 1)[-1]["seconds"] > 0.5
+    assert len(asked(program.port, range(60))) == 60
+    return len(serving(program.stats())) == 3
 
 
 @pytest.mark.parametrize("policy", ["least", "hash", "shared", "reuseport"])
@@ -175,7 +179,7 @@ def test_a_stop_answers_what_waits_in_every_queue(serve: Serve, policy: str) -> 
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
         assert {caller.reply().pid for caller in opened} <= set(workers)
-        assert program.wait(5) == 0
+        assert program.wait() == 0
 
 
 @pytest.mark.alone

@@ -103,7 +103,7 @@ def test_a_first_start_whose_initializer_fails_says_so(serve: Serve) -> None:
         app=APP,
         waits=False,
     )
-    assert program.wait(20) == ExitCode.APP_START
+    assert program.wait() == ExitCode.APP_START
     said = program.journal.text
     assert "the hook pool_initializer raised: RuntimeError: no model found" in said
 
@@ -116,7 +116,7 @@ def test_a_stop_ends_an_initializer_that_hangs(serve: Serve) -> None:
     )
     program.journal.wait_for_line("app: hangs")
     program.signal(signal.SIGTERM)
-    program.wait(5)
+    program.wait()
     assert program.leftovers() == []
 
 
@@ -260,7 +260,7 @@ def test_a_stop_lets_a_task_end_and_then_the_pool(serve: Serve) -> None:
     everyone = set(program.tree())
     answer(program, "/pid")
     program.signal(signal.SIGTERM)
-    assert program.wait(10) == 0
+    assert program.wait() == 0
     ends = [each for each in program.journal.text.splitlines() if "_exited" in each]
     order = [json.loads(each)["event"] for each in ends]
     assert order == ["worker_exited", "pool_exited", "pool_exited", "template_exited"]

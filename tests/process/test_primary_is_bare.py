@@ -24,7 +24,7 @@ def lives(serve: Serve, testimony: Path, *options: str) -> list[str]:
     program.settled(lambda stats: victim not in [w["pid"] for w in stats["workers"]])
     program.workers(2)
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
     modules: list[str] = json.loads(testimony.read_text())
     return modules
 
@@ -57,7 +57,7 @@ def test_the_primary_never_sees_a_key(serve: Serve, tmp_path: Path, preload: str
     program = serve("--preload", preload, *files.options, entry=entry)
     assert secure.ask(program.port, "/pid").status == 200
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
     modules = json.loads((tmp_path / "modules.json").read_text())
     assert {"ssl", "_ssl", "prefork.worker"} & set(modules) == set()
 

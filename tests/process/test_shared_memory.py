@@ -72,7 +72,7 @@ def test_a_number_is_gone_with_its_primary(serve: Serve) -> None:
         program = serve("--workers", "1", app=APP)
         assert value(program, "/add") == 1
         program.signal(signal.SIGTERM)
-        assert program.wait(10) == 0
+        assert program.wait() == 0
 
 
 def test_another_size_is_refused_by_name_and_so_is_too_much(program: Program) -> None:

@@ -33,7 +33,7 @@ def shown(home: Path, arguments: Sequence[str], *, at: str, **variables: str) ->
         yield Journal(reading)
     finally:
         program.send_signal(signal.SIGTERM)
-        assert program.wait(10) is not None
+        assert program.wait() is not None
 
 
 def test_a_terminal_shows_the_block_in_colours(tmp_path: Path) -> None:

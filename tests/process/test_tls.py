@@ -252,7 +252,7 @@ def test_a_stop_loses_no_request_and_no_handshake(serve: Serve, files: Files) ->
         for plain in early:
             assert_answered(plain)
         assert [caller.reply().status for caller in asking] == [200] * 8
-    assert program.wait(10) == ExitCode.OK
+    assert program.wait() == ExitCode.OK
 
 
 def assert_answered(plain: socket.socket) -> None:
@@ -276,7 +276,7 @@ def test_a_handshake_that_never_ends_does_not_outlast_the_graceful_timeout(
         client.sendall(hello()[:40])
         program.settled(lambda stats: connections(stats) == 1)
         program.signal(signal.SIGTERM)
-        assert program.wait(5) == ExitCode.OK  # no request was lost
+        assert program.wait() == ExitCode.OK  # no request was lost
 
 
 # What is told

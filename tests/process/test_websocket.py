@@ -206,7 +206,7 @@ def test_a_stop_closes_with_1012_and_cuts_nothing(serve: Serve) -> None:
     with talking(program) as first, talking(program) as second:
         program.signal(signal.SIGTERM)
         assert {ended(first), ended(second)} == {(1012, "service restart")}
-        assert program.wait(3) == DONE
+        assert program.wait() == DONE
     program.journal.wait_for_line("app: disconnected 1012", count=2)
     assert program.leftovers() == []
 
@@ -218,7 +218,7 @@ def test_a_client_that_does_not_answer_the_close_is_cut_at_the_deadline(serve: S
         farewell = frame(CLOSE, b"\x03\xf4service restart", masked=False)
         assert heard(client, len(farewell)) == farewell
         assert client.recv(1) == b""
-        assert program.wait(3) == CUT
+        assert program.wait() == CUT
 
 
 def test_a_killed_worker_costs_its_connections_and_no_others(serve: Serve) -> None:
@@ -256,6 +256,6 @@ def test_counters_and_access_log_tell_of_a_websocket(serve: Serve, tmp_path: Pat
         assert (worker["connections"], worker["in_flight"]) == (1, 0)
     program.settled(lambda stats: stats["workers"][0]["connections"] == 0)
     program.signal(signal.SIGTERM)
-    assert program.wait(3) == DONE
+    assert program.wait() == DONE
     (line,) = log.read_text().splitlines()
     assert '"GET /echo HTTP/1.1" 101 0 "-" "Python/' in line

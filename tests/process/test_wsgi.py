@@ -87,7 +87,7 @@ def test_a_stop_waits_for_a_thread(serve: Serve, hold: Hold) -> None:
     program.settled(lambda stats: stats["state"] != "serving")
     held.let_go()
     assert held.caller.reply().status == 200
-    assert program.wait(10) == 0
+    assert program.wait() == 0
 
 
 def test_a_thread_that_does_not_end_is_left_at_the_graceful_timeout(
@@ -98,7 +98,7 @@ def test_a_thread_that_does_not_end_is_left_at_the_graceful_timeout(
     program.journal.wait_for_line("holds")
     program.signal(signal.SIGTERM)
     assert held.caller.reply().status == 503
-    assert program.wait(10) == 6
+    assert program.wait() == 6
     assert program.journal.wait_for("requests_cut")[0]["requests"] == 1
     assert program.leftovers() == []
 

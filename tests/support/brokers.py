@@ -55,7 +55,7 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
-            self._journal.ended(5)
+            self._journal.ended()
             print(f"--- {self._command[0]} said:\n{self._journal.text}")
 
     def __enter__(self) -> Self:

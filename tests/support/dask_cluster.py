@@ -38,7 +38,7 @@ class DaskCluster:
             process, journal = self._processes.pop()
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            journal.ended(5)
+            journal.ended()
             print(f"--- {process.args!r} said:\n{journal.text}")
 
     def _run(self, arguments: list[str]) -> Journal:

@@ -66,7 +66,7 @@ class Hub:
         self._process.kill()
         self._process.wait()
         self._channel.close()
-        self.journal.ended(5)
+        self.journal.ended()
         print(f"--- the hub said:\n{self.journal.text}")  # pytest shows it on failure
 
     def __enter__(self) -> Self:

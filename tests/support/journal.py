@@ -57,7 +57,7 @@ class Journal:
         """Wait until *wanted* makes something of the lines so far; return that."""
         return self._wait(lambda: wanted(self._lines), what, 20)
 
-    def ended(self, timeout: float) -> bool:
+    def ended(self, timeout: float = 20) -> bool:
         """Wait for the end of the file: no process holds the descriptor any more."""
         self._reader.join(timeout)
         return not self._reader.is_alive()

@@ -37,7 +37,7 @@ def state(pid: int) -> str:
     return next(iter(_stat(pid)), "")
 
 
-def until_state(pid: int, letter: str, timeout: float = 5) -> None:
+def until_state(pid: int, letter: str, timeout: float = 20) -> None:
     """Read *pid*'s state until it is *letter*: SIGSTOP takes a moment, and tells nobody."""
     deadline = time.monotonic() + timeout
     while state(pid) != letter:

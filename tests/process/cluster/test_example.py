@@ -39,7 +39,7 @@ def basic(tmp_path: Path) -> Iterator[tuple[int, Journal]]:
     for pid in processes.session(running.pid):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    journal.ended(5)
+    journal.ended()
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_successor_serves(

@@ -61,7 +61,7 @@ def test_a_stop_waits_for_the_tasks_of_requests(serve: Serve) -> None:
     thread.start()
     program.settled(lambda stats: stats["tasks"]["running"] == 1)
     program.signal(signal.SIGTERM)
-    assert program.wait(10) == 0
+    assert program.wait() == 0
     thread.join()
     assert [each.status for each in replies] == [200]
     assert not program.leftovers()

@@ -100,7 +100,7 @@ def test_a_first_start_ends_where_one_process_has_what_the_other_needs(
     serve: Serve, tmp_path: Path
 ) -> None:
     program = start(serve, tmp_path, "--pool-initializer", "cooled:lock", waits=False)
-    assert program.wait(20) == ExitCode.APP_START
+    assert program.wait() == ExitCode.APP_START
     assert program.journal.entries("giving_up")
     assert "BlockingIOError" in program.journal.text
 
@@ -133,6 +133,6 @@ def test_while_a_worker_ends_its_tasks_have_who_runs_them(serve: Serve, tmp_path
         reply = waiting.reply()
     assert (holding.reply().status, reply.status) == (500, 200)
     assert int(reply.body) != first
-    assert program.wait(10) == ExitCode.OK
+    assert program.wait() == ExitCode.OK
     holding.close()
     waiting.close()
