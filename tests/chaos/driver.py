@@ -28,7 +28,7 @@ TURN = 0.05  # seconds; how exactly faults are in time
 SAMPLE_EVERY = 4  # turns
 PATIENCE = 30.0  # seconds for whatever has to come in the end
 CLIENT_TIMEOUT = 10.0  # seconds
-DEADLINE = 1.0  # second after which the primary's death must have taken all along
+DEADLINE = 10.0  # seconds after which the primary's death must have taken all along
 OPTIONS = (
     *("--workers", str(WORKERS), "--min-uptime", "0.3"),
     # Clients wait for 10 s. A stopped worker takes 5 more to die; one that is blocked, and then

@@ -27,8 +27,7 @@ NEVER_SERVED = {  # what is told of new code that doesn't come to serve
 
 def start(serve: Serve, deploys: Deploys, *options: str) -> Program:
     place = ("--app-dir", str(deploys.place), "--workers", str(WORKERS))
-    times = ("--start-timeout", "2", "--min-uptime", "0.2")
-    return serve(*place, *times, *options, app=APP)
+    return serve(*place, "--min-uptime", "0.2", *options, app=APP)
 
 
 def reload_and_wait(program: Program) -> Outcome:
@@ -55,7 +54,8 @@ def test_code_that_never_serves_is_not_noticed_by_clients(
     serve: Serve, tmp_path: Path, fault: Fault, preload: str
 ) -> None:
     deploys = deploys_below(tmp_path)
-    program = start(serve, deploys, "--preload", preload)
+    limit = ("--start-timeout", "5" if fault in {Fault.HANGS, Fault.BLOCKS} else "60")
+    program = start(serve, deploys, "--preload", preload, *limit)
     old = program.workers(WORKERS)
     deploys.write("2", fault)
     with Load(Plan(port=program.port, apart=0.005)) as load:
@@ -113,7 +113,8 @@ def test_reloads_can_fail_one_after_another_and_then_work(
     serve: Serve, tmp_path: Path, preload: str
 ) -> None:
     deploys = deploys_below(tmp_path)
-    program = start(serve, deploys, "--preload", preload)
+    limit = ("--start-timeout", "5" if fault in {Fault.HANGS, Fault.BLOCKS} else "60")
+    program = start(serve, deploys, "--preload", preload, *limit)
     old = program.workers(WORKERS)
     for number, fault in enumerate([Fault.RAISES, Fault.STARTUP_FAILS, Fault.RAISES], 2):
         deploys.write("2", fault)

@@ -22,7 +22,7 @@ from tests.support.wire import Kind
 
 WORKERS = 4
 ON_A_TAKEN_CONNECTION = {Kind.RESET, Kind.EOF, Kind.CUT}
-WITHIN = 1.0  # second after a kill
+WITHIN = 3.0  # seconds after a kill, of which a busy machine may take most
 DONE, CUT = 0, 6
 PATIENCE = 20.0  # seconds; a worker that was killed as soon as it was ready comes back late
 Deed = Literal["hang up", "scale", "kill"]
@@ -97,7 +97,7 @@ def in_rotation(stats: Stats) -> Iterator[tuple[int, int]]:
 
 
 def judge(report: Report, kills: list[float]) -> None:
-    """Find every failure within a second after a kill, on a connection that was taken."""
+    """Find every failure soon after a kill, on a connection that was taken."""
     assert report.served > 500
     for failure in report.failures:
         assert failure.kind in ON_A_TAKEN_CONNECTION, failure

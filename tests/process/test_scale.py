@@ -26,7 +26,7 @@ def scale(program: Program, wanted: str, count: int) -> list[int]:
     outcome = run("scale", "shop", wanted, home=program.home)
     assert outcome.code == 0, outcome.err
     with Watch(before[count:]) as dismissed:
-        assert dismissed.left(GRACE) == []
+        assert dismissed.left(4 * GRACE) == []
     after = program.workers(count)
     assert after[: len(before)] == before[:count]  # those that stay are the same
     assert program.stats()["workers_wanted"] == count

@@ -8,6 +8,7 @@ from contextlib import suppress
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
+LONGEST = 60.0  # seconds for a line: eight interpreters may start beside other tests before it
 Entry = dict[str, Any]
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Journal:
             found = [entry for line in self._lines if (entry := parse(line))]
         return [entry for entry in found if event in (None, entry.get("event"))]
 
-    def wait_for_line(self, wanted: str, *, count: int = 1, timeout: float = 20) -> list[str]:
+    def wait_for_line(self, wanted: str, *, count: int = 1, timeout: float = LONGEST) -> list[str]:
         """Wait until *count* lines contain *wanted*; return them."""
 
         def found() -> list[str] | None:
@@ -43,7 +44,7 @@ class Journal:
 
         return self._wait(found, f"{count} of {wanted!r}", timeout)
 
-    def wait_for(self, event: str, *, count: int = 1, timeout: float = 20) -> list[Entry]:
+    def wait_for(self, event: str, *, count: int = 1, timeout: float = LONGEST) -> list[Entry]:
         """Wait until the log holds *count* entries of *event*; return them."""
 
         def found() -> list[Entry] | None:
@@ -55,7 +56,7 @@ class Journal:
 
     def wait_until(self, wanted: Callable[[list[str]], T | None], what: str) -> T:
         """Wait until *wanted* makes something of the lines so far; return that."""
-        return self._wait(lambda: wanted(self._lines), what, 20)
+        return self._wait(lambda: wanted(self._lines), what, LONGEST)
 
     def ended(self, timeout: float = 20) -> bool:
         """Wait for the end of the file: no process holds the descriptor any more."""

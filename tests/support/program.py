@@ -20,7 +20,7 @@ from tests.support.journal import Journal
 ROOT = Path(__file__).parents[2]
 PREFORK = ("-m", "prefork")
 NAME = "shop"  # of every instance; each has a runtime directory of its own
-PATIENCE = 20.0  # seconds: no test is about them, a machine may stand still, and a drain has 30
+PATIENCE = 28.0  # seconds: what only ends a hopeless wait, and less than the 30 of a drain
 Stats = dict[str, Any]
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import processes
-from tests.support.journal import Journal
-from tests.support.program import ROOT, interpreter
+from tests.support.journal import LONGEST, Journal
+from tests.support.program import PATIENCE, ROOT, interpreter
 
 # What every script may use: a line of JSON per event, whole, whichever process writes it.
 PRELUDE = """
@@ -67,7 +67,7 @@ class Script:
         lines = [json.loads(line) for line in self.output.text.splitlines() if line[:1] == "["]
         return [line for line in lines if what in (None, line[0])]
 
-    def wait_told(self, what: str, *, count: int = 1, timeout: float = 20) -> list[list[Any]]:
+    def wait_told(self, what: str, *, count: int = 1, timeout: float = LONGEST) -> list[list[Any]]:
         """Wait until *what* was told *count* times; return these."""
         lines = self.output.wait_for_line(f'["{what}"', count=count, timeout=timeout)
         return [json.loads(line) for line in lines]
@@ -75,7 +75,7 @@ class Script:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Return the exit code, minus the number of the signal that killed it.
 
         All that it said has been read then, unless one of its children lives on.

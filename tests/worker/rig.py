@@ -37,7 +37,7 @@ LIMITS = Limits(
     websocket=WebSocketLimits(message=1 << 24, deflate=True, ping_interval=20, ping_timeout=20),
 )
 MOMENT = 0.001  # second; uvloop's clock stands still within a turn
-PATIENCE = 5.0  # seconds after which a test that waits for bytes has failed
+PATIENCE = 20.0  # seconds after which a test that waits for bytes has failed
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 Message = dict[str, Any]

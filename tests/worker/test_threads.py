@@ -10,7 +10,7 @@ import pytest
 from prefork.errors import AppError, ExitCode
 from prefork.worker.threads import Threads
 
-PATIENCE = 5.0  # seconds
+PATIENCE = 20.0  # seconds
 
 
 def named() -> list[str]:

@@ -221,7 +221,7 @@ def test_8_workers_x_2_servers_disconnect_restart_everything_no_handle_leaked(
         def again():
             tell("closed", len(os.listdir("/proc/self/fd")), len(cluster.workers))
             rounds[0] += 1
-            if rounds[0] < 4: start()
+            if rounds[0] < 3: start()
         start()
         cluster.run()
         """,
@@ -233,8 +233,8 @@ def test_8_workers_x_2_servers_disconnect_restart_everything_no_handle_leaked(
         cluster.run(main)
         """,
     )
-    assert made.wait(60) == 0
-    assert len(made.told("open")) == len(made.told("closed")) == 4
+    assert made.wait(120) == 0
+    assert len(made.told("open")) == len(made.told("closed")) == 3
     assert len({line[1] for line in made.told("closed")}) == 1
     assert len({line[1] for line in made.told("open")[1:]}) == 1
     assert {line[2] for line in made.told("closed")} == {0}
@@ -257,7 +257,7 @@ made = []
 cluster.run()
 """
     )
-    assert made.wait(30) == 0
+    assert made.wait(60) == 0
     assert made.told("done")
     assert made.told("last")
     exits = made.told("exit")
@@ -307,7 +307,7 @@ cluster.run()
     connection.request("GET", "/")
     reply = connection.getresponse()
     assert (reply.read(), reply.getheader("connection")) == (b"done", "close")
-    assert made.wait(3) == 0
+    assert made.wait() == 0
     connection.close()
 
 
@@ -320,7 +320,7 @@ def test_a_wedged_worker_goes_with_its_primary(run_cluster: RunCluster) -> None:
     handle = os.pidfd_open(pid)
     with processes.Watch([pid]) as watch:
         os.kill(made.pid, 9)
-        assert watch.left(timeout=1) == []
+        assert watch.left(timeout=20) == []
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     assert poll.poll(0)

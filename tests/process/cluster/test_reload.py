@@ -32,7 +32,7 @@ def test_a_reload_of_a_script_loses_no_request(run_cluster: RunCluster, policy: 
     port = made.wait_told("listening", count=2)[0][2]
     with Load(Plan(port=port, per_request=2, keep_alive=3, posting=1)) as load:
         made.signal(signal.SIGHUP)
-        exits = made.wait_told("exit", count=2, timeout=40)
+        exits = made.wait_told("exit", count=2)
         report = load.report()
     assert report.failures == []
     assert sorted(line[1:] for line in exits) == [[id, 0, None, True] for id in (1, 2)]
