@@ -113,8 +113,7 @@ def test_reloads_can_fail_one_after_another_and_then_work(
     serve: Serve, tmp_path: Path, preload: str
 ) -> None:
     deploys = deploys_below(tmp_path)
-    limit = ("--start-timeout", "5" if fault in {Fault.HANGS, Fault.BLOCKS} else "60")
-    program = start(serve, deploys, "--preload", preload, *limit)
+    program = start(serve, deploys, "--preload", preload)
     old = program.workers(WORKERS)
     for number, fault in enumerate([Fault.RAISES, Fault.STARTUP_FAILS, Fault.RAISES], 2):
         deploys.write("2", fault)
