@@ -132,6 +132,13 @@ def test_at_the_end_neither_window_nor_room_nor_a_refusal_counts() -> None:
     assert one.is_open
 
 
+def test_at_the_end_nobody_is_late() -> None:
+    one = account(sent=1)
+    one.unlimit()
+    assert not one.judge(99)
+    assert one.is_open
+
+
 # A listener of its own
 
 

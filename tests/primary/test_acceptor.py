@@ -211,6 +211,34 @@ def test_what_nobody_can_serve_after_the_end_is_answered_503(desk: Desk) -> None
         assert client.recv(100).startswith(b"HTTP/1.1 503 ")
 
 
+def test_what_a_worker_is_late_to_take_at_the_end_stays_its_own(desk: Desk) -> None:
+    workers = [desk.hire(), desk.hire()]
+    desk.connect(4)
+    desk.turn()
+    end(desk)
+    desk.now += 2 * STUCK_AFTER
+    desk.turn()
+    assert [desk.serve(each) for each in workers] == [2, 2]
+
+
+def test_what_all_were_late_to_take_before_the_end_is_theirs_in_the_end(desk: Desk) -> None:
+    workers = [desk.hire(), desk.hire()]
+    desk.connect(4)
+    desk.turn()
+    desk.now += 2 * STUCK_AFTER
+    desk.turn()
+    assert [desk.serve(each) for each in workers] == [0, 0], "it was taken back"
+    end(desk)
+    assert [desk.serve(each) for each in workers] == [2, 2]
+
+
+def end(desk: Desk) -> None:
+    """Listen no more, and tell all to stop."""
+    desk.acceptor.close(desk.now)
+    for each in desk.children:
+        desk.acceptor.leave(each, desk.now)
+
+
 def test_an_idle_acceptor_asks_for_no_look(desk: Desk) -> None:
     worker = desk.hire()
     desk.connect(1)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from tests.process.conftest import Serve
-from tests.support import processes
+from tests.support import pacing, processes
 from tests.support.asking import Caller
 from tests.support.program import PREFORK, Program, run, serving
+
+from prefork.policy.ledger import STUCK_AFTER
 
 FOUR = ("--workers", "4")
 
@@ -176,6 +178,7 @@ def test_a_stop_answers_what_waits_in_every_queue(serve: Serve, policy: str) -> 
             caller.send("/pid")
         program.signal(signal.SIGTERM)
         program.settled(lambda stats: stats["state"] == "stopping")
+        pacing.hold(2 * STUCK_AFTER)  # nobody else is there to take it
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
         assert {caller.reply().pid for caller in opened} <= set(workers)

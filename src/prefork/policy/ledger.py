@@ -126,13 +126,17 @@ class Account:
 
     def judge(self, now: float) -> bool:
         """Whether it has just turned out to be stuck: judged by progress, not by its beat."""
-        late = self.pending > 0 and now - self.moved_at >= STUCK_AFTER
+        waits = self.pending > 0 and not self.is_unlimited
+        late = waits and now - self.moved_at >= STUCK_AFTER
         turned = late and not self.is_stuck
         self.is_stuck = self.is_stuck or late
         return turned
 
     def unlimit(self) -> None:
-        """Give it whatever is left at the end: the window is for steady state."""
+        """Give it whatever is left at the end: the window is for steady state.
+
+        What it is late to take then stays its own: nobody will be there to take it instead.
+        """
         self.is_unlimited = True
         self.credit = _ENDLESS
 

@@ -92,6 +92,8 @@ class Dispatch:
         self._queues.ignore()
         self._shut(self._listeners)
         self.is_closed = True
+        for recipient in self._crew:
+            recipient.account.is_stuck = False  # or what all are late to take would be turned away
         self.resume(now)
 
     def release(self, now: float, kept: Collection[int]) -> None:
