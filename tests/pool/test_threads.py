@@ -30,11 +30,11 @@ def test_a_thread_whose_task_does_not_end_is_abandoned_and_the_log_names_the_fun
         async with threads(Terms(grace=0.1)) as pool:
             path = tmp_path / "log"
             with pytest.raises(TaskTimeout, match="work:ignore ran for over"):
-                await pool.run(work.ignore, str(path), 1.0, timeout=0.1)
+                await pool.run(work.ignore, str(path), 2.5, timeout=0.1)
             await pacing.think(0.3)
             assert pool.stats().running == 0
             assert len(set(await pool.broadcast(threading.get_ident))) == SIZE
-            await pacing.think(1.0)  # until it ends at last, which changes nothing
+            await pacing.think(2.5)  # until it ends at last, which changes nothing
             assert pool.stats().running == 0
             assert await pool.run(work.give, 1) == 1
 

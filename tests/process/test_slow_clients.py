@@ -23,7 +23,7 @@ SLOWNESS: dict[
     "empty lines": ({"drops": "\r\n"}, 0),
 }
 AT_ONCE = 600  # milliseconds: 50 answers of 10 MB are begun in a few turns of the loop
-TICKS = 1.5  # seconds: the worker's tick, and what a busy machine adds
+TICKS = 2.5  # seconds: the worker's tick, and what a busy machine adds
 
 
 def ended_in_time(lives: list[Life], timeout: float, status: int) -> None:

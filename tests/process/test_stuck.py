@@ -70,7 +70,9 @@ def test_no_new_connection_waits_for_a_stuck_worker(
 def test_under_reuseport_a_worker_that_was_stuck_gets_connections_again(
     serve: Serve, noticed: str, over: str | None
 ) -> None:
-    program = serve("--workers", "4", "--policy", "reuseport")
+    # At once: before it is blocked, however long the load takes to begin.
+    warn = "2" if over else "20"
+    program = serve("--workers", "4", "--policy", "reuseport", "--block-warn", warn)
     with ExitStack() as opened:
         stuck = stop(program, opened)
         with Load(Plan(port=program.port, apart=0.01)):

@@ -45,6 +45,11 @@ class Times:
         """The worse of the two, in milliseconds."""
         return max(p(self.kept), p(self.new))
 
+    @property
+    def longest(self) -> float:
+        """Of all, in milliseconds."""
+        return max(p(self.kept, 1), p(self.new, 1))
+
 
 def p(times: list[float], share: float = 0.99) -> float:
     """Return a percentile, in milliseconds."""
