@@ -144,7 +144,7 @@ def test_a_caller_goes_on_with_the_new_worker_on_its_connection(serve: Serve) ->
         for caller in (busy, half):
             assert caller.ask("/pid").pid != old
         with processes.Watch([old]) as leaving:
-            assert leaving.left(5) == []
+            assert leaving.left(20) == []
         callers = (idle, silent, busy, half)
         assert [caller.socket.getsockname() for caller in callers] == names
 

@@ -25,7 +25,7 @@ def test_a_program_ends_with_its_worker_unless_it_has_a_session_of_its_own(
             else:
                 program.signal(signal.SIGHUP)
             assert old.left(20) == []
-            assert ending.left(5) == []
+            assert ending.left(20) == []
             assert living.left(0.2) == [apart]
     finally:
         os.kill(apart, signal.SIGKILL)

@@ -148,7 +148,7 @@ def test_a_request_without_end_holds_an_old_worker_until_its_deadline(serve: Ser
         program.journal.wait_for_line("app: endless")
         assert reload(program)["state"] == "succeeded"
         assert caller.reply().status == 503
-        assert old.left(2) == []
+        assert old.left(4 * GRACE) == []
     assert ask(program.port, "/pid").status == 200
 
 
@@ -156,10 +156,10 @@ def test_an_import_that_takes_long_is_not_felt(serve: Serve, tmp_path: Path) -> 
     deploys = deploys_below(tmp_path)
     program = start(serve, deploys, *QUICK)
     with Load(Plan(port=program.port, apart=0.01)) as load:
-        turn(program, deploys, "2", at_import="time.sleep(1.5)")
+        turn(program, deploys, "2", at_import="time.sleep(3)")
         report = load.report()
     assert report.failures == []
-    assert report.slowest < 1
+    assert report.slowest < 2.5
     assert report.marks() == {"1", "2"}
 
 

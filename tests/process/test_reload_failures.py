@@ -16,7 +16,7 @@ from tests.support.reloads import deploys_below, reload
 from tests.support.tidings import Plan
 
 WORKERS = 2
-LONG_TRIAL = ("--min-uptime", "1")  # for code that dies after 0.3 s
+LONG_TRIAL = ("--min-uptime", "5")  # for code that dies after 0.3 s
 NEVER_SERVED = {  # what is told of new code that doesn't come to serve
     Fault.RAISES: "RuntimeError: a broken deploy",
     Fault.HANGS: "start",

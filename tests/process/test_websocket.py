@@ -136,7 +136,7 @@ def test_without_ws_per_message_deflate_nothing_is_compressed(serve: Serve) -> N
 
 
 def test_a_client_is_asked_every_ws_ping_interval_and_has_ws_ping_timeout(serve: Serve) -> None:
-    program = serve("--ws-ping-interval", "0.5", "--ws-ping-timeout", "1", app=TALKS)
+    program = serve("--ws-ping-interval", "0.5", "--ws-ping-timeout", "3", app=TALKS)
     with raw(program) as client, talking(program) as lively:
         ping, unheard = frame(PING, masked=False), b"\x03\xf3keepalive ping timeout"
         assert heard(client, len(ping)) == ping
