@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from tests.process.conftest import Serve
-from tests.process.test_scale import GRACE, POLICIES, scale
+from tests.process.test_scale import GRACE, scale
 from tests.support import pacing
 from tests.support.distance import HERE, THERE, distance, obstacle
 from tests.support.load import Load
+from tests.support.policies import chiefly
 from tests.support.tidings import Plan
 
 WAY = 0.05  # seconds
@@ -25,7 +26,7 @@ def far() -> Iterator[str]:
 @pytest.mark.parametrize(
     "steps", [(2, 6, 2), pytest.param((4, 2, 6, 2) * 4, marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", chiefly("least", "reuseport"))
 def test_scaling_loses_nobody_who_is_far_away(
     serve: Serve, far: str, policy: str, steps: tuple[int, ...]
 ) -> None:

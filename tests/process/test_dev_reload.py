@@ -12,7 +12,6 @@ from tests.support.deploys import APP, Deploys, Fault
 from tests.support.program import Program
 from tests.support.reloads import deploys_below
 
-pytestmark = pytest.mark.alone
 PROMPT = 1.0  # seconds until a save is answered for, one way or the other
 ROUNDS = 3  # of which the quickest counts: the machine may be busy with something else
 BARE = """\
@@ -62,6 +61,7 @@ def served(program: Program, version: int, path: str = "/version") -> float:
     return time.monotonic()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("code", "app"), LIBRARIES)
 def test_a_mistake_is_shown_and_its_repair_served_within_a_second(
     serve: Serve, tmp_path: Path, code: str, app: str
@@ -85,6 +85,7 @@ def test_a_mistake_is_shown_and_its_repair_served_within_a_second(
     assert min(repaired) < PROMPT, repaired
 
 
+@pytest.mark.alone
 def test_a_hundred_saves_in_a_burst_are_one_reload_of_the_last(
     serve: Serve, tmp_path: Path
 ) -> None:

@@ -33,7 +33,7 @@ FLOODS = {  # name: the flood, and the statuses that may answer it
         Flood(b"", GET + b"\r\n", MB, is_deaf=True, wait=0),
         {0, 200},
     ),
-    "requests with answers": (Flood(b"", GET + b"\r\n", MB), {200}),
+    "requests with answers": (Flood(b"", GET + b"X: %b\r\n\r\n" % (b"x" * 240), MB), {200}),
     "what follows the last request": (Flood(GET + b"Connection: close\r\n\r\n", b"x", MB), {200}),
     "what follows a refusal": (Flood(b"nonsense\r\n\r\n", b"x", MB), {400}),
     "chunks of one byte": (Flood(CHUNKED, b"1\r\nx\r\n", MB, b"0\r\n\r\n", wait=60), {200}),

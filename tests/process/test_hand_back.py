@@ -15,11 +15,11 @@ from tests.support import pacing, processes
 from tests.support.asking import Caller
 from tests.support.crowd import Crowd, Script, counted
 from tests.support.load import Load
+from tests.support.policies import POLICIES, chiefly
 from tests.support.program import Program, Stats
 from tests.support.reloads import ended, next_generation, reload
 from tests.support.tidings import Plan, Report
 
-POLICIES = ["rr", "least", "hash", "shared", "reuseport"]
 QUICK = ("--min-uptime", "0.2")  # the trial is not what is tested
 TWO = ("--workers", "2")
 TARGET = "tests.support.target:app"
@@ -65,7 +65,7 @@ def reloaded(program: Program, thinks: Sequence[float], reloads: int, period: fl
     return report
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", chiefly("rr", "reuseport"))
 def test_reloads_close_no_connection_that_a_client_keeps(serve: Serve, policy: str) -> None:
     program = serve(*TWO, "--policy", policy, *QUICK)
     report = reloaded(program, (0, 0.005, 0.05, 0.5), reloads=3, period=1)

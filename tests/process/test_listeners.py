@@ -9,8 +9,7 @@ from contextlib import ExitStack
 import pytest
 from tests.process.conftest import RunScript
 from tests.support.asking import ask
-
-POLICIES = ["rr", "least", "hash", "shared", "reuseport"]
+from tests.support.policies import POLICIES, chiefly
 
 LIMITED = """
 from prefork import cluster
@@ -52,7 +51,7 @@ else:
 """
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", chiefly("least", "shared"))
 def test_a_server_that_is_full_leaves_its_connections_to_others_and_tells_nobody(
     script: RunScript, policy: str
 ) -> None:
@@ -113,7 +112,7 @@ CLOSES = 40
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", chiefly("rr", "shared", "reuseport"))
 def test_a_connection_that_comes_while_its_server_closes_is_not_leaked(
     script: RunScript, policy: str, workers: int
 ) -> None:
@@ -150,7 +149,7 @@ else:
 """
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", chiefly("hash", "reuseport"))
 def test_of_two_clusters_on_one_port_the_second_gets_eaddrinuse_and_may_try_again(
     script: RunScript, policy: str
 ) -> None:

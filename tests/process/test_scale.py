@@ -9,12 +9,12 @@ from tests.support import pacing
 from tests.support.asking import ask
 from tests.support.deploys import APP
 from tests.support.load import Load
+from tests.support.policies import chiefly
 from tests.support.processes import Watch
 from tests.support.program import Program, run
 from tests.support.reloads import deploys_below, reload
 from tests.support.tidings import Plan
 
-POLICIES = ["rr", "least", "hash", "shared", "reuseport"]
 GRACE = 5  # seconds that a worker which goes has for its requests
 STEPS = (2, 6, 4)
 QUICK = ("--min-uptime", "0.4")  # of the trial of new code
@@ -34,7 +34,7 @@ def scale(program: Program, wanted: str, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", chiefly("rr", "reuseport"))
 def test_scaling_under_load_loses_nothing(serve: Serve, policy: str, rounds: int) -> None:
     program = serve("--workers", "4", "--policy", policy, "--graceful-timeout", str(GRACE))
     plan = Plan(port=program.port, per_request=16, keep_alive=16, posting=16, pause=0.005)

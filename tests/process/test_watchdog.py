@@ -16,12 +16,12 @@ import pytest
 from tests.process.conftest import Serve
 from tests.support import pacing, processes
 from tests.support.asking import Caller, ask
+from tests.support.policies import POLICIES
 from tests.support.program import Outcome, Program, Stats, run
 from tests.support.pulse import Pulse
 
 WARN = 2.0  # seconds: the default of block_warn
 TWO = ("--workers", "2")
-POLICIES = ["rr", "least", "hash", "shared", "reuseport"]
 WEDGES = {  # by path: what the dump must have
     "/wedge": r"apps\.py\", line \d+,? in behave",
     "/nap?seconds=60": r"pacing\.py\", line \d+,? in hold",

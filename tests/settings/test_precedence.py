@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from itertools import combinations, permutations
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def test_of_two_sources_the_later_one_wins(
     each: Described, values: list[Any], tmp_path: Path
 ) -> None:
     for lower, higher in combinations(sources(each), 2):
-        for first, second in permutations(values, 2):
+        for first, second in zip(values, [*values[1:], values[0]], strict=True):
             merged = asked(each, {lower: first, higher: second}, tmp_path).merged
             assert merged.problems == (), (lower, higher)
             assert merged.values[each.name] == second, (lower, higher)
