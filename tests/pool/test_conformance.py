@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -24,7 +25,19 @@ Play = Callable[..., None]
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
+    enter(str(request.param))
     return str(request.param)
+
+
+@cache
+def enter(engine: str) -> None:
+    """Have all be there that is started once: no scenario's patience is for that."""
+
+    async def live() -> None:
+        async with RIGS[engine](USUAL):
+            pass
+
+    asyncio.run(live())
 
 
 @pytest.fixture

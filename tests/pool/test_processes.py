@@ -392,11 +392,14 @@ async def test_a_task_of_a_broadcast_that_was_cancelled_in_time_is_never_run(
     async with house(1) as own:
         first, second = own.worker().pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
-        busy = asyncio.ensure_future(second.run(work.pause, 1.0))
-        await until(lambda: second.stats().running == 1)
-        cast = asyncio.ensure_future(first.broadcast(work.note, str(tmp_path / "ran"), "x"))
-        await until(lambda: first.stats().running == 1)
-        cast.cancel()
+        os.mkfifo(tmp_path / "fifo")
+        busy = asyncio.ensure_future(second.run(Path.read_text, tmp_path / "fifo"))
+        with await asyncio.to_thread((tmp_path / "fifo").open, "w"):  # once it runs, until it ends
+            cast = asyncio.ensure_future(first.broadcast(work.note, str(tmp_path / "ran"), "x"))
+            await until(lambda: first.stats().running == 1)
+            cast.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cast
         await busy
         await until(lambda: first.stats().running == 0)
         assert not (tmp_path / "ran").exists()
