@@ -313,27 +313,34 @@ def test_a_death_before_ready_costs_a_wait_that_grows_until_one_is_ready() -> No
     assert third < 200.15
 
 
+def successor(fleet: Fleet, now: float) -> tuple[int, float]:
+    """Have one come who is missing. Return its id, and when."""
+    if all(phase is not Phase.SPAWNING for *_, phase in members(fleet)):
+        now = fleet.next_deadline() or now
+        fleet.tick(now)
+    return max(id for id, *_ in members(fleet)), now
+
+
 def die_idle(fleet: Fleet, now: float, uptime: float = 0.02) -> tuple[list[str], float]:
     """Have the only one die, and the next become ready. Return what was noted, and its wait."""
+    died = now + uptime
     [(id, _, _)] = members(fleet)
-    noted = notes(tell(fleet, now + uptime, Exited(id, 1, was_idle=True)))
-    due = fleet.next_deadline()
-    assert due is not None
-    fleet.tick(due)
-    [(id, _, _)] = members(fleet)
+    noted = notes(tell(fleet, died, Exited(id, 1, was_idle=True)))
+    id, due = successor(fleet, died)
     born(fleet, id, now=due)
-    return noted, due - now - uptime
+    return noted, due - died
 
 
 def test_whoever_dies_without_ever_having_had_a_task_is_waited_for_longer_and_longer() -> None:
     fleet, now, waits = serving(pooled(most=1, least=1)), 0.0, []
-    for _ in range(12):
+    for _ in range(13):
         noted, wait = die_idle(fleet, now)
-        assert noted == ["backing_off"]
+        assert noted == ["backing_off"] * bool(waits)
         waits.append(wait)
         now += 0.02 + wait
-    assert waits[0] == pytest.approx(0.1, rel=0.2)
-    assert waits[3] == pytest.approx(0.8, rel=0.2)
+    assert waits[0] == 0
+    assert waits[1] == pytest.approx(0.1, rel=0.2)
+    assert waits[4] == pytest.approx(0.8, rel=0.2)
     assert waits[-1] == pytest.approx(30.0, rel=0.2)
     assert fleet.state == "serving"
 
@@ -342,7 +349,16 @@ def test_what_died_before_a_pool_was_whole_for_a_while_is_forgotten() -> None:
     fleet, now = serving(pooled(most=1, least=1)), 0.0
     for _ in range(4):
         now += die_idle(fleet, now)[1] + 0.02
-    assert die_idle(fleet, now, uptime=1.5)[1] == pytest.approx(0.1, rel=0.2)
+    assert die_idle(fleet, now)[1] > 0.5
+    assert die_idle(fleet, now + 5.0, uptime=1.5) == ([], 0.0)
+
+
+def test_those_that_are_killed_idle_one_after_another_are_replaced_at_once() -> None:
+    fleet = serving(pooled(most=3, least=3))
+    for number in range(3):
+        orders = tell(fleet, 100.0 + number / 10, Exited(3 + number, -9, was_idle=True))
+        assert orders == [SpawnPool(6 + number, number, 1, 1)]
+        born(fleet, 6 + number, now=100.0 + number / 10)
 
 
 def test_what_died_early_is_remembered_while_others_are_missing() -> None:
@@ -350,9 +366,7 @@ def test_what_died_early_is_remembered_while_others_are_missing() -> None:
     now, dying = 0.0, 4
     for _ in range(4):
         tell(fleet, now, Forked(dying, 1000 + dying), Exited(dying, 1, was_idle=True))
-        now = fleet.next_deadline() or now
-        fleet.tick(now)
-        dying = max(id for id, *_ in members(fleet))
+        dying, now = successor(fleet, now)
     tell(fleet, now, Forked(dying, 1000 + dying), Exited(dying, 1))
     due = fleet.next_deadline()
     assert due is not None
@@ -454,9 +468,7 @@ def test_those_that_die_idle_before_all_were_there_end_a_first_start() -> None:
     for _ in range(3):
         born(fleet, dying, now=now)
         orders = tell(fleet, now, Exited(dying, 1, was_idle=True))
-        now = fleet.next_deadline() or now
-        fleet.tick(now)
-        dying = max(id for id, *_ in members(fleet))
+        dying, now = successor(fleet, now)
     assert "giving_up" in notes(orders)
 
 

@@ -25,6 +25,15 @@ def test_workers_that_die_together_are_one_round() -> None:
     assert deaths.rounds == 2
 
 
+def test_the_first_that_was_ready_costs_no_delay() -> None:
+    deaths = EarlyDeaths()
+    deaths.note(spawned_at=0, now=1)
+    assert deaths.delay(1, was_ready=True) == 0
+    deaths.note(spawned_at=1, now=2)
+    assert 0.08 <= deaths.delay(1, was_ready=True) <= 0.12
+    assert 0.16 <= deaths.delay(1) <= 0.24
+
+
 def test_something_ready_ends_the_early_deaths() -> None:
     deaths = EarlyDeaths()
     deaths.note(spawned_at=0, now=1)

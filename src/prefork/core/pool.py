@@ -101,7 +101,7 @@ class Pools:
         if uptime is None or exited.was_idle:
             deaths = pool.generation.pool_deaths
             deaths.note(process.spawned_at, now)
-            wait = deaths.delay(process.id)
+            wait = deaths.delay(process.id, was_ready=uptime is not None)
             pool.retry_at = now + wait
             return wait
         if self._roster.was_announced:  # or what others can't have would be asked for without end

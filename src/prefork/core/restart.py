@@ -33,8 +33,9 @@ class EarlyDeaths:
             self.rounds += 1
             self._last = now
 
-    def delay(self, seed: int) -> float:
-        return delay(self.rounds, LONGEST_EARLY_DELAY, seed)
+    def delay(self, seed: int, *, was_ready: bool = False) -> float:
+        """*was_ready*: the first costs no delay then, as it may have been killed from outside."""
+        return delay(self.rounds - was_ready, LONGEST_EARLY_DELAY, seed)
 
     def forget(self) -> None:
         """What died so early does come: whatever was wrong is over."""
