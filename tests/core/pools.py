@@ -27,6 +27,7 @@ from prefork.core.plan import Plan
 from prefork.core.process import Phase
 from prefork.core.restart import LONGEST_POOL_DELAY
 
+TRIAL = 1.0  # seconds, as in the plan
 MOST = 3  # processes of a pool
 
 
@@ -36,10 +37,13 @@ class PoolWorld(World):
     def __init__(self, seed: int) -> None:
         self.opened: set[int] = set()  # ids of those to which lines were laid
         self.idle: set[int] = set()  # ids of those that said so
+        self.trying: set[int] = set()  # generations to which something can be preferred
+        self.whole_at: dict[int, float] = {}  # when all of a generation's pool were there, first
         self.recycled = 0
         self.dismissed = 0
         self.late_codes = 0
         self.refuted = 0
+        self.acquitted = 0  # deaths in a pool on trial of which its code was not guilty
         self.replaced_late = 0  # while all ended
         super().__init__(seed)
 
@@ -165,7 +169,19 @@ class PoolWorld(World):
         if status.state is ReloadState.SUCCEEDED:
             free = self.free(status.generation)
             assert len(free) >= self.plan.pool_min, "over before the new pool is there"
+            self.check_trial(status)
         self.refuted += status.reason.startswith("pool process")
+
+    def check_trial(self, status: ReloadStatus) -> None:
+        """As a worker has; and none where nothing ever served, which could serve on."""
+        if status.generation in self.trying and self.plan.pool_min:
+            since = self.whole_at[status.generation]
+            assert self.now >= since + TRIAL, "over before the pool has come through"
+
+    def request_reload(self) -> None:
+        super().request_reload()
+        if self.fleet.roster.has_served:
+            self.trying.add(self.promised)
 
     # -- events --------------------------------------------------------------
 
@@ -173,8 +189,24 @@ class PoolWorld(World):
         if self.random.random() < 0.15 and not self.finished:
             newest = self.fleet.roster.newest.number
             self.want(self.random.randrange(1, newest + 2))
+        elif self.is_reloading and self.random.random() < 0.3:
+            self.go_on()
         else:
             super().step()
+
+    def go_on(self) -> None:
+        """Have new code come, or one of its pool go, or few reloads came to their pool's trial."""
+        newest = self.reloads[-1].generation
+        coming = [b for b in self.beings.values() if b.generation == newest and not b.is_going]
+        if not coming:
+            return
+        being = self.random.choice(coming)
+        if not being.is_ready:
+            self.ready(being)
+        elif being.is_pool and self.random.random() < 0.3:
+            self.inspect(being)
+        elif being.is_pool and self.random.random() < 0.3:
+            self.exit(being, -9)
 
     def want(self, generation: int) -> None:
         """One more comes, if all are there, and there may be more."""
@@ -189,6 +221,8 @@ class PoolWorld(World):
         if being.is_pool and being.is_ready and not being.is_going and being.id in self.beings:
             assert being.id in self.opened, "ready, and of no use to anybody"
             being.has_worked = self.random.random() < 0.7
+            if len(self.free(being.generation)) >= self.plan.pool_min:
+                self.whole_at.setdefault(being.generation, self.now)
 
     def inspect(self, being: Being) -> None:
         if not being.is_pool:
@@ -212,19 +246,30 @@ class PoolWorld(World):
                 self.tell(Idle(being.id))
                 self.idle.discard(being.id)
             case _:
-                being.is_guilty = being.has_worked = True
+                being.is_guilty = being.is_sacrificed = True
                 self.tell(Overgrown(being.id, "its task was to end"))
                 assert being.is_doomed, "runs its task for ever"
 
     def exit(self, being: Being, status: int) -> None:
         """Who dies of a task is replaced at once, or after a moment."""
-        is_loss = being.id in self.opened and not being.is_told and being.has_worked
+        is_innocent = being.has_worked or being.is_sacrificed
+        is_loss = being.id in self.opened and not being.is_told and is_innocent
+        is_tried = self.is_reloading and being.generation == self.reloads[-1].generation
         super().exit(being, status)
+        if is_tried and being.is_pool and not being.is_told:
+            self.check_verdict(being)
         if is_loss and self.can_replace(being.generation):
             due = self.fleet.next_deadline()
             is_soon = due is not None and due <= self.now + LONGEST_POOL_DELAY
             is_enough = len(self.members(being.generation)) >= self.plan.pool_min
             assert is_soon or is_enough, "not replaced"
+
+    def check_verdict(self, being: Being) -> None:
+        """New code is guilty of the death of who was not ready, or never had a task."""
+        is_innocent = being.id in self.opened and (being.has_worked or being.is_sacrificed)
+        told = [each.state for each in self.reloads if each.generation == being.generation]
+        assert (ReloadState.FAILED in told) != is_innocent, "condemned or acquitted wrongly"
+        self.acquitted += is_innocent
 
     def can_replace(self, generation: int) -> bool:
         """Whether nothing speaks against another."""

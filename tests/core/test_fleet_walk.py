@@ -47,6 +47,7 @@ def test_lives_of_pools_differ_enough_to_mean_something() -> None:
     assert sum(world.dismissed for world in worlds) > 3  # idle ones
     assert sum(world.late_codes for world in worlds) > 5
     assert sum(world.refuted for world in worlds) > 5
+    assert sum(world.acquitted for world in worlds) > 5
     assert sum(world.replaced_late for world in worlds) > 5
     assert sum(not world.plan.workers for world in worlds) > 20
 

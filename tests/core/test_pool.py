@@ -49,6 +49,7 @@ from prefork.core.restart import LONGEST_POOL_DELAY
 from prefork.errors import ExitCode
 
 GRACE = 30.0  # seconds, as in the plan
+TRIAL = 1.0  # likewise
 
 
 def pooled(workers: int = 1, *, most: int = 2, least: int = 2, templates: bool = True) -> Plan:
@@ -332,7 +333,8 @@ def die_idle(fleet: Fleet, now: float, uptime: float = 0.02) -> tuple[list[str],
 
 
 def test_whoever_dies_without_ever_having_had_a_task_is_waited_for_longer_and_longer() -> None:
-    fleet, now, waits = serving(pooled(most=1, least=1)), 0.0, []
+    fleet, now = serving(pooled(most=1, least=1)), 0.0
+    waits: list[float] = []
     for _ in range(13):
         noted, wait = die_idle(fleet, now)
         assert noted == ["backing_off"] * bool(waits)
@@ -509,6 +511,7 @@ def moved(fleet: Fleet, now: float = 10.0) -> None:
     tell(fleet, now, Forked(5, 105))
     assert Spawn(6, 0, 2, 4) in acts(tell(fleet, now, Ready(5)))
     born(fleet, 6, now=now)
+    now += TRIAL
     assert acts(tell(fleet, now, Proven(6))) == [Admit(6), AskToStop(2, GRACE, hands_back=True)]
     tell(fleet, now, LeftRotation(2))
 
@@ -568,10 +571,40 @@ def test_a_reload_that_fails_ends_the_new_pool() -> None:
 
 
 def test_a_task_that_kills_its_process_speaks_against_no_code() -> None:
-    fleet = serving(pooled(most=1, least=1))
-    moved(fleet)
-    assert acts(tell(fleet, 10.0, Exited(5, -9))) == [SpawnPool(7, 0, 2, 4)]
+    fleet, now, id = serving(pooled(most=1, least=1)), 10.0, 5
+    reloading(fleet, 4)
+    born(fleet, id, now=now)
+    born(fleet, 6, now=now)  # the worker, in whose startup there may be tasks
+    for _ in range(5):
+        orders = tell(fleet, now, Exited(id, -9))
+        assert notes(orders) == []
+        id, now = successor(fleet, now)
+        born(fleet, id, now=now)
+    tell(fleet, 11.0, Proven(6), LeftRotation(2))
     assert state(fleet) is ReloadState.SUCCEEDED
+
+
+def test_who_is_killed_for_a_task_that_it_has_not_begun_speaks_against_no_code() -> None:
+    fleet = serving(pooled(most=1, least=1))
+    reloading(fleet, 4)
+    born(fleet, 5, now=10.0)
+    assert Kill(5, "its task was to end") in tell(fleet, 10.5, Overgrown(5, "its task was to end"))
+    orders = tell(fleet, 10.5, Exited(5, -9, was_idle=True))
+    assert acts(orders) == [SpawnPool(7, 0, 2, 4)]
+    assert notes(orders) == []
+    assert state(fleet) is ReloadState.RUNNING
+
+
+def test_a_new_pool_has_a_trial_also_where_a_worker_needs_none() -> None:
+    fleet = serving(pooled(most=1, least=1))
+    reloading(fleet, 4)
+    assert Spawn(6, 0, 2, 4) in born(fleet, 5, now=10.0)
+    tell(fleet, 10.0, Exited(2, -9))  # so nothing serves
+    assert Admit(6) in born(fleet, 6, now=10.2)
+    assert state(fleet) is ReloadState.RUNNING
+    tell(fleet, 10.5, Exited(5, 1, was_idle=True))
+    assert state(fleet) is ReloadState.FAILED
+    assert fleet.generation.number == 1
 
 
 def test_who_dies_without_ever_having_had_a_task_refutes_new_code() -> None:
@@ -689,10 +722,33 @@ def test_a_reload_of_a_pool_alone_replaces_it_when_the_new_one_is_there() -> Non
     fleet = bare()
     assert reloading(fleet, 4) == [SpawnPool(5, 0, 2, 4), SpawnPool(6, 1, 2, 4)]
     assert born(fleet, 5, now=10.0) == [OpenPool(5)]
-    orders = born(fleet, 6, now=10.0)
-    assert orders == [OpenPool(6), AskToStop(2, GRACE), AskToStop(3, GRACE)]
+    assert born(fleet, 6, now=10.5) == [OpenPool(6)]
+    assert state(fleet) is ReloadState.RUNNING
+    assert fleet.next_deadline() == 10.5 + TRIAL
+    assert acts(fleet.tick(10.5 + TRIAL)) == [AskToStop(2, GRACE), AskToStop(3, GRACE)]
     assert state(fleet) is ReloadState.SUCCEEDED
-    assert acts(tell(fleet, 10.0, Exited(2, 0), Exited(3, 0))) == [AskToStop(1, 0.0)]
+    assert acts(tell(fleet, 12.0, Exited(2, 0), Exited(3, 0))) == [AskToStop(1, 0.0)]
+
+
+def test_a_trial_of_a_pool_is_not_begun_anew_by_a_task_that_kills() -> None:
+    fleet = bare(most=1, least=1)
+    reloading(fleet, 3)
+    born(fleet, 4, now=10.0)
+    assert acts(tell(fleet, 10.9, Exited(4, -9))) == [SpawnPool(5, 0, 2, 3)]
+    assert fleet.next_deadline() == 20.9  # of its start
+    assert acts(fleet.tick(11.0)) == []
+    assert born(fleet, 5, now=11.5) == [OpenPool(5), AskToStop(2, GRACE)]
+    assert state(fleet) is ReloadState.SUCCEEDED
+
+
+def test_new_code_whose_pool_dies_on_trial_does_not_replace_the_old_one() -> None:
+    fleet = bare(most=1, least=1)
+    reloading(fleet, 3)
+    born(fleet, 4, now=10.0)
+    orders = tell(fleet, 10.5, Exited(4, 1, was_idle=True))
+    assert state(fleet) is ReloadState.FAILED
+    assert acts(orders) == [AskToStop(3, 0.0)]
+    assert members(fleet) == [(2, 0, Phase.READY)]
 
 
 def test_a_pool_alone_keeps_its_code_where_new_code_fails() -> None:

@@ -97,6 +97,7 @@ class Being:
         self.is_worn = False
         self.is_recycled = False  # its successor is on its way for that
         self.has_worked = False  # had a task, which may be what kills it
+        self.is_sacrificed = False  # killed for one, perhaps before it began that
 
     @property
     def is_pool(self) -> bool:

@@ -138,7 +138,7 @@ class Fleet:
         """When `tick` has something to do; None: not before the next fact."""
         times = [p.deadline for p in self.roster.processes.values() if p.deadline is not None]
         if not self._ending.has_begun:
-            times += self._supply.due() + self._hub.due()
+            times += self._supply.due() + self._hub.due() + self._reload.due
         times += self._pools.due(is_ending=self._ending.has_begun)
         return min(times, default=None)
 

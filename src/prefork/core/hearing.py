@@ -95,19 +95,19 @@ class Hearing:
         process.ready_at = now
         if process.role is not Role.WORKER:
             process.deadline = None
-            yield from self._open(process)
+            yield from self._open(process, now)
             return
         generation = self._roster.generation_of(process)
         is_on_trial = generation is not None and generation.is_on_trial
         process.is_proven = not is_on_trial
         process.deadline = now + self._plan.min_uptime + self._plan.start_timeout
 
-    def _open(self, process: Process) -> Iterator[Order]:
+    def _open(self, process: Process, now: float) -> Iterator[Order]:
         """Have those who want it meet it."""
         if process.role is Role.HUB:
             yield OpenHub(process.id)
         elif process.role is Role.POOL:
-            self._pools.note_ready(process)
+            self._pools.note_ready(process, now)
             yield OpenPool(process.id)
 
     def _on_leaving(self, worker: Process, now: float) -> Iterator[Order]:

@@ -28,6 +28,7 @@ class Pool:
     retry_at: float = 0.0  # nobody comes before
     lives: ShortLives = field(default_factory=ShortLives)
     has_come: bool = False  # some process was ready, ever
+    whole_at: float | None = None  # when those that always are to be there were, first
 
     @property
     def ready(self) -> int:
@@ -48,6 +49,16 @@ class Pools:
         pool = self._pools.get(generation.number)
         return (pool.ready if pool else 0) >= self._plan.pool_min
 
+    def proven_at(self, generation: Generation) -> float | None:
+        """When its trial is over, which lasts as long as a worker's; None: it has none.
+
+        It is the pool's, and not each process's: of tasks some may die all the time.
+        """
+        pool = self._pools.get(generation.number)
+        if not generation.is_on_trial or pool is None or pool.whole_at is None:
+            return None
+        return pool.whole_at + self._plan.min_uptime if self._plan.pool_min else None
+
     def are_whole(self) -> bool:
         """Whether all are, but that of new code: workers run the old meanwhile."""
         generations = self._roster.generations
@@ -65,6 +76,7 @@ class Pools:
         """Let one go; what was told of it before it had tasks, or again, is no news."""
         if isinstance(fact, Overgrown):
             if process.ready_at is not None:
+                process.is_sacrificed = True
                 yield from removal.kill(process, self._roster, fact.reason)
             return
         pool = self._pool_of(process)
@@ -79,11 +91,13 @@ class Pools:
             if len(pool.members) > pool.wanted:  # it has offered itself: a task may be on its way
                 yield self._dismiss(pool, process, self._plan.graceful_timeout, now)
 
-    def note_ready(self, process: Process) -> None:
+    def note_ready(self, process: Process, now: float) -> None:
         """Note that its code can be run; without workers, it is what serves."""
         pool = self._pool_of(process)
         assert pool is not None, "whoever was told to go isn't ready any more"
         pool.has_come = True
+        if pool.whole_at is None and self.is_whole(pool.generation):
+            pool.whole_at = now
         if self._plan.is_bare:
             self._roster.has_served = True
             self.supply.is_held = False
@@ -98,7 +112,7 @@ class Pools:
             return None
         self._remove(pool, process, now)
         uptime = process.uptime(now)
-        if uptime is None or exited.was_idle:
+        if uptime is None or (exited.was_idle and not process.is_sacrificed):
             deaths = pool.generation.pool_deaths
             deaths.note(process.spawned_at, now)
             wait = deaths.delay(process.id, was_ready=uptime is not None)

@@ -107,6 +107,7 @@ class Process:
     ready_at: float | None = None
     failure: Failed | None = None  # what its application said
     crime: str = ""  # why it was killed
+    is_sacrificed: bool = False  # killed for its task, of which its code is not guilty
     is_heir: bool = False  # it comes, or came, to take over from another
     is_proven: bool = False  # may be admitted: it was not on trial, or has come through
     is_blocked: bool = False  # its event loop doesn't turn

@@ -30,6 +30,7 @@ class Reload:
         self.is_requested = False  # and not begun
         self._coming: Generation | None = None  # on trial; None: no reload is running
         self.status: ReloadStatus | None = None  # of the latest
+        self.due: list[float] = []  # when it goes on, whatever else happens
 
     @property
     def is_due(self) -> bool:
@@ -42,6 +43,7 @@ class Reload:
 
     def proceed(self, now: float) -> Iterator[Order]:
         """See how far it is, choose the next slots, begin what was requested."""
+        self.due = []
         if self._coming is not None and self.is_requested and self._gives_way():
             yield from self._put_back(self._coming, now)
             yield from self.cancel("newer code was asked for", now)
@@ -134,7 +136,7 @@ class Reload:
             self.status = replace(self.status, moved=moved, slots=len(slots))
             yield TellReload(self.status)
         if moved == len(slots):
-            if self._is_complete(coming):
+            if self._is_complete(coming) and self._is_proven(coming, now):
                 yield from self._end(ReloadState.SUCCEEDED, now)
         elif self._supply.can_spawn(coming) and self._pools.is_whole(coming):
             # The pool comes first: a worker of new code may have tasks from its first request on.
@@ -149,6 +151,12 @@ class Reload:
         if self._plan.is_bare and not self._supply.can_spawn(coming):
             return False  # whose pool may be empty, and has shown nothing
         return not any(self._is_old(worker, coming) for worker in self._roster.of(Role.WORKER))
+
+    def _is_proven(self, coming: Generation, now: float) -> bool:
+        """Whether its pool has come through a trial too, and not only its workers."""
+        at = self._pools.proven_at(coming)
+        self.due = [] if at is None or at <= now else [at]
+        return not self.due
 
     def _end(
         self, state: ReloadState, now: float, reason: str = "", detail: str = ""

@@ -7,8 +7,59 @@ from pathlib import Path
 
 from tests.process.conftest import Serve
 from tests.support.asking import ask
+from tests.support.program import run
 
 APP = "tests.support.pooled:handler"
+BRIEF = """
+import os
+from pathlib import Path
+from threading import Timer
+
+from prefork import Request, pool
+
+SWITCH = Path(__file__).with_name("switch")
+
+
+def warm_up() -> None:
+    if SWITCH.exists():
+        Timer(0.05, os._exit, (7,)).start()
+
+
+async def handler(request: Request) -> str:
+    return str(await pool.run(os.getpid))
+"""
+DEADLY = """
+import asyncio
+import os
+from contextlib import suppress
+from threading import Timer
+
+from prefork import pool
+
+END = {"in it": lambda: os._exit(7), "after it": lambda: Timer(0.02, os._exit, (7,)).start()}
+
+
+def end(how: str) -> None:
+    END[how]()
+
+
+async def go_on() -> None:
+    # From the startup on, one task after the other ends its process.
+    while True:
+        for how in END:
+            with suppress(pool.TaskLost):
+                await pool.run(end, how)
+
+
+async def app(scope, receive, send) -> None:
+    assert scope["type"] == "lifespan"
+    await receive()
+    going_on = asyncio.create_task(go_on())
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    going_on.cancel()
+    await send({"type": "lifespan.shutdown.complete"})
+"""
 
 
 class Asker(threading.Thread):
@@ -65,3 +116,31 @@ def test_a_stop_waits_for_the_tasks_of_requests(serve: Serve) -> None:
     thread.join()
     assert [each.status for each in replies] == [200]
     assert not program.leftovers()
+
+
+def test_new_code_whose_processes_die_soon_after_they_were_ready_is_refused(
+    serve: Serve, tmp_path: Path
+) -> None:
+    (tmp_path / "brief.py").write_text(BRIEF)
+    options = ("--app-dir", str(tmp_path), "--pool", "2", "--pool-initializer", "brief:warm_up")
+    program = serve(*options, app="brief:handler")
+    old = {each["pid"] for each in program.stats()["pool"]}
+    (tmp_path / "switch").touch()
+    outcome = run("reload", "shop", "--wait", home=program.home)
+    assert outcome.code == 1, outcome
+    assert "exited with code 7" in outcome.err
+    assert "the old code serves on" in outcome.err
+    stats = program.settled(lambda stats: len(stats["pool"]) == 2)
+    assert {each["pid"] for each in stats["pool"]} == old
+    assert int(ask(program.port, "/").body) in old
+
+
+def test_tasks_that_kill_their_processes_fail_no_reload(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    options = ("--app-dir", str(tmp_path), "--pool", "2", "--workers", "2")
+    program = serve(*options, app="deadly:app")
+    outcome = run("reload", "shop", "--wait", home=program.home)
+    assert outcome.code == 0, outcome
+    deaths = [each for each in program.journal.entries("pool_exited") if each["generation"] == 2]
+    assert {each["status"] for each in deaths} >= {7}
+    assert not program.journal.entries("backing_off")
