@@ -227,6 +227,18 @@ def test_a_worn_one_that_does_not_go_is_killed() -> None:
     assert acts(tell(fleet, due, Exited(3, -9))) == []
 
 
+def test_an_idle_one_that_does_not_go_is_killed_at_its_deadline() -> None:
+    fleet = serving(pooled(most=2, least=1))
+    tell(fleet, 5.0, PoolWanted(1))
+    born(fleet, 4)
+    tell(fleet, 20.0, Idle(3))
+    due = fleet.next_deadline()
+    assert due == 20.0 + GRACE + KILL_GRACE
+    assert fleet.tick(due) == [Kill(3, "did not finish in time")]
+    assert acts(tell(fleet, due, Exited(3, -9))) == []
+    assert fleet.state == "serving"
+
+
 def test_one_whose_task_wont_end_is_killed_and_replaced_when_it_is_dead() -> None:
     fleet = serving(pooled())
     orders = tell(fleet, 5.0, Overgrown(3, "its task was to end"))
@@ -540,6 +552,28 @@ def test_the_old_pool_goes_with_the_last_worker_of_its_code() -> None:
     assert acts(tell(fleet, 13.0, Exited(2, 0))) == [AskToStop(7, HURRY)]
     assert acts(tell(fleet, 13.0, PoolWanted(1))) == []
     assert acts(tell(fleet, 13.0, Exited(7, 0))) == [AskToStop(1, 0.0)]  # templates outlive it
+
+
+def test_one_of_the_old_pool_that_does_not_go_is_killed_and_holds_up_nothing() -> None:
+    fleet = serving(pooled(most=1, least=1))
+    moved(fleet)
+    tell(fleet, 13.0, Exited(2, 0))
+    assert fleet.state == "serving"
+    due = fleet.next_deadline()
+    assert due == 13.0 + HURRY + KILL_GRACE
+    assert fleet.tick(due) == [Kill(3, "did not finish in time")]
+    assert acts(tell(fleet, due, Exited(3, -9))) == [AskToStop(1, 0.0)]
+
+
+def test_one_of_a_failed_reloads_pool_that_does_not_go_is_killed() -> None:
+    fleet = serving(pooled(most=1, least=1))
+    reloading(fleet, 4)
+    born(fleet, 5, now=10.0)
+    tell(fleet, 10.0, Forked(6, 106), Exited(6, 1))
+    due = fleet.next_deadline()
+    assert due == 10.0 + HURRY + KILL_GRACE
+    assert fleet.tick(due) == [Kill(5, "did not finish in time")]
+    assert acts(tell(fleet, due, Exited(5, -9))) == [AskToStop(4, 0.0)]
 
 
 def test_one_of_the_old_pool_that_was_killed_is_not_told_to_go() -> None:

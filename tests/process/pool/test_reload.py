@@ -1,6 +1,7 @@
 """A reload under load: old tasks end in the old pool, new ones go to the new; none is lost."""
 
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -144,3 +145,15 @@ def test_tasks_that_kill_their_processes_fail_no_reload(serve: Serve, tmp_path: 
     deaths = [each for each in program.journal.entries("pool_exited") if each["generation"] == 2]
     assert {each["status"] for each in deaths} >= {7}
     assert not program.journal.entries("backing_off")
+
+
+def test_a_process_of_the_old_pool_that_hangs_is_killed_and_holds_up_nothing(serve: Serve) -> None:
+    program = serve("--pool", "2", app=APP)
+    hanging, _ = (each["pid"] for each in program.stats()["pool"])
+    os.kill(hanging, signal.SIGSTOP)
+    outcome = run("reload", "shop", "--wait", home=program.home)
+    assert outcome.code == 0, outcome
+    assert ask(program.port, "/").status == 200
+    program.settled(lambda stats: {each["generation"] for each in stats["pool"]} == {2})
+    exits = {each["pid"]: each for each in program.journal.wait_for("pool_exited", count=2)}
+    assert exits[hanging]["status"] == -signal.SIGKILL
