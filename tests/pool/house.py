@@ -185,7 +185,9 @@ class House:
         for worker in self.workers:
             if worker.is_introduced:
                 worker.tell(exit, [])
-        servant.exited.set_result(exit)
+        if not servant.exited.cancelled():
+            servant.exited.set_result(exit)
+        self._changed.set()
         if self._replaces:
             self.start()
 
@@ -193,11 +195,11 @@ class House:
         self._replaces = False
         for worker in self.workers:
             await worker.close()
-        servants = list(self.servants.values())
-        for servant in servants:
+        for servant in self.servants.values():
             os.kill(servant.pid, signal.SIGKILL)
-        for servant in servants:
-            await servant.exited
+        while self.servants:  # `exited` may have been cancelled, with a test that waited for it
+            self._changed.clear()
+            await self._changed.wait()
         os.close(self.reading)
         os.close(self.writing)
         self.board.close()

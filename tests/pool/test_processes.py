@@ -1,7 +1,9 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.pool.house import house
 
 from prefork.pool import PoolError, PoolFull, RemoteError, TaskLost, TaskTimeout
 from prefork.wire.board import Field
+from prefork.wire.messages import first_task
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -165,12 +168,13 @@ async def test_cancelled_a_waiting_task_never_runs(tmp_path: Path) -> None:
     async with house(1) as own:
         pool = own.worker().pool
         await pool.run(work.pid)
-        first = asyncio.ensure_future(pool.run(work.pause, 0.3))
+        first = asyncio.ensure_future(pool.run(work.wait_for, str(tmp_path / "gate")))
         second = asyncio.ensure_future(pool.run(work.note, str(tmp_path / "ran"), "second"))
         await until(lambda: pool.stats().waiting == 1)
         second.cancel()
         await asyncio.wait([second])
         assert pool.stats().waiting == 0
+        (tmp_path / "gate").touch()
         await first
         await pool.run(work.note, str(tmp_path / "ran"), "third")
         assert (tmp_path / "ran").read_text() == "third\n"
@@ -272,14 +276,18 @@ async def test_tasks_of_more_priority_come_first_and_equals_by_age(tmp_path: Pat
 
 
 @pytest.mark.anyio
-async def test_over_its_limit_a_queue_refuses_and_takes_more_once_there_is_room() -> None:
+async def test_over_its_limit_a_queue_refuses_and_takes_more_once_there_is_room(
+    tmp_path: Path,
+) -> None:
     async with house(1) as own:
         pool = own.worker(limit=3).pool
         await pool.run(work.pid)
-        tasks = [asyncio.ensure_future(pool.run(work.pause, 0.3)) for _ in range(4)]
+        gate = str(tmp_path / "gate")
+        tasks = [asyncio.ensure_future(pool.run(work.wait_for, gate)) for _ in range(4)]
         await until(lambda: pool.stats().waiting == 3)
         with pytest.raises(PoolFull) as caught:
             await pool.run(work.pid)
+        (tmp_path / "gate").touch()
         assert caught.value.retry_after >= 1
         await tasks[0]
         await asyncio.gather(*tasks, pool.run(work.pid))
@@ -370,13 +378,15 @@ async def test_broadcasts_that_wait_for_the_first_process_are_bounded_too() -> N
 
 
 @pytest.mark.anyio
-async def test_a_broadcast_that_fails_costs_nobody_elses_task() -> None:
+async def test_a_broadcast_that_fails_costs_nobody_elses_task(tmp_path: Path) -> None:
     """One process is busy for others for longer than the grace when the broadcast is given up."""
     async with house(2) as own:
         first, second = own.worker(grace=0.1).pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
-        busy = asyncio.ensure_future(second.run(work.pause, 1.0))
+        gate = tmp_path / "gate"
+        busy = asyncio.ensure_future(second.run(work.wait_for, str(gate)))
         await until(lambda: second.stats().running == 1)
+        asyncio.get_running_loop().call_later(0.5, gate.touch)
         with pytest.raises(work.PeculiarError):
             await first.broadcast(work.raise_peculiar, 1)
         await busy
@@ -392,14 +402,14 @@ async def test_a_task_of_a_broadcast_that_was_cancelled_in_time_is_never_run(
     async with house(1) as own:
         first, second = own.worker().pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
-        os.mkfifo(tmp_path / "fifo")
-        busy = asyncio.ensure_future(second.run(Path.read_text, tmp_path / "fifo"))
-        with await asyncio.to_thread((tmp_path / "fifo").open, "w"):  # once it runs, until it ends
-            cast = asyncio.ensure_future(first.broadcast(work.note, str(tmp_path / "ran"), "x"))
-            await until(lambda: first.stats().running == 1)
-            cast.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await cast
+        busy = asyncio.ensure_future(second.run(work.wait_for, str(tmp_path / "gate")))
+        await until(lambda: second.stats().running == 1)
+        cast = asyncio.ensure_future(first.broadcast(work.note, str(tmp_path / "ran"), "x"))
+        await until(lambda: first.stats().running == 1)
+        cast.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cast
+        (tmp_path / "gate").touch()
         await busy
         await until(lambda: first.stats().running == 0)
         assert not (tmp_path / "ran").exists()
@@ -415,13 +425,15 @@ async def test_a_broadcast_leaves_out_who_has_gone_before_it_began() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_time_of_a_broadcasts_task_begins_with_itself() -> None:
+async def test_the_time_of_a_broadcasts_task_begins_with_itself(tmp_path: Path) -> None:
     async with house(1) as own:
         first, second = own.worker().pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
-        busy = asyncio.ensure_future(second.run(work.pause, 1.3))
+        gate = tmp_path / "gate"
+        busy = asyncio.ensure_future(second.run(work.wait_for, str(gate)))
         await until(lambda: second.stats().running == 1)
-        assert len(await first.broadcast(work.pid, timeout=1.0)) == 1
+        asyncio.get_running_loop().call_later(1.0, gate.touch)
+        assert len(await first.broadcast(work.pid, timeout=0.5)) == 1
         await busy
 
 
@@ -430,12 +442,13 @@ async def test_what_a_dead_worker_wanted_is_not_begun(tmp_path: Path) -> None:
     async with house(1) as own:
         first, second = own.worker(), own.worker()
         await asyncio.gather(first.pool.run(work.pid), second.pool.run(work.pid))
-        busy = asyncio.ensure_future(second.pool.run(work.pause, 1.0))
+        busy = asyncio.ensure_future(second.pool.run(work.wait_for, str(tmp_path / "gate")))
         await until(lambda: second.pool.stats().running == 1)
         cast = asyncio.ensure_future(first.pool.broadcast(work.note, str(tmp_path / "ran"), "x"))
         await until(lambda: first.pool.stats().running == 1)
         await first.close()
         own.workers.remove(first)
+        (tmp_path / "gate").touch()
         await busy
         assert await second.pool.run(work.give, 1) == 1
         assert not (tmp_path / "ran").exists()
@@ -580,16 +593,46 @@ async def test_random_kills_lose_the_victims_task_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_process_that_is_stopped_before_it_begins_is_killed_after_the_grace() -> None:
+@pytest.mark.parametrize("is_said", [True, False], ids=["before its end is said", "free"])
+async def test_a_process_that_is_stopped_before_it_begins_is_killed_after_the_grace(
+    is_said: bool,
+) -> None:
+    """The number of the task that it has answered may still be on the board."""
     async with house(1) as own:
-        pool = own.worker().pool
+        worker = own.worker()
+        pool = worker.pool
         await pool.run(work.pid)
         [servant] = own.servants.values()
         os.kill(servant.pid, signal.SIGSTOP)
+        own.board.line(servant.line)[Field.TASK] = first_task(worker.id) if is_said else 0
         with pytest.raises(TaskTimeout):
             await pool.run(work.pid, timeout=0.1)
         assert (await servant.exited).status == -signal.SIGKILL
         assert await pool.run(work.give, 1) == 1
+
+
+@pytest.mark.anyio
+async def test_a_worker_that_calls_in_a_row_keeps_its_process() -> None:
+    """All tickets go through one pipe: by that, two processes would take turns."""
+    async with house(2) as own:
+        pool = own.worker().pool
+        ran = [await pool.run(work.pid) for _ in range(200)]
+        assert sum(one == next for one, next in pairwise(ran)) > 20
+
+
+@pytest.mark.anyio
+async def test_a_process_that_one_worker_keeps_comes_to_another_when_that_wants_it() -> None:
+    async with house(1) as own:
+        one, other = own.worker(), own.worker()
+        await other.pool.run(work.pid)
+        times = []
+        for _ in range(9):
+            for _ in range(5):
+                await one.pool.run(work.pid)
+            times.append(time.monotonic())
+            await other.pool.run(work.pid)
+            times[-1] = time.monotonic() - times[-1]
+        assert sorted(times)[2] < 0.04  # without its giving back: an offer lasts 50 ms
 
 
 @pytest.mark.anyio

@@ -29,6 +29,7 @@ class StubbornError(Exception):
 
     def __init__(self, one: int, two: int) -> None:
         super().__init__(one + two)
+        self.home = Homesick()  # for what restores exceptions without their __init__, as tblib does
 
 
 def restore_where(pid: int) -> int:
@@ -164,6 +165,12 @@ def pause(seconds: float, path: str = "", text: str = "") -> int:
     while time.monotonic() < end:
         pacing.hold(0.001)
     return os.getpid()
+
+
+def wait_for(path: str) -> None:
+    """Take until that file is there."""
+    while not os.path.exists(path):
+        pacing.hold(0.001)
 
 
 def hold(path: str) -> None:

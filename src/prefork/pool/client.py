@@ -188,6 +188,8 @@ class Pool:
         return self._timeout if timeout is None else timeout
 
     def _task(self, call: Call, timeout: float | None, priority: int) -> Task:
+        if not isinstance(priority, int):
+            raise TypeError(f"a priority must be an int (got {priority!r})")
         return Task(call, self._loop.create_future(), self._limit(timeout), priority)
 
     def _submit(self, task: Task) -> None:

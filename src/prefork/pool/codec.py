@@ -78,15 +78,16 @@ def unpack(parcel: Parcel) -> Any:
     return pickle.loads(body, buffers=buffers)
 
 
-def restored(parcel: Parcel, what: str) -> Any:
+def restored(parcel: Parcel, what: str, whose: object) -> Any:
     """Give back what users' code is to restore. Raises RemoteError, whatever that raises.
 
-    An exit in there would end the event loop, or all else that was read with it.
+    An exit in there would end the event loop, or all else that was read with it. *whose* words are
+    asked for only where they are needed.
     """
     try:
         return unpack(parcel)
     except BaseException as error:  # noqa: BLE001 - as above
-        reason = f"{what} can't be read here: {headline(error)}"
+        reason = f"{what} of {whose} can't be read here: {headline(error)}"
         remote = RemoteError(reason, traceback_of(error, __file__))
     raise remote
 
@@ -171,7 +172,7 @@ def pack_error(error: BaseException, *ours: str) -> Parcel:
 def unpack_error(parcel: Parcel) -> BaseException:
     """Give the exception itself, with its remote traceback as cause; else that alone."""
     try:
-        summary, text, inner = restored(parcel, "what a task has raised")
+        summary, text, inner = restored(parcel, "the exception", "a task")
     except RemoteError as unread:
         return unread.with_traceback(None)
     remote = RemoteError(summary, text)

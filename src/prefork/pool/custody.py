@@ -11,19 +11,23 @@ from prefork.pool.job import Doom, Job
 from prefork.pool.line import SHORTLY, Frame, Kind
 from prefork.pool.pace import Pace
 from prefork.pool.seat import Seat
-from prefork.wire.messages import POOL, Condemn, Message, PoolExit, Want
+from prefork.wire.board import Field
+from prefork.wire.messages import POOL, TASKS_OF_ONE, Condemn, Message, PoolExit, Want
 
+ANSWERS = (Kind.RESULT, Kind.ERROR, Kind.CANCELLED)
 ASK_AGAIN = 1.0  # seconds after which a line is asked for that was lost
 UNKNOWN = -1  # as the task that a process ran
+SOON = 200_000  # nanoseconds after an answer: who has one more task by then calls in a row
 NEWS = 5.0  # seconds within which the primary tells of what became of a process whose line ended
 
 
 class Callbacks(NamedTuple):
-    """What the engine does: with a task that was not begun, with a process that is free, and once
-    a task is nobody's any more."""
+    """What the engine does: with a task that was not begun; with a process that is free, or has
+    just answered and is free for us; and once a task is nobody's any more."""
 
     take_back: Callable[[Job], None]
     use: Callable[[Seat, int], None]
+    use_or_keep: Callable[[Seat, int], None]
     forget: Callable[[Job], None]
 
 
@@ -49,7 +53,12 @@ class Custody:
         """Have a process run it. *ticket*: of an offer of its; 0: once it has nothing else."""
         job.seat, task = seat, job.task
         seat.jobs[job.number] = job
-        kind = Kind.RUN if task.items is None else Kind.STREAM
+        if task.items is not None:
+            kind = Kind.STREAM
+        elif task.submitted - self.pace.latest < SOON:
+            kind = Kind.NEXT
+        else:
+            kind = Kind.RUN
         seat.line.send(kind, job.number, ticket=ticket, at=task.submitted, parcel=job.parcel)
         if seat.line.unsent:
             self._watch(seat)
@@ -108,9 +117,18 @@ class Custody:
         if not seat.is_parted:
             self._read(seat, seat.line.drain)
         if job.number in seat.jobs:
-            reason = f"its task {job.name} {job.doom} and did not end within {self._grace:g} s"
-            self._say(Condemn(seat.id, job.number, reason))
+            reason = f"its task {job} {job.doom} and did not end within {self._grace:g} s"
+            self._say(Condemn(seat.id, self._runs(seat, job.number), reason))
             job.timer = self._loop.call_later(self._grace, self._condemn, job)
+
+    def _runs(self, seat: Seat, number: int) -> int:
+        """What to name as the task that a process runs.
+
+        One that stopped right after an answer to us still has the number of that on the board.
+        """
+        task = seat.board[Field.TASK]
+        is_ours = task // TASKS_OF_ONE == number // TASKS_OF_ONE
+        return task if is_ours and task not in seat.jobs else number
 
     # -- hearing -------------------------------------------------------------
 
@@ -155,6 +173,9 @@ class Custody:
 
     def _heed(self, seat: Seat, frame: Frame) -> None:
         job = seat.jobs.get(frame.number)
+        if job is not None and frame.kind in ANSWERS:
+            self._end(seat, job, frame)
+            return
         match frame.kind:
             case Kind.OFFER:
                 self._then.use(seat, frame.ticket)
@@ -165,14 +186,17 @@ class Custody:
                 self._begin(job)
             case Kind.BOUNCED if job is not None:
                 self._take_back(job)
-            case Kind.RESULT | Kind.ERROR | Kind.CANCELLED if job is not None:
-                self.pace.note(job.task.submitted, job.begun)
-                self._release(job)
-                if job.doom:
-                    self.tell(seat, Kind.GO_ON)
-                job.conclude(frame)
             case _:
                 raise RemoteError(f"said {frame.kind} of task {frame.number}")
+
+    def _end(self, seat: Seat, job: Job, answer: Frame) -> None:
+        if answer.ticket:
+            self._then.use_or_keep(seat, answer.ticket)
+        self.pace.note(job.task.submitted, job.begun)
+        self._release(job)
+        if job.doom:
+            self.tell(seat, Kind.GO_ON)
+        job.conclude(answer)
 
     def _release(self, job: Job) -> None:
         job.stop_timer()

@@ -40,10 +40,6 @@ class Task:
     items: Items | None = None
     submitted: int = field(default_factory=time.monotonic_ns)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.priority, int):
-            raise TypeError(f"a priority must be an int (got {self.priority!r})")
-
     def succeed(self, result: Any) -> None:
         if not self.outcome.done():
             self.outcome.set_result(result)

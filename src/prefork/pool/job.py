@@ -35,9 +35,8 @@ class Job:
     has_waited: bool = False  # in the ledger
     is_bound: bool = False  # it wants the very process that has it
 
-    @property
-    def name(self) -> str:
-        """Of its function."""
+    def __str__(self) -> str:
+        """The name of its function."""
         return codec.name_of(self.task.call.function)
 
     def stop_timer(self) -> None:
@@ -47,12 +46,12 @@ class Job:
 
     def overrun(self) -> None:
         """Tell who waits that it took too long; whatever comes of it now is too late."""
-        self.task.fail(TaskTimeout(f"{self.name} ran for over {self.task.timeout:g} s"))
+        self.task.fail(TaskTimeout(f"{self} ran for over {self.task.timeout:g} s"))
 
     def deliver(self, frame: Frame) -> bool:
         """Give the next item to who reads the stream; False: it can't be read here."""
         try:
-            item = codec.restored(frame.parcel, f"an item of {self.name}")
+            item = codec.restored(frame.parcel, "an item", self)
         except RemoteError as error:
             self.task.fail(error.with_traceback(None))  # which would keep the task
             return False
@@ -66,7 +65,7 @@ class Job:
             self.task.fail(codec.unpack_error(frame.parcel))
         elif frame.kind == Kind.RESULT:
             try:
-                result = codec.restored(frame.parcel, f"the result of {self.name}")
+                result = codec.restored(frame.parcel, "the result", self)
             except RemoteError as error:
                 self.task.fail(error.with_traceback(None))  # which would keep the task
             else:
@@ -74,7 +73,7 @@ class Job:
 
     def lose(self, status: int | None, reason: str) -> None:
         """Tell who waits for it that its process has ended."""
-        self.task.fail(TaskLost(f"{self.name} was lost: {_epitaph(status, reason)}", status))
+        self.task.fail(TaskLost(f"{self} was lost: {_epitaph(status, reason)}", status))
 
 
 def _epitaph(status: int | None, reason: str) -> str:

@@ -19,20 +19,20 @@ class Ledger(Generic[Waiting]):
         """*limit*: how many may wait."""
         self._limit = limit
         self._heap: list[tuple[int, int, Waiting]] = []
-        self._places: dict[Waiting, tuple[int, int]] = {}  # of those that wait
+        self.places: dict[Waiting, tuple[int, int]] = {}  # of those that wait, by rank and age
         self._ages: dict[Waiting, int] = {}  # likewise, and of those that may come back
         self._count = count()
         self._announced = 0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
     def require_room(self, pace: Pace, processes: int, beside: int = 0) -> None:
         """Raise PoolFull where one more would be too many.
 
         *pace*: of so many *processes*. *beside*: how many are about to wait.
         """
-        waiting = len(self._places) + self._announced + beside
+        waiting = len(self.places) + self._announced + beside
         if waiting >= self._limit:
             retry_after = pace.until_done(waiting, processes)
             raise PoolFull(f"{self._limit} tasks wait already (pool_queue)", retry_after)
@@ -53,20 +53,20 @@ class Ledger(Generic[Waiting]):
     def add(self, waiting: Waiting, priority: int) -> None:
         """Let it wait; one that waited before has the place that it had."""
         age = self._ages.setdefault(waiting, next(self._count))
-        self._places[waiting] = (-priority, age)
+        self.places[waiting] = (-priority, age)
         heapq.heappush(self._heap, (-priority, age, waiting))
 
     def take(self) -> Waiting | None:
         """Give the one whose turn it is; None: none waits."""
         while self._heap:
             *_, waiting = heapq.heappop(self._heap)
-            if self._places.pop(waiting, None) is not None:
+            if self.places.pop(waiting, None) is not None:
                 return waiting
         return None
 
     def remove(self, waiting: Waiting) -> bool:
         """Let it wait no more; whether it did."""
-        return self._places.pop(waiting, None) is not None
+        return self.places.pop(waiting, None) is not None
 
     def forget(self, waiting: Waiting) -> None:
         """It has ended, and can't come back."""

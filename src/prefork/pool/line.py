@@ -24,7 +24,7 @@ class Kind:
     GO_ON = 4  # offer yourself again: nobody wants you dead for the task that you were to cancel
     TOOK = 5  # *ticket* more items of the stream were read
     PASS = 6  # I don't need you, by *ticket*
-    # To a worker:
+    # To a worker; an answer may have a ticket, and is an offer too:
     OFFER = 7  # I am yours, by *ticket*
     BOUNCED = 8  # not begun: the ticket was not mine any more
     RESULT = 9
@@ -32,6 +32,8 @@ class Kind:
     CANCELLED = 11
     ITEM = 12
     BEGUN = 13  # a call that came without a ticket
+    # To a pool process:
+    NEXT = 14  # a call, as RUN, of a worker that is likely to have one more at once
 
 
 TICKET = Struct("=QQ")  # in the pipe: the id of an idle process, and the number of its offer
@@ -65,7 +67,6 @@ class Line:
         self._is_dry = False  # at the last read there was nothing
         self._partial = b""  # of a frame that is not whole yet
         self._files: deque[File] = deque()
-        self._held = b""  # a frame that goes with the next
         self.unsent: deque[tuple[memoryview, File | None]] = deque()
         self.is_short = False  # the kernel has too much on its way: no sign tells when that is over
 
@@ -88,10 +89,9 @@ class Line:
         if parcel.is_large:
             parcel = codec.filed(parcel)
         inline, file = parcel.body, parcel.file
-        sizes = b"".join(map(_SIZE.pack, parcel.sizes))
-        head = _HEAD.pack(len(inline) + len(sizes), len(sizes) // 8, kind, number, ticket, at)
-        data = self._held + head + sizes + inline
-        self._held = b""
+        if file is not None:
+            inline = b"".join(map(_SIZE.pack, parcel.sizes))
+        data = _HEAD.pack(len(inline), len(parcel.sizes), kind, number, ticket, at) + inline
         if file is not None or self.unsent:
             self.unsent.append((memoryview(data), file))
             self.flush()
@@ -104,10 +104,6 @@ class Line:
             sent = 0
         if sent < len(data):
             self.unsent.append((memoryview(data)[sent:], None))
-
-    def hold(self, kind: int, *, ticket: int) -> None:
-        """Send a frame together with the next, which wakes the other end but once."""
-        self._held = _HEAD.pack(0, 0, kind, 0, ticket, 0)
 
     def flush(self) -> bool:
         """Write what the kernel takes now; True when nothing is left."""
@@ -159,10 +155,15 @@ class Line:
         while end - start >= _HEAD.size:
             size, pieces, kind, number, ticket, at = _HEAD.unpack_from(data, start)
             body = start + _HEAD.size
-            if end - body < size:
-                break
             start = body + size
-            parcel = self._filed(data[body:start]) if pieces else Parcel(data[body:start])
+            if start > end:
+                start = body - _HEAD.size
+                break
+            parcel = EMPTY
+            if pieces:
+                parcel = self._filed(data[body:start])
+            elif size:
+                parcel = Parcel(data[body:start])
             frames.append(Frame(kind, number, ticket, at, parcel))
         self._partial = data[start:] if start < end else b""
         return frames

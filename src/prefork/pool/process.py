@@ -24,9 +24,11 @@ from prefork.wire.estate import PoolBirth
 from prefork.wire.messages import Idle, Stop, WorkerLine, Worn
 from prefork.wire.timings import Timings
 
-# Nanoseconds for which a process that has just answered stays awake, while nobody else wants its
-# core: to wake it takes longer than a short task, 40 µs on a virtual machine.
+# Nanoseconds for which a process that has just answered stays awake for the worker that it offered
+# itself to, while nobody else wants its core: to wake it takes longer than a short task, 40 µs on a
+# virtual machine.
 LOOKOUT = 100_000
+CALLS = (Kind.RUN, Kind.NEXT, Kind.STREAM)
 PATIENCE = 0.05  # seconds that a worker has for an offer to it alone: its event loop may be blocked
 
 
@@ -77,9 +79,9 @@ class Servant:
             ready = self._lookout() or self._poll.poll(self._patience())
             if not ready:
                 self._lose_patience()
-            for descriptor, _ in ready:
+            for descriptor, event in ready:
                 if peer := self._peers.get(descriptor):
-                    self._serve(peer)
+                    self._serve(peer, has_hung_up=bool(event & select.POLLHUP))
                 elif self._hear():
                     return 1  # the primary is gone
         return 0
@@ -87,12 +89,12 @@ class Servant:
     def _lookout(self) -> list[tuple[int, int]]:
         """Look for the next task for a moment, right after one, before we sleep."""
         ready: list[tuple[int, int]] = []
-        if self._has_run:
-            self._has_run = False
+        if self._has_run and self._promised is not None:
             until = time.monotonic_ns() + LOOKOUT
             while not ready and time.monotonic_ns() < until:
                 os.sched_yield()
                 ready = self._poll.poll(0)
+        self._has_run = False
         return ready
 
     # -- the primary ---------------------------------------------------------
@@ -154,11 +156,12 @@ class Servant:
         elif self._is_free:
             self._say(Idle())
 
-    def _offer_again(self, answered: Peer | None = None) -> None:
+    def _offer_again(self, answered: Peer | None = None, *, comes_again: bool = False) -> int:
         """Say that we are free: to the worker whose turn it is, else to whoever comes first.
 
-        Earlier offers are void by that. *answered*: who is about to get an answer; an offer to that
-        one goes along.
+        Earlier offers are void by that. *answered*: who is about to get an answer. It has the next
+        turn where nobody waits and it *comes_again*. An offer to that one goes along with
+        the answer: the ticket is returned, else 0.
         """
         self._offer += 1
         self._board[Field.OFFER] = self._offer
@@ -169,25 +172,33 @@ class Servant:
             self._rota.rotate(-1)
             if peer.board[Field.TASKS_WAITING]:
                 self._promised = peer
-                say = peer.line.hold if peer is answered else peer.line.send
-                say(Kind.OFFER, ticket=self._offer)
-                return
+                if peer is answered:
+                    return self._offer
+                peer.line.send(Kind.OFFER, ticket=self._offer)
+                return 0
+        if comes_again:
+            self._promised = answered
+            return self._offer
         try:
             os.write(self._tickets, TICKET.pack(self._id, self._offer))
         except BlockingIOError:  # full of tickets of the dead, which workers take as they look
             self._is_unheard = True
+        return 0
 
     # -- workers -------------------------------------------------------------
 
-    def _serve(self, peer: Peer) -> None:
+    def _serve(self, peer: Peer, *, has_hung_up: bool = False) -> None:
         """Do what a worker wants, while it is there. Raises RemoteError for what none of ours says.
 
         What it wanted before it died nobody wants any more, and nobody would end.
         """
-        peer.read()
+        if has_hung_up:
+            peer.drain()
+        else:
+            peer.read()
         while peer.inbox and not peer.line.is_ended and not self._may_stop:
             frame = peer.inbox.popleft()
-            if frame.kind in (Kind.RUN, Kind.STREAM):
+            if frame.kind in CALLS:
                 self._take(peer, frame)
             elif self._is_declined(frame):
                 self._offer_again()
@@ -220,13 +231,14 @@ class Servant:
         kind, parcel = self.turn.run(peer, frame)
         if os.getpid() != self._pid:
             os._exit(0)  # a copy that the task has forked, and let come back
-        self._conclude(peer, was_free)
-        self._answer(peer, frame.number, kind, parcel)
+        ticket = self._conclude(peer, was_free, frame.kind == Kind.NEXT)
+        self._answer(peer, frame.number, kind, parcel, ticket)
         self.turn.end()
         self._has_run = True
 
-    def _conclude(self, peer: Peer, was_free: bool) -> None:
-        """See what becomes of us after a task. *was_free*: before it."""
+    def _conclude(self, peer: Peer, was_free: bool, comes_again: bool) -> int:
+        """See what becomes of us after a task. *was_free*: before it. Returns a ticket for *peer*,
+        or 0."""
         self._reason = self._wear.note_task() or self._reason
         if self.turn.is_orphaned:
             self._may_stop = True  # the primary may be about to kill us for it
@@ -235,7 +247,8 @@ class Servant:
         elif was_free and self._reason:
             self._say(Worn(self._reason))
         elif was_free:
-            self._offer_again(answered=peer)
+            return self._offer_again(peer, comes_again=comes_again)
+        return 0
 
     def _withdraw(self) -> None:
         """Be there for nobody: offers that were made are void."""
@@ -243,8 +256,8 @@ class Servant:
         self._is_free = self._is_unheard = False
         self._promised = None
 
-    def _answer(self, peer: Peer, number: int, kind: int, parcel: Parcel) -> None:
+    def _answer(self, peer: Peer, number: int, kind: int, parcel: Parcel, ticket: int) -> None:
         try:
-            peer.say(kind, number, parcel)
+            peer.say(kind, number, parcel, ticket=ticket)
         except OSError as error:  # there is no memory for it
-            peer.say(Kind.ERROR, number, codec.pack_error(error, __file__))
+            peer.say(Kind.ERROR, number, codec.pack_error(error, __file__), ticket=ticket)

@@ -36,15 +36,19 @@ class Peer:
         self.line = line
         self.board = board
         self.inbox: deque[Frame] = deque()
+        self.signals = 0  # how many had come when all that it had said was read
 
     def read(self) -> None:
-        """Read all that is there. Raises RemoteError."""
-        for frames in self.line.readings():
-            self.inbox.extend(frames)
+        """Read once. Raises RemoteError."""
+        self.inbox.extend(self.line.receive())
 
-    def say(self, kind: int, number: int, parcel: Parcel = EMPTY) -> None:
+    def drain(self) -> None:
+        """Read all that is there. Raises RemoteError."""
+        self.inbox.extend(self.line.drain())
+
+    def say(self, kind: int, number: int, parcel: Parcel = EMPTY, *, ticket: int = 0) -> None:
         """Send a frame, and wait until it is sent. Raises OSError for want of memory."""
-        self.line.send(kind, number, parcel=parcel)
+        self.line.send(kind, number, ticket=ticket, parcel=parcel)
         while self.line.unsent and not self.line.flush():
             wait_for(self.line, select.POLLOUT, SHORTLY if self.line.is_short else None)
 
@@ -61,7 +65,10 @@ class Turn:
         self._peer: Peer | None = None  # whose task it is; None: there is none
         self._number = 0
         self._is_open = False  # the task's own code runs
-        self._has_signal = False  # that was not looked into
+        self._signals = 0  # how many have come
+        self._waited = 0  # nanoseconds, for its turn
+        self._ran = 0  # nanoseconds
+        self._ended = 0  # by time.monotonic_ns()
         self._reads = False  # the line is being read, and not to be read by a handler
         self._credit = WINDOW  # items that may yet be sent
         self._labelled = ""  # the name that the board has
@@ -71,7 +78,7 @@ class Turn:
     # -- cancelling ----------------------------------------------------------
 
     def on_signal(self, *_: object) -> None:
-        self._has_signal = True
+        self._signals += 1
         if self._peer is not None and not self._reads:
             self._look(self._peer)
 
@@ -81,11 +88,13 @@ class Turn:
         Signals that come while it is read, or looked through, have it read again.
         """
         try:
-            self._has_signal = self._reads = True
-            while self._has_signal:
-                self._has_signal = False
-                peer.read()
+            self._reads = True
+            is_heeded = False
+            while not is_heeded:
+                signals = peer.signals = self._signals
+                peer.drain()
                 self._heed(peer)
+                is_heeded = self._signals == signals
         finally:
             self._reads = False
         if self.is_cancelled and self._is_open:
@@ -113,18 +122,20 @@ class Turn:
         self._board[Field.TASK] = frame.number
         self._number, self._peer = frame.number, peer
         try:
-            self._look(peer)  # it may have been cancelled before it was begun
+            if peer.inbox or peer.signals != self._signals:
+                self._look(peer)  # it may have been cancelled before it was begun
             if not frame.ticket:
                 peer.say(Kind.BEGUN, frame.number)
             answer = self._answer(peer, frame)
         finally:
             self._peer = None
-        ended = time.monotonic_ns()
-        self._timings.note(begun - frame.at, ended - begun, ended)
+        self._ended = time.monotonic_ns()
+        self._waited, self._ran = begun - frame.at, self._ended - begun
         return answer
 
     def end(self) -> None:
-        """Say that it is over: it was answered."""
+        """Say that it is over: it was answered, and nobody waits for what is done here."""
+        self._timings.note(self._waited, self._ran, self._ended)
         self._board[Field.TASKS] += 1
         self._board[Field.TASK] = 0
 

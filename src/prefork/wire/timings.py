@@ -146,7 +146,8 @@ def _bucket(duration: int) -> int:
     if doubling < 0:
         return 0
     within = (duration >> (doubling + _FIRST - _FINE)) - (1 << _FINE)
-    return min((doubling << _FINE) + within, _BUCKETS - 1)
+    bucket = (doubling << _FINE) + within
+    return bucket if bucket < _BUCKETS else _BUCKETS - 1
 
 
 def _middle(bucket: int) -> float:

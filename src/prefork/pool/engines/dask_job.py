@@ -118,7 +118,7 @@ class DaskJob:
 
     def _hand_on(self, parcel: Parcel) -> None:
         try:
-            item = codec.restored(parcel, f"an item of {self.function}")
+            item = codec.restored(parcel, "an item", self.function)
         except RemoteError as error:
             self.task.fail(error.with_traceback(None))  # which would keep the task
             self._end(self, "gave an item that can't be read here")
@@ -159,7 +159,7 @@ class DaskJob:
             self.lose("its Dask worker has ended")
         elif kind == RESULT:
             try:
-                result = codec.restored(from_wire(wire), f"the result of {self.function}")
+                result = codec.restored(from_wire(wire), "the result", self.function)
             except RemoteError as error:
                 self.task.fail(error.with_traceback(None))  # which would keep the task
             else:

@@ -18,6 +18,7 @@ from prefork.pool.engine import Call, Task
 from prefork.pool.errors import PoolError
 from prefork.pool.growth import Growth
 from prefork.pool.job import Doom, Job
+from prefork.pool.kept import Kept
 from prefork.pool.ledger import Ledger
 from prefork.pool.line import Kind
 from prefork.pool.seat import Seat, Seats
@@ -48,7 +49,7 @@ class Processes:
         self._numbers = count(terms.first_task)  # of no other worker's task
         self._jobs: dict[Task, Job] = {}
         self._seats = Seats()
-        then = Callbacks(self._wait, self._use, self._forget)
+        then = Callbacks(self._wait, self._use, self._use_or_keep, self._forget)
         self._custody = Custody(loop, say, terms.grace, then)
         self.pace = self._custody.pace
         self._is_wanted = False  # lines were asked for
@@ -56,6 +57,7 @@ class Processes:
         self._writer = Writer(loop)
         self._has_met = asyncio.Event()  # all processes that were ready, or the first
         self._listens = False  # for tickets
+        self._kept = Kept(loop, self._pass)
         self._growth = Growth(loop, lambda: bool(self._ledger), lambda: self._say(Crowded()))
 
     # -- what the front asks -------------------------------------------------
@@ -71,13 +73,12 @@ class Processes:
 
     def _dispatch(self, job: Job) -> None:
         """Give it to who is free, or let it wait."""
-        waiting = len(self._ledger)
-        free = None if waiting else self._seats.take_free()
+        free = None if self._ledger.places else self._take_free()
         if free is None:
             self._wait(job)
         else:
             self._custody.give(job, *free)
-            self._board[Field.TASKS_RUNNING] = len(self._jobs) - waiting - self._writer.count
+            self._board[Field.TASKS_RUNNING] = len(self._jobs) - self._writer.count
 
     def _written(self, job: Job, written: Parcel | None, error: BaseException | None) -> None:
         """Its arguments are in a file, or can't be; maybe nobody waits for it any more."""
@@ -141,6 +142,7 @@ class Processes:
             self._custody.part(seat)
             self._seats.remove(seat.id)
         self._writer.close()
+        self._kept.close()
         self._growth.close()
         self._take_tickets(None)
 
@@ -168,10 +170,23 @@ class Processes:
         job.has_waited = True
         self._publish()
         self._listen(True)
-        while self._ledger and (free := self._seats.take_free()) is not None:
+        while self._ledger and (free := self._take_free()) is not None:
             self._use(*free)
         if self._ledger and self._terms.grows:
             self._growth.consider()
+
+    def _take_free(self) -> tuple[Seat, int] | None:
+        return self._kept.take() or self._seats.take_free()
+
+    def _use_or_keep(self, seat: Seat, ticket: int) -> None:
+        """A process that has just answered is ours for a moment: the next task may come at once."""
+        if self._ledger.places:
+            self._use(seat, ticket)
+        else:
+            self._kept.keep(seat, ticket)
+
+    def _pass(self, seat: Seat, ticket: int) -> None:
+        self._custody.tell(seat, Kind.PASS, ticket=ticket)
 
     def _use(self, seat: Seat, ticket: int) -> None:
         """Give what waits to a process that is free."""
@@ -180,7 +195,7 @@ class Processes:
         job = self._ledger.take()
         self._publish()  # first: who is quick would offer itself to us for what it has done
         if job is None:
-            self._custody.tell(seat, Kind.PASS, ticket=ticket)
+            self._pass(seat, ticket)
         else:
             self._custody.give(job, seat, ticket)
 
@@ -192,7 +207,7 @@ class Processes:
         self._publish()
 
     def _publish(self) -> None:
-        waiting = len(self._ledger)
+        waiting = len(self._ledger.places)
         self._board[Field.TASKS_WAITING] = waiting
         self._board[Field.TASKS_RUNNING] = max(0, len(self._jobs) - waiting - self._writer.count)
 
