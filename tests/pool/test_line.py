@@ -6,7 +6,7 @@ import pytest
 
 from prefork.errors import RemoteError
 from prefork.pool.codec import LARGE, Parcel
-from prefork.pool.line import Kind, Line
+from prefork.pool.line import Frame, Kind, Line
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_a_frame_arrives_as_it_was_sent(ends: tuple[Line, Line]) -> None:
     near, far = ends
     near.send(Kind.RUN, 2**63, ticket=7, at=5, parcel=Parcel(b"body"))
     [frame] = far.receive()
-    assert frame == (Kind.RUN, 2**63, 7, 5, Parcel(b"body"))
+    assert frame == Frame(Kind.RUN, 2**63, 7, 5, Parcel(b"body"))
 
 
 def test_frames_come_in_order_however_they_were_cut(ends: tuple[Line, Line]) -> None:

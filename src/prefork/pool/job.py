@@ -1,8 +1,9 @@
 """A task on its way through the pool: where it is, until when, and what comes of it."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from prefork.pool import codec
 from prefork.pool.codec import Parcel
@@ -21,8 +22,7 @@ class Doom:
     OVERDUE = "ran for too long"
 
 
-@dataclass(slots=True, eq=False)
-class Job:
+class Job(msgspec.Struct, eq=False):
     """*number*: of no other task. *begun*: by time.monotonic_ns(); 0: not that we know of."""
 
     task: Task

@@ -6,7 +6,8 @@ import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from struct import Struct
-from typing import NamedTuple
+
+import msgspec
 
 from prefork.errors import RemoteError
 from prefork.pool import codec
@@ -47,7 +48,7 @@ _LATER = BACK_PRESSURE | {errno.EAGAIN}
 _TRUNCATED = int(socket.MSG_CTRUNC)
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True):
     """*number*: of the task. *at*: when it was submitted, by time.monotonic_ns()."""
 
     kind: int
