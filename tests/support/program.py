@@ -163,6 +163,7 @@ class Program:
     def wait(self, timeout: float = PATIENCE) -> int:
         """Return the exit code, minus the number of the signal that killed it."""
         assert self._has_exited(timeout), f"alive after {timeout} s:\n{self.journal.text}"
+        self.journal.ended(0.5)  # all that it said is there, unless others go on that it has left
         return self._process.wait()
 
     def leftovers(self) -> list[int]:
