@@ -55,6 +55,14 @@ async def caught() -> str:
     raise ValueError("no way round")
 
 
+async def renamed() -> str:
+    """Catches it, and raises its own from it."""
+    try:
+        return await alone()
+    except pool.PoolFull as full:
+        raise ValueError("no till is free") from full
+
+
 async def answered() -> str:
     """Catches it, and knows what to say."""
     try:
@@ -71,7 +79,7 @@ def threaded() -> str:
 Way = Callable[[], str | Awaitable[str]]
 WAYS: dict[str, Way] = {
     each.__name__: each
-    for each in (alone, gathered, grouped, everywhere, caught, answered, threaded)
+    for each in (alone, gathered, grouped, everywhere, caught, renamed, answered, threaded)
 }
 
 

@@ -165,6 +165,13 @@ async def mixed(scope: Any, receive: Any, send: Any) -> None:
     raise MIXED
 
 
+async def renamed(scope: Any, receive: Any, send: Any) -> None:
+    try:
+        raise FULL
+    except PoolFull as full:
+        raise ValueError("no till is free") from full
+
+
 async def deliberate(scope: Any, receive: Any, send: Any) -> None:
     """Knows that the pool is full, and says by itself when to come again."""
     refusal.note(FULL)
@@ -177,6 +184,7 @@ async def deliberate(scope: Any, receive: Any, send: Any) -> None:
         (for_another_reason, None),
         (for_another_reason_too, None),
         (mixed, None),
+        (renamed, None),
         (deliberate, "7"),
     ],
 )
@@ -206,6 +214,22 @@ def test_a_failure_of_another_request_stays_a_failure(run: Run) -> None:
 
     run(scenario())
     assert statuses == [503, 500]
+
+
+def test_a_failure_after_what_a_script_met_before_it_listened_stays_a_failure(run: Run) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await oops(send)
+
+    statuses = []
+
+    async def scenario() -> None:
+        refusal.note(FULL)
+        async with rig(app, "asgi") as made:
+            client = await made.connect()
+            statuses.append((await client.get()).status)
+
+    run(scenario())
+    assert statuses == [500]
 
 
 def test_a_failure_of_another_request_in_the_same_thread_stays_a_failure(run: Run) -> None:

@@ -3,7 +3,7 @@
 A framework that answers for itself what was raised says no more than that something was. Most do so
 while they handle it, so that it can be looked at, wherever it was raised. Of others a request is
 known by the context that it runs in: each has its own, which ends with it. So nothing is to be
-forgotten, neither of a thread nor of a task that another request is given.
+forgotten of a request, neither by a thread nor by a task that another one is given.
 """
 
 import sys
@@ -19,6 +19,11 @@ _retry_after: ContextVar[float | None] = ContextVar("retry_after", default=None)
 def note(full: PoolFull) -> None:
     """Remember it of the request that runs here."""
     _retry_after.set(full.retry_after)
+
+
+def forget() -> None:
+    """Forget it, where requests are to begin: each gets a copy of the context that runs here."""
+    _retry_after.set(None)
 
 
 @contextmanager
@@ -44,6 +49,8 @@ def of_current() -> float | None:
 def found_in(error: BaseException) -> PoolFull | None:
     """Give what a full pool has refused, where that is all that went wrong; of several in a group
     the one that is to wait longest."""
+    # Not by `__cause__`: Starlette's BaseHTTPMiddleware raises an error anew "from" what it met
+    # while that was handled, and so what fails in `except PoolFull` would be no failure.
     if not isinstance(error, BaseExceptionGroup):
         return error if isinstance(error, PoolFull) else None
     found = [full for each in error.exceptions if (full := found_in(each)) is not None]

@@ -48,8 +48,8 @@ class Pooling:
         help="How many tasks may wait, in all of --workers together. Each worker has its part: "
         "this divided by --workers, rounded down, but at least 1. `prefork scale` changes "
         "no part, so that more workers may have more in all. One more is refused with "
-        "PoolFull: the request is answered by 503 with Retry-After, unless the application "
-        "catches it.",
+        "PoolFull: where the application doesn't catch it, the request is answered by 503 with "
+        "Retry-After.",
     )
     pool_timeout: float = setting(
         0.0,

@@ -15,6 +15,8 @@ from contextvars import Context, copy_context
 from sys import getrefcount
 from typing import Any
 
+from prefork.pool import refusal
+
 NAME = "request"
 Work = Coroutine[Any, Any, None]
 OVER = object()  # instead of what a coroutine waits for
@@ -95,6 +97,7 @@ class Tasks:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._context = copy_context()  # each request gets a copy: none sees another's variables
+        self._context.run(refusal.forget)  # what a script met before it listened is no request's
         self._spare = Spare(loop)
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ LIMIT = ("--workers", "1", "--pool", "1", "--pool-queue", "2")
 APPS = ("handler", "FastAPI", "Flask")
 # Of tests.support.refused.
 REFUSED = ("bare", "starlette", "below", "fastapi", "handled", "litestar", "django")
-WAYS = ("alone", "gathered", "grouped", "everywhere", "caught", "answered", "threaded")
+WAYS = ("alone", "gathered", "grouped", "everywhere", "caught", "renamed", "answered", "threaded")
 
 
 class Gate:
@@ -102,7 +102,8 @@ def test_it_is_503_wherever_a_framework_would_have_made_a_500_of_it(
     on_purpose = {(app, "answered"): 200 for app in REFUSED}
     on_purpose |= {("handled", way): 429 for way in ("alone", "gathered", "everywhere", "threaded")}
     # Django answers when its own `except` is left, and so knows no more than the request's context.
-    by_another_reason = {(app, "caught") for app in REFUSED if app != "django"}
+    others_know = [app for app in REFUSED if app != "django"]
+    by_another_reason = set(product(others_know, ("caught", "renamed")))
     in_tasks = {("django", "gathered"), ("django", "grouped")}
     assert others == on_purpose | dict.fromkeys(by_another_reason | in_tasks, 500)
     put_off = [reply.headers for each, reply in said.items() if each not in others]
