@@ -3,20 +3,29 @@
 import os
 import select
 import signal
+import socket
 import time
 from collections.abc import Iterator
 
 import pytest
-from tests.support.printing import Printed, bury, close, fill, printed, restored
+from tests.support.printing import (
+    Printed,
+    bury,
+    close,
+    fill,
+    no_descriptor_left,
+    printed,
+    restored,
+)
 
 from prefork.primary.nursery import fork
-from prefork.primary.pipes import PAUSE, Pipes
+from prefork.primary.pipes import PAUSE, PORTION, Pipes, Spout
 from prefork.settings.schema import Settings
-from prefork.sink import ROOM
+from prefork.sink import ROOM, Sink
 from prefork.wire.board import Board
-from prefork.wire.descriptors import count_open
+from prefork.wire.descriptors import close_all, count_open
 from prefork.wire.estate import AideBirth, Entries, Estate
-from prefork.wire.outlet import NOBODY, Desk
+from prefork.wire.outlet import NOBODY, Desk, Origin
 
 CAPTURE = "prefork.aides.capture:main"
 ENTRIES = Entries("template", "worker", "watcher", CAPTURE, "errand")
@@ -135,6 +144,125 @@ def test_last_words_that_nobody_has_read_are_kept(paper: Printed, pipes: Pipes) 
     (pipe,) = pipes.gather()
     assert os.read(pipe, 100) == b"last words"
     assert pipes.gather() == {}
+
+
+# -- what a child sends is not trusted ------------------------------------------
+
+
+def garbage(paper: Printed) -> None:
+    """Hand in, as a child that is broken or hostile may, all that is not to be kept."""
+    reading, writing = os.pipe()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for said, descriptors in (
+        (b"", []),
+        (b"x", []),
+        (b'{"tag":"w0","descriptor":1}', []),
+        (b'{"tag":"w0","descriptor":1}', [nothing]),
+        (b'{"tag":"w0","descriptor":1}', [writing]),
+        (b'{"tag":"w0","descriptor":3}', [reading]),
+        (b'{"tag":"w0","descriptor":1}', [reading] * 200),
+    ):
+        socket.send_fds(paper.desk.keeping.sending, [said], descriptors)
+    close_all([reading, writing, nothing])
+
+
+def test_garbage_is_not_kept_and_what_comes_after_it_is(paper: Printed, pipes: Pipes) -> None:
+    before = count_open()
+    garbage(paper)
+    pipes.look(0.0)
+    assert pipes.gather() == {}
+    assert count_open() == before
+    writing = paper.pipe("w1")
+    garbage(paper)
+    assert list(pipes.gather().values()) == [Origin("w1", 1)]
+    os.write(writing, b"after all\n")
+    os.close(writing)
+    pipes.finish(time.monotonic() + 5)
+    assert paper.all() == b"after all\n"
+
+
+def test_one_look_takes_a_bounded_number_of_what_comes_without_end(
+    paper: Printed, pipes: Pipes
+) -> None:
+    for _ in range(2 * PORTION):
+        paper.desk.keeping.sending.send(b"x")
+    pipes.look(0.0)
+    assert has_something(pipes)
+    pipes.look(0.0)
+    assert not has_something(pipes)
+
+
+def test_who_is_born_has_all_that_was_handed_in_before_though_garbage_came_first(
+    paper: Printed, pipes: Pipes
+) -> None:
+    for _ in range(PORTION + 1):  # of 70 that find room
+        paper.desk.keeping.sending.send(b"x")
+    writing = paper.pipe("w1")
+    assert list(pipes.gather().values()) == [Origin("w1", 1)]
+    os.close(writing)
+
+
+def test_of_too_many_pipes_the_oldest_is_let_go_and_that_is_told(
+    paper: Printed, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pipes = Pipes(paper.desk, most=3)
+    before = count_open()
+    writing = [paper.pipe(f"w{number}") for number in range(5)]
+    assert [origin.tag for origin in pipes.gather().values()] == ["w2", "w3", "w4"]
+    assert "output_not_kept" in (said := capfd.readouterr().err)
+    assert "there are more than 3 pipes" in said
+    close_all(writing)
+    pipes.look(0.0)
+    assert pipes.gather() == {}
+    assert count_open() == before
+    pipes.close()
+
+
+def test_a_pipe_that_no_descriptor_was_left_for_is_told(
+    paper: Printed, pipes: Pipes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    writing = paper.pipe("w5")
+    with no_descriptor_left():
+        assert pipes.gather() == {}
+    said = capfd.readouterr().err
+    assert 'output_not_kept reason="no descriptor was left for a pipe" who=w5' in said
+    os.close(writing)
+
+
+def test_a_socket_that_a_child_has_shut_is_left_alone(
+    paper: Printed, pipes: Pipes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    writing = paper.pipe()
+    paper.desk.keeping.sending.shutdown(socket.SHUT_RDWR)
+    pipes.look(0.0)
+    assert not has_something(pipes)  # or the primary would turn and turn
+    assert "output_not_kept" in capfd.readouterr().err
+    assert list(pipes.gather().values()) == [Origin("w0", 1)]
+    os.write(writing, b"all the same\n")
+    os.close(writing)
+    pipes.finish(time.monotonic() + 5)
+    assert paper.all() == b"all the same\n"
+
+
+def test_a_pipe_is_read_without_waiting_though_its_sender_makes_it_wait(
+    paper: Printed, pipes: Pipes
+) -> None:
+    reading, writing = os.pipe()
+    paper.desk.hand_in(Origin("w0", 1), reading)
+    (pipe,) = pipes.gather()
+    pipes.spill()
+    os.set_blocking(reading, True)
+    assert not Spout(Sink(1)).fill(pipe)  # it would wait here for ever
+    close_all([reading, writing])
+
+
+def test_what_cannot_be_read_is_at_its_end(paper: Printed) -> None:
+    reading, writing = os.pipe()
+    spout = Spout(Sink(paper.desk.stdout), b"begun")
+    assert spout.fill(writing)
+    assert spout.pour()
+    assert paper.all() == b"begun\n"
+    close_all([reading, writing])
 
 
 # -- where nobody will tag any more --------------------------------------------
@@ -284,4 +412,40 @@ def test_at_the_end_nobody_waits_for_room_beyond_the_deadline(paper: Printed, pi
     fill(paper.desk.stdout)
     pipes.finish(time.monotonic() + 2 * PAUSE)
     assert b"too late" not in paper.all()
+    os.close(writing)
+
+
+def test_at_the_end_an_unfinished_line_is_written_though_a_daemon_holds_the_pipe(
+    paper: Printed, pipes: Pipes
+) -> None:
+    writing = paper.pipe()
+    os.write(writing, b"whole\nto the last word")
+    pipes.finish(time.monotonic() + 5)
+    assert paper.all() == b"whole\nto the last word\n"
+    os.close(writing)
+
+
+def test_at_the_end_who_tags_writes_an_unfinished_line_though_a_daemon_holds_the_pipe(
+    paper: Printed, pipes: Pipes
+) -> None:
+    writing = paper.pipe()
+    reader = start(paper, pipes)
+    os.write(writing, b"whole\nto the last word")
+    assert paper.line() == b"[w0] whole\n"
+    finish(paper, reader)
+    assert paper.all() == b"[w0] to the last word\n"
+    os.close(writing)
+
+
+def test_who_tags_goes_on_where_garbage_comes_to_it(paper: Printed, pipes: Pipes) -> None:
+    reader = start(paper, pipes)
+    for _ in range(100):
+        paper.desk.tagging.sending.send(b"x")
+    writing = paper.pipe()
+    os.write(writing, b"after all\n")
+    assert paper.line() == b"[w0] after all\n"
+    paper.desk.tagging.sending.shutdown(socket.SHUT_RDWR)
+    os.write(writing, b"and on\n")
+    assert paper.line() == b"[w0] and on\n"
+    bury(reader, signal.SIGKILL)
     os.close(writing)

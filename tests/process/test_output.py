@@ -299,6 +299,68 @@ def test_an_application_that_closes_its_standard_output_costs_nothing(
     program.journal.wait_for_line("[w0] said on stderr")
 
 
+HOSTILE = """\
+import os, socket, stat
+from prefork import Request
+
+
+def lines():
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                yield socket.socket(fileno=os.dup(number))
+        except OSError:
+            continue
+
+
+def messages():
+    good, bad = b'{"tag":"w0","descriptor":1}', b'{"tag":"w0","descriptor":3}'
+    reading, writing = os.pipe()
+    file = os.open(__file__, os.O_RDONLY)
+    yield from ((b"", []), (b"x", []), (b"\\xff" * 9000, []), (good, []), (bad, [reading]))
+    yield from ((good, [file]), (good, [writing]), (good, [reading] * 200))
+
+
+def shout(times):
+    for line in lines():
+        if line.family == socket.AF_UNIX and line.type == socket.SOCK_SEQPACKET:
+            for _ in range(times):
+                for said, descriptors in messages():
+                    try:
+                        socket.send_fds(line, [said], descriptors)
+                    except OSError:
+                        break
+        line.close()
+
+
+async def handler(request: Request):
+    if request.path == "/garbage":
+        shout(1)
+    if request.path == "/flood":
+        shout(200)
+    print("asked for", request.path)
+    return str(os.getpid())
+"""
+
+
+def test_garbage_in_every_socket_that_a_worker_inherits_costs_nobody_anything(
+    serve: Serve, tmp_path: Path
+) -> None:
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    options = ("--app-dir", str(tmp_path), "--workers", "2", "--capture-output")
+    program = serve(*options, *TEXT, app="hostile:handler", entry=MERGED)
+    for path in ("/garbage", "/flood", "/garbage"):
+        assert ask(program.port, path).status == 200
+    program.journal.wait_for_line("output_garbage")
+    program.signal(signal.SIGHUP)  # whoever is born now has its lines tagged
+    program.journal.wait_for_line("reload_succeeded")
+    assert ask(program.port, "/after").status == 200
+    program.journal.wait_for_line("] asked for /after")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 0
+    assert "aide_exited" not in program.journal.text
+
+
 def processor_time(pid: int) -> float:
     """Return what a process has used of it, in seconds: proc(5), fields 14 and 15."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,6 +1,7 @@
 """What is printed, as it comes out: a desk whose originals are pipes that a test reads."""
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -91,3 +92,16 @@ def bury(pid: int, number: signal.Signals | None = None) -> int:
     if number is not None:
         os.kill(pid, number)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Have the kernel find no number for what comes."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_free = os.dup(0)
+    os.close(next_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -4,7 +4,7 @@ import errno
 import os
 import select
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from setproctitle import setproctitle
 
@@ -15,6 +15,7 @@ from prefork.wire.estate import AideBirth, Estate
 from prefork.wire.outlet import NOBODY, Desk, Origin, identity
 
 READ = 4096  # bytes; those in hand are lost where this process is killed, not those in the pipe
+PORTION = 64  # messages between two looks at the pipes
 LONGEST_LINE = 64 * ROOM  # bytes that are kept of a line until its end comes
 LOOK_UP = 1000  # milliseconds between looks at whether the primary lives
 LAST_WORDS = 100  # milliseconds of silence after which a writer that lives is not waited for
@@ -42,15 +43,25 @@ class Source:
     """One pipe, and what came of a line that isn't complete."""
 
     origin: Origin
-    rest: bytes = b""
+    rest: list[bytes] = field(default_factory=list)  # in pieces: joined once, however many come
+    size: int = 0  # bytes of it
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that are complete now; the end of the file completes the last."""
-        *lines, self.rest = (self.rest + data).split(b"\n")
-        if self.rest and (not data or len(self.rest) > LONGEST_LINE):
-            lines.append(self.rest)
-            self.rest = b""
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = self._take_rest() + lines[0]
+        if rest:
+            self.rest.append(rest)
+            self.size += len(rest)
+        if self.rest and (not data or self.size > LONGEST_LINE):
+            lines.append(self._take_rest())
         return lines
+
+    def _take_rest(self) -> bytes:
+        rest = b"".join(self.rest)
+        self.rest, self.size = [], 0
+        return rest
 
 
 def as_text(origin: Origin, line: bytes) -> bytes:
@@ -100,20 +111,28 @@ class Capture:
                 self._heed(descriptor)
             is_orphan = os.getppid() != self._primary
             if (self._is_told or is_orphan) and not (ready and self._sources):
+                for source in self._sources.values():  # a daemon may hold its pipe for ever
+                    self._put(source, b"")
                 return 0
 
     def _heed(self, descriptor: int) -> None:
         if descriptor in self._sources:
             self._read(descriptor)
             return
-        while taken := self._desk.tagging.take():
-            origin, pipe = taken
-            if origin == NOBODY:
-                self._is_told = True
-            elif pipe is None:
-                raise OSError(errno.EMFILE, "no descriptor for a pipe: our successor inherits it")
-            else:
-                self.take(origin, pipe)
+        try:
+            for origin, pipe in self._desk.tagging.take_some(PORTION):
+                self._accept(origin, pipe)
+        except BrokenPipeError as error:  # whoever is born later writes where it would without us
+            log.warning("output_not_taken", reason=error.strerror)
+            self._poll.unregister(descriptor)
+
+    def _accept(self, origin: Origin, pipe: int | None) -> None:
+        if origin == NOBODY:
+            self._is_told = True
+        elif pipe is None:
+            raise OSError(errno.EMFILE, "no descriptor for a pipe: our successor inherits it")
+        else:
+            self.take(origin, pipe)
 
     def take(self, origin: Origin, pipe: int) -> None:
         """Read from it too, unless we do so already by another descriptor."""
@@ -127,14 +146,17 @@ class Capture:
     def _read(self, pipe: int) -> None:
         source = self._sources[pipe]
         data = os.read(pipe, READ)
-        for line in source.feed(data):
-            for piece in pieces(self._render, source.origin, line):
-                _write(source.origin.descriptor, piece)
+        self._put(source, data)
         if not data:
             self._poll.unregister(pipe)
             self._known.remove(identity(pipe))
             os.close(pipe)
             del self._sources[pipe]
+
+    def _put(self, source: Source, data: bytes) -> None:
+        for line in source.feed(data):
+            for piece in pieces(self._render, source.origin, line):
+                _write(source.origin.descriptor, piece)
 
 
 def _write(descriptor: int, data: bytes) -> None:

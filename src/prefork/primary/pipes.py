@@ -7,9 +7,15 @@ import time
 from dataclasses import dataclass
 
 from prefork.sink import ROOM, Sink
+from prefork.wire.complaint import Complaint
+from prefork.wire.descriptors import limit
 from prefork.wire.outlet import Desk, Origin
 
 PAUSE = 0.05  # seconds until it is tried again where what is written finds no room
+PORTION = 64  # messages in one look: whoever sends without end costs the others little
+WHOLE = 512  # messages, more than a tray holds: with them all comes that was there before
+MOST_KEPT = 4096  # pipes: of 1024 workers, and during a reload of as many again
+SHARE = 3  # of all descriptors a third at most: `require` sees to it that live workers need less
 
 
 @dataclass(slots=True)
@@ -28,12 +34,19 @@ class Spout:
             data = os.read(pipe, size)
         except BlockingIOError:
             return False
+        except OSError:  # it came from a child: what can't be read is at its end
+            data = b""
         self.held += data
-        if not data and self.held and not self.held.endswith(b"\n"):
-            self.held += b"\n"
+        if not data:
+            self.complete()
         elif len(self.held) == ROOM and b"\n" not in self.held:
             self.held = self.held[:-1] + b"\n" + self.held[-1:]
         return not data
+
+    def complete(self) -> None:
+        """End a line that nobody will."""
+        if self.held and not self.held.endswith(b"\n"):
+            self.held += b"\n"
 
     def pour(self) -> bool:
         """Write the lines that are whole. Returns whether there was room for all of them."""
@@ -53,10 +66,16 @@ class Pipes:
 
     It reads none of them until it is told to spill: what is printed is traffic, and whatever the
     primary does waits for it.
+
+    What comes is a child's, and is not trusted. A daemon that outlives its worker holds its pipes,
+    so they may be more than there are workers: where they are too many the oldest is let go. Who
+    tags has it still, and only if that dies too does its writer notice.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, most: int | None = None) -> None:
         self._desk = desk
+        self._most = min(MOST_KEPT, limit() // SHARE) if most is None else most
+        self._trouble = Complaint("output_not_kept")
         self._kept: dict[int, Origin] = {}  # by the reading end's descriptor
         self._ends = select.poll()  # of those that are kept
         self._sinks = {each: Sink(desk.original(each)) for each in (1, 2)}
@@ -77,20 +96,45 @@ class Pipes:
             if key.fd in self._spouts:
                 self._spill(key.fd, now)
             else:
-                self.gather()
+                self._receive(PORTION)
         return ()
 
     def gather(self) -> dict[int, Origin]:
         """Keep what was handed in, and return all that is kept, without what is done with."""
-        while taken := self._desk.keeping.take():
-            origin, pipe = taken
-            if pipe is not None:  # None: no descriptor was left for it
-                self._kept[pipe] = origin
-                self._ends.register(pipe, select.POLLIN)
+        self._receive(WHOLE)
+        return dict(self._kept)
+
+    def _receive(self, most: int) -> None:
+        """Take *most* messages, and let go what is done with."""
+        try:
+            for origin, pipe in self._desk.keeping.take_some(most):
+                self._keep(origin, pipe)
+        except BrokenPipeError as error:  # whoever is born later writes where it would without
+            self._tell(str(error.strerror))
+            self._listen_no_more()
         for pipe, seen in self._ends.poll(0):
             if not seen & select.POLLIN:  # else whoever comes to read has not read all
                 self._let_go(pipe)
-        return dict(self._kept)
+
+    def _keep(self, origin: Origin, pipe: int | None) -> None:
+        if pipe is None:
+            self._tell("no descriptor was left for a pipe", who=origin.tag)
+            return
+        self._kept[pipe] = origin
+        self._ends.register(pipe, select.POLLIN)
+        if len(self._kept) > self._most:
+            oldest = next(iter(self._kept))
+            self._tell(f"there are more than {self._most} pipes", who=self._kept[oldest].tag)
+            self._let_go(oldest)
+
+    def _tell(self, reason: str, **fields: object) -> None:
+        """Say whose prints fail if the process that tags them ends."""
+        self._trouble.tell(time.monotonic(), reason=reason, **fields)
+
+    def _listen_no_more(self) -> None:
+        receiving = self._desk.keeping.receiving
+        if receiving in self._selector.get_map():
+            self._selector.unregister(receiving)
 
     def close(self) -> None:
         """Keep none any more."""
@@ -113,10 +157,10 @@ class Pipes:
         self._spills = True
         self._desk.tagging.close()  # first: what was taken there is known here
         kept = self.gather()
-        self._selector.unregister(self._desk.keeping.receiving)
+        self._listen_no_more()
         self._desk.keeping.close()
         for pipe, origin in kept.items():
-            os.set_blocking(pipe, False)  # of the reading end alone
+            _own(pipe)
             self._spouts[pipe] = Spout(self._sinks[origin.descriptor])
             self._selector.register(pipe, selectors.EVENT_READ)
 
@@ -140,9 +184,12 @@ class Pipes:
             self.spill()
         while (now := time.monotonic()) < deadline:
             if not self._selector.select(PAUSE if self._blocked else 0) and not self._blocked:
-                return
+                break
             self.look(now)
             self.check(now)
+        for spout in self._spouts.values():  # a daemon of a worker may hold its pipe for ever
+            spout.complete()
+            spout.pour()
 
     def _spill(self, pipe: int, now: float) -> None:
         spout = self._spouts[pipe]
@@ -155,3 +202,15 @@ class Pipes:
             self._selector.unregister(pipe)
             del self._spouts[pipe]
             self._let_go(pipe)
+
+
+def _own(pipe: int) -> None:
+    """Make reading never wait. Whoever sent the pipe may share its flags, and could set them back:
+    it is opened anew where that can be done."""
+    try:
+        again = os.open(f"/proc/self/fd/{pipe}", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        os.set_blocking(pipe, False)
+        return
+    os.dup2(again, pipe, inheritable=False)
+    os.close(again)
