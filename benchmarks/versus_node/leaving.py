@@ -36,8 +36,9 @@ def disconnected(contender: Contender, _effort: Effort) -> Outcome:
         took = time.monotonic() - at
     said = reply.headers.get("connection", "keep-alive").lower()
     lasted = f"not gone after {LONGEST:.0f} s" if left else f"gone {took:.1f} s later"
-    is_kept = said == "close" and not left and took <= SOON
-    return Outcome(f"`Connection: {said}`, {lasted}", is_kept, {"seconds": took})
+    is_right = said == "close" and not left
+    facts = {"seconds": took, "is_right": is_right}
+    return Outcome(f"`Connection: {said}`, {lasted}", is_right and took <= SOON, facts)
 
 
 def orphaned(contender: Contender, effort: Effort) -> Outcome:
@@ -51,7 +52,8 @@ def orphaned(contender: Contender, effort: Effort) -> Outcome:
         os.kill(trial.pid, signal.SIGKILL)
         left = watch.left(effort.wedge + LONGEST)
         took = time.monotonic() - at
-    return Outcome(f"{took:.1f} s", not left and took <= SOON, {"seconds": took})
+    facts = {"seconds": took, "is_right": not left}
+    return Outcome(f"{took:.1f} s", not left and took <= SOON, facts)
 
 
 ROWS = (

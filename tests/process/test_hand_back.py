@@ -24,8 +24,9 @@ QUICK = ("--min-uptime", "0.2")  # the trial is not what is tested
 TWO = ("--workers", "2")
 TARGET = "tests.support.target:app"
 GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+SLOWLY_TAKEN = b"POST /take?rate=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n" + bytes(900)
 MOST_AT_ONCE = 4  # requests that are sent ahead
-GONE = 20.0  # seconds, less than the 30 of a drain: everything goes with its primary
+NEVER = ("--graceful-timeout", "300")  # by itself, as far as a test can see
 
 
 def draining(stats: Stats) -> list[int]:
@@ -236,13 +237,18 @@ def test_a_worker_that_is_killed_while_it_hands_back_loses_what_it_still_had(
 
 
 def test_a_primary_that_is_killed_meanwhile_takes_everything_with_it(serve: Serve) -> None:
-    program = serve("--workers", "1", *QUICK, app=TARGET)
-    with Crowd(Script(port=program.port, count=1000, first=GET, answers=1)) as crowd:
+    program = serve("--workers", "1", *QUICK, *NEVER, app=TARGET)
+    with ExitStack() as opened:
+        busy = opened.enter_context(closing(Caller(program.port, 2000)))  # so that nobody drains
+        busy.socket.sendall(SLOWLY_TAKEN)
+        program.settled(lambda stats: open_connections(stats) == 1)
+        script = Script(port=program.port, count=1000, first=GET, answers=1)
+        crowd = opened.enter_context(Crowd(script))
         program.signal(signal.SIGHUP)
         program.settled(lambda stats: bool(draining(stats)))
         with processes.Watch(program.tree()) as tree:
             program.signal(signal.SIGKILL)
-            assert tree.left(GONE) == []
+            assert tree.left(20) == []
         lives = crowd.wait()
     assert {life.end for life in lives} <= {"closed", "reset"}
 

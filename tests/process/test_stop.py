@@ -16,6 +16,8 @@ from tests.support.program import Program
 
 GENTLE = [signal.SIGTERM, signal.SIGINT]
 DONE, CUT = 0, 6
+NEVER = ("--graceful-timeout", "300")  # by itself, as far as a test can see
+SOON = 10.0  # seconds, most of which only a busy machine takes
 
 
 def in_flight(opened: ExitStack, program: Program, path: str, numbers: range) -> list[Caller]:
@@ -96,7 +98,7 @@ def test_an_endless_request_ends_at_the_graceful_timeout(serve: Serve) -> None:
         program.signal(signal.SIGTERM)
         assert caller.reply().status == 503
         assert program.wait() == CUT
-        assert time.monotonic() - start >= 1
+        assert 1 <= time.monotonic() - start < SOON
     assert_no_trace(program)
 
 
@@ -104,10 +106,12 @@ def test_an_answer_that_has_begun_is_cut_at_the_graceful_timeout(serve: Serve) -
     program = serve("--graceful-timeout", "0.5")
     with ExitStack() as opened:
         (caller,) = in_flight(opened, program, "/begun", range(1))
+        start = time.monotonic()
         program.signal(signal.SIGTERM)
         with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
             caller.reply()
         assert program.wait() == CUT
+        assert 0.5 <= time.monotonic() - start < SOON
 
 
 def test_a_wedged_worker_ends_at_the_graceful_timeout(serve: Serve) -> None:
@@ -117,13 +121,13 @@ def test_a_wedged_worker_ends_at_the_graceful_timeout(serve: Serve) -> None:
         start = time.monotonic()
         program.signal(signal.SIGTERM)
         assert program.wait() == CUT
-        assert time.monotonic() - start >= 0.5
+        assert 0.5 <= time.monotonic() - start < SOON
     assert_no_trace(program)
 
 
 @pytest.mark.parametrize("number", GENTLE)
 def test_a_second_signal_hurries(serve: Serve, number: signal.Signals) -> None:
-    program = serve("--workers", "2", "--graceful-timeout", "30")
+    program = serve("--workers", "2", *NEVER)
     with ExitStack() as opened:
         in_flight(opened, program, "/endless", range(1))
         program.signal(number)
@@ -133,11 +137,13 @@ def test_a_second_signal_hurries(serve: Serve, number: signal.Signals) -> None:
 
 
 def test_quit_is_at_once(serve: Serve) -> None:
-    program = serve("--workers", "2")
+    program = serve("--workers", "2", *NEVER)
     with ExitStack() as opened:
         in_flight(opened, program, "/endless", range(2))
+        start = time.monotonic()
         program.signal(signal.SIGQUIT)
         assert program.wait() == CUT
+        assert time.monotonic() - start < SOON
     assert_no_trace(program)
 
 

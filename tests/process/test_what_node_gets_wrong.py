@@ -20,10 +20,14 @@ def measured(row: Row) -> Outcome:
 
 
 def see(row: Row, attempts: int = 1) -> None:
-    """Where the row tells how quick something is, one of several *attempts* must be."""
+    """Where the row tells how quick something is, one of several *attempts* must be.
+
+    What has nothing to do with time is so in each.
+    """
     outcomes: list[Outcome] = []
     while not outcomes or (len(outcomes) < attempts and not outcomes[-1].is_kept):
         outcomes.append(measured(row))
+        assert outcomes[-1].facts.get("is_right", True), outcomes
     assert outcomes[-1].is_kept, outcomes
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 from tests.process.conftest import Serve
@@ -33,7 +34,7 @@ def test_a_python_task_is_ended_within_100_ms(serve: Serve, tmp_path: Path) -> N
         program.settled(lambda stats: not stats["pool"][0]["task"])
         took.append(time.monotonic() - left)
         assert (tmp_path / f"log{number}").read_text().split() == ["begun", "tidied"]
-    assert min(took) < 0.1, took  # the rest is what others take of the cores
+    assert median(took) < 0.1, took  # a machine may be busy at one or two of them
     assert not program.journal.entries("pool_exited")
 
 

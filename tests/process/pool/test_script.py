@@ -130,7 +130,7 @@ WORKING = (
     TASKS
     + """
 async def main():
-    async with prefork.Pool(2, grace=10) as pool:
+    async with prefork.Pool(2, grace=600) as pool:
         await pool.run(work)
 """
     + RUN
@@ -624,6 +624,11 @@ def test_a_pool_that_is_stopped_by_a_signal_is_not_waited_for(
     script: RunScript, patience: float | None
 ) -> None:
     source = """
+        from prefork.cluster import visit
+
+        if PATIENCE is not None:
+            visit.PATIENCE = 600.0  # who is cancelled has none
+
         async def main():
             os.mkfifo("go")
             try:
