@@ -1,5 +1,6 @@
 import asyncio
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -663,3 +664,19 @@ async def test_an_exception_for_which_there_is_no_room_is_named() -> None:
         with pytest.raises(RemoteError, match="ValueError, of which more can't be said"):
             await pool.run(work.raise_much, 60_000_000)
         assert await pool.run(work.pid) == process
+
+
+@pytest.mark.anyio
+async def test_a_worker_that_is_blocked_keeps_a_process_from_others_but_briefly() -> None:
+    """It calls in a row, so its process is offered to it alone; to who waits, for 50 ms."""
+    async with house(1) as own:
+        pool = own.worker().pool
+        times = []
+        for _ in range(9):
+            for _ in range(5):
+                await pool.run(work.pid)
+            times.append(time.monotonic())
+            select.select([own.reading], [], [], 10)  # all of this event loop, as one that computes
+            times[-1] = time.monotonic() - times[-1]
+        assert min(times) < 0.04
+        assert max(times) < 5

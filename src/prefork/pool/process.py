@@ -29,7 +29,10 @@ from prefork.wire.timings import Timings
 # virtual machine.
 LOOKOUT = 100_000
 CALLS = (Kind.RUN, Kind.NEXT, Kind.STREAM)
-PATIENCE = 0.05  # seconds that a worker has for an offer to it alone: its event loop may be blocked
+# Seconds that a worker has for an offer to it alone, as its event loop may be blocked: one that
+# waits, and one that may come again, but gives back what it doesn't use.
+PATIENCE = 0.05
+BRIEFLY = 0.005
 
 
 def serve(birth: PoolBirth, channel: Channel) -> int:
@@ -59,6 +62,7 @@ class Servant:
         self._is_free = False  # an offer stands
         self._is_unheard = False  # but nobody can read it
         self._promised: Peer | None = None  # it stands for one alone
+        self._patience = PATIENCE  # for so long
         self._reason = ""  # why we are worn
         self._waits_for: Peer | None = None  # none stands before that says what it wants
         self._may_stop = False  # told to stop
@@ -76,7 +80,7 @@ class Servant:
     def _run(self) -> int:
         self._offer_again()
         while not self._may_stop:
-            ready = self._lookout() or self._poll.poll(self._patience())
+            ready = self._lookout() or self._poll.poll(self._longest())
             if not ready:
                 self._lose_patience()
             for descriptor, event in ready:
@@ -144,10 +148,10 @@ class Servant:
 
     # -- offers --------------------------------------------------------------
 
-    def _patience(self) -> float | None:
+    def _longest(self) -> float | None:
         """Milliseconds to wait for a worker; None: for as long as it takes."""
         if self._promised is not None or self._is_unheard:
-            return PATIENCE * 1000
+            return self._patience * 1000
         return self._idle_timeout * 1000 if self._may_be_idle else None
 
     def _lose_patience(self) -> None:
@@ -167,6 +171,7 @@ class Servant:
         self._board[Field.OFFER] = self._offer
         self._is_free, self._is_unheard = True, False
         self._promised = self._waits_for = None
+        self._patience = PATIENCE
         for _ in range(len(self._rota)):
             peer = self._rota[0]
             self._rota.rotate(-1)
@@ -177,7 +182,7 @@ class Servant:
                 peer.line.send(Kind.OFFER, ticket=self._offer)
                 return 0
         if comes_again:
-            self._promised = answered
+            self._promised, self._patience = answered, BRIEFLY
             return self._offer
         try:
             os.write(self._tickets, TICKET.pack(self._id, self._offer))
