@@ -1,16 +1,19 @@
 """Offers that nobody has a task for yet."""
 
-import asyncio
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from prefork.pool.kept import FOR, Kept, Offer
+from prefork.pool import process
+from prefork.pool.kept import FOR, Kept
 from prefork.pool.seat import Seat
 from prefork.wire.board import Board, Field
 from prefork.wire.messages import PoolLine
+
+SECOND = 1_000_000_000  # nanoseconds
 
 
 @pytest.fixture
@@ -30,58 +33,30 @@ def seats() -> Iterator[list[Seat]]:
     board.close()
 
 
-class Rig:
-    def __init__(self) -> None:
-        self.given_back: list[Offer] = []
-        self.kept = Kept(asyncio.get_running_loop(), lambda *offer: self.given_back.append(offer))
-
-    async def until_given_back(self, count: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.given_back) < count:  # noqa: ASYNC110 - there is no event but the timer
-                await asyncio.sleep(FOR)
-
-
-@pytest.mark.anyio
-async def test_the_latest_that_stands_is_taken_first(seats: list[Seat]) -> None:
-    kept = Rig().kept
+def test_the_latest_that_stands_is_taken_first(seats: list[Seat]) -> None:
+    kept, now = Kept(), time.monotonic_ns() + 60 * SECOND
     for seat in seats:
-        kept.keep(seat, seat.id)
+        kept.keep(seat, seat.id, now)
     seats[1].board[Field.OFFER] = 7  # another offer stands there
     assert kept.take() == (seats[2], 3)
     assert kept.take() == (seats[0], 1)
     assert kept.take() is None
-    kept.close()
 
 
-@pytest.mark.anyio
-async def test_what_is_not_taken_is_given_back_and_what_is_taken_is_not(seats: list[Seat]) -> None:
-    rig = Rig()
-    for seat in seats:
-        rig.kept.keep(seat, seat.id)
-    assert rig.kept.take() == (seats[2], 3)
-    await rig.until_given_back(2)
-    assert rig.given_back == [(seats[0], 1), (seats[1], 2)]
-    assert rig.kept.take() is None
-    rig.kept.keep(seats[2], 3)
-    await rig.until_given_back(3)
-    assert rig.given_back[2:] == [(seats[2], 3)]
+def test_one_that_came_again_is_the_latest_and_there_but_once(seats: list[Seat]) -> None:
+    kept, now = Kept(), time.monotonic_ns() + 60 * SECOND
+    for seat in (*seats, seats[0]):
+        kept.keep(seat, seat.id, now)
+    assert [kept.take() for _ in range(4)] == [(seats[n], n + 1) for n in (0, 2, 1)] + [None]
 
 
-@pytest.mark.anyio
-async def test_one_that_came_again_has_its_time_anew(seats: list[Seat]) -> None:
-    rig = Rig()
-    for _ in range(50):
-        rig.kept.keep(seats[0], 1)
-        await asyncio.sleep(FOR / 4)
-        if rig.kept.take() is None:
-            rig.given_back.pop()  # the loop was held up
-    assert rig.given_back == []
+def test_one_that_is_old_is_of_no_use(seats: list[Seat]) -> None:
+    kept, now = Kept(), time.monotonic_ns()
+    kept.keep(seats[0], 1, now - FOR)
+    assert kept.take() is None
+    kept.keep(seats[0], 1, now + 60 * SECOND)
+    assert kept.take() == (seats[0], 1)
 
 
-@pytest.mark.anyio
-async def test_once_closed_nothing_is_given_back(seats: list[Seat]) -> None:
-    rig = Rig()
-    rig.kept.keep(seats[0], 1)
-    rig.kept.close()
-    await asyncio.sleep(5 * FOR)
-    assert rig.given_back == []
+def test_a_process_waits_for_longer_than_its_offer_is_used() -> None:
+    assert process.BRIEFLY * SECOND >= 2 * FOR

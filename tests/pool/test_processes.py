@@ -13,7 +13,8 @@ import pytest
 from tests.pool import work
 from tests.pool.house import house
 
-from prefork.pool import PoolError, PoolFull, RemoteError, TaskLost, TaskTimeout
+from prefork.pool import PoolError, PoolFull, RemoteError, TaskLost, TaskTimeout, process
+from prefork.pool.line import TICKET
 from prefork.wire.board import Field
 from prefork.wire.messages import first_task
 
@@ -386,7 +387,7 @@ async def test_a_broadcast_that_fails_costs_nobody_elses_task(tmp_path: Path) ->
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
         gate = tmp_path / "gate"
         busy = asyncio.ensure_future(second.run(work.wait_for, str(gate)))
-        await until(lambda: second.stats().running == 1)
+        await until((tmp_path / "gate.begun").exists)
         asyncio.get_running_loop().call_later(0.5, gate.touch)
         with pytest.raises(work.PeculiarError):
             await first.broadcast(work.raise_peculiar, 1)
@@ -404,7 +405,7 @@ async def test_a_task_of_a_broadcast_that_was_cancelled_in_time_is_never_run(
         first, second = own.worker().pool, own.worker().pool
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
         busy = asyncio.ensure_future(second.run(work.wait_for, str(tmp_path / "gate")))
-        await until(lambda: second.stats().running == 1)
+        await until((tmp_path / "gate.begun").exists)
         cast = asyncio.ensure_future(first.broadcast(work.note, str(tmp_path / "ran"), "x"))
         await until(lambda: first.stats().running == 1)
         cast.cancel()
@@ -432,7 +433,7 @@ async def test_the_time_of_a_broadcasts_task_begins_with_itself(tmp_path: Path) 
         await asyncio.gather(first.run(work.pid), second.run(work.pid))
         gate = tmp_path / "gate"
         busy = asyncio.ensure_future(second.run(work.wait_for, str(gate)))
-        await until(lambda: second.stats().running == 1)
+        await until((tmp_path / "gate.begun").exists)
         asyncio.get_running_loop().call_later(1.0, gate.touch)
         assert len(await first.broadcast(work.pid, timeout=0.5)) == 1
         await busy
@@ -444,7 +445,7 @@ async def test_what_a_dead_worker_wanted_is_not_begun(tmp_path: Path) -> None:
         first, second = own.worker(), own.worker()
         await asyncio.gather(first.pool.run(work.pid), second.pool.run(work.pid))
         busy = asyncio.ensure_future(second.pool.run(work.wait_for, str(tmp_path / "gate")))
-        await until(lambda: second.pool.stats().running == 1)
+        await until((tmp_path / "gate.begun").exists)
         cast = asyncio.ensure_future(first.pool.broadcast(work.note, str(tmp_path / "ran"), "x"))
         await until(lambda: first.pool.stats().running == 1)
         await first.close()
@@ -622,18 +623,23 @@ async def test_a_worker_that_calls_in_a_row_keeps_its_process() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_process_that_one_worker_keeps_comes_to_another_when_that_wants_it() -> None:
-    async with house(1) as own:
-        one, other = own.worker(), own.worker()
-        await other.pool.run(work.pid)
+async def test_who_has_had_tasks_waiting_keeps_no_process_at_their_end() -> None:
+    async with house(2) as own:
+        pool = own.worker().pool
         times = []
         for _ in range(9):
-            for _ in range(5):
-                await one.pool.run(work.pid)
-            times.append(time.monotonic())
-            await other.pool.run(work.pid)
-            times[-1] = time.monotonic() - times[-1]
-        assert sorted(times)[2] < 0.04  # without its giving back: an offer lasts 50 ms
+            await asyncio.gather(*(pool.run(work.pid) for _ in range(10)))
+            tickets: set[tuple[int, ...]] = set()
+            began = time.monotonic()
+            for servant in own.servants.values():  # no turn of the event loop meanwhile
+                offer = own.board.line(servant.line)
+                while (servant.id, offer[Field.OFFER]) not in tickets:
+                    assert select.select([own.reading], [], [], 10)[0]
+                    tickets |= set(TICKET.iter_unpack(os.read(own.reading, 1000)))
+            times.append(time.monotonic() - began)
+            for ticket in tickets:
+                os.write(own.writing, TICKET.pack(*ticket))
+        assert min(times) < process.BRIEFLY / 2
 
 
 @pytest.mark.anyio
@@ -667,8 +673,8 @@ async def test_an_exception_for_which_there_is_no_room_is_named() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_worker_that_is_blocked_keeps_a_process_from_others_but_briefly() -> None:
-    """It calls in a row, so its process is offered to it alone; to who waits, for 50 ms."""
+async def test_who_calls_in_a_row_keeps_a_process_from_others_but_briefly() -> None:
+    """Were it offered to it as to who waits, that would be for 50 ms."""
     async with house(1) as own:
         pool = own.worker().pool
         times = []
@@ -680,3 +686,32 @@ async def test_a_worker_that_is_blocked_keeps_a_process_from_others_but_briefly(
             times[-1] = time.monotonic() - times[-1]
         assert min(times) < 0.04
         assert max(times) < 5
+
+
+@pytest.mark.anyio
+async def test_what_a_worker_wanted_that_died_beside_anothers_task_is_not_begun(
+    tmp_path: Path,
+) -> None:
+    """The process has seen both, before it ran the first: that the second is dead it has not."""
+    async with house(1) as own:
+        first, second = own.worker(), own.worker()
+        await asyncio.gather(first.pool.run(work.pid), second.pool.run(work.pid))
+        [servant] = own.servants.values()
+        os.kill(servant.pid, signal.SIGSTOP)
+        gate = str(tmp_path / "gate")
+        casts = [
+            asyncio.ensure_future(first.pool.broadcast(work.wait_for, gate)),
+            asyncio.ensure_future(second.pool.broadcast(work.wait_for, gate)),
+        ]
+        await until(lambda: first.pool.stats().running == second.pool.stats().running == 1)
+        os.kill(servant.pid, signal.SIGCONT)
+        await until((tmp_path / "gate.begun").exists)
+        ours = own.board.line(servant.line)[Field.TASK] >= first_task(second.id)
+        other = first if ours else second
+        await other.close()
+        own.workers.remove(other)
+        (tmp_path / "gate").touch()
+        await asyncio.gather(*casts, return_exceptions=True)
+        last = second if ours else first
+        assert await last.pool.run(work.give, 1) == 1
+        assert (tmp_path / "gate.begun").read_text() == "\n", "it was begun twice"

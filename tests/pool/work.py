@@ -168,7 +168,8 @@ def pause(seconds: float, path: str = "", text: str = "") -> int:
 
 
 def wait_for(path: str) -> None:
-    """Take until that file is there."""
+    """Say that it has begun, by a file, and take until the other is there."""
+    note(path + ".begun", "")
     while not os.path.exists(path):
         pacing.hold(0.001)
 

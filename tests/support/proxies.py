@@ -38,7 +38,7 @@ http {{
 """
 HAPROXY = """
 global
-    maxconn 100
+    maxconn 1000  # which bounds the number of the descriptor that it listens on, too
 listen shop
     timeout connect 5s
     timeout client 20s

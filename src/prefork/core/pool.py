@@ -49,6 +49,11 @@ class Pools:
         pool = self._pools.get(generation.number)
         return (pool.ready if pool else 0) >= self._plan.pool_min
 
+    def has_been_whole(self, generation: Generation) -> bool:
+        """Whether as many were ready, once: some may always be on their way, as others are worn."""
+        pool = self._pools.get(generation.number)
+        return not self._plan.pool_min or (pool is not None and pool.whole_at is not None)
+
     def proven_at(self, generation: Generation) -> float | None:
         """When its trial is over, which lasts as long as a worker's; None: it has none.
 

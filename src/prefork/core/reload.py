@@ -138,7 +138,7 @@ class Reload:
         if moved == len(slots):
             if self._is_complete(coming) and self._is_proven(coming, now):
                 yield from self._end(ReloadState.SUCCEEDED, now)
-        elif self._supply.can_spawn(coming) and self._pools.is_whole(coming):
+        elif self._supply.can_spawn(coming) and self._pools.has_been_whole(coming):
             # The pool comes first: a worker of new code may have tasks from its first request on.
             for slot in self._next(coming):
                 slot.generation = coming
@@ -146,7 +146,7 @@ class Reload:
 
     def _is_complete(self, coming: Generation) -> bool:
         """Whether the new pool is there too, and only new code answers."""
-        if not self._pools.is_whole(coming):
+        if not self._pools.has_been_whole(coming):
             return False
         if self._plan.is_bare and not self._supply.can_spawn(coming):
             return False  # whose pool may be empty, and has shown nothing

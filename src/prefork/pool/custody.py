@@ -3,18 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from prefork import log
 from prefork.errors import RemoteError
 from prefork.pool.job import Doom, Job
-from prefork.pool.line import SHORTLY, Frame, Kind
+from prefork.pool.line import ANSWERS, SHORTLY, Frame, Kind
 from prefork.pool.pace import Pace
 from prefork.pool.seat import Seat
 from prefork.wire.board import Field
 from prefork.wire.messages import POOL, TASKS_OF_ONE, Condemn, Message, PoolExit, Want
 
-ANSWERS = (Kind.RESULT, Kind.ERROR, Kind.CANCELLED)
 ASK_AGAIN = 1.0  # seconds after which a line is asked for that was lost
 UNKNOWN = -1  # as the task that a process ran
 SOON = 200_000  # nanoseconds after an answer: who has one more task by then calls in a row
@@ -22,13 +21,16 @@ NEWS = 5.0  # seconds within which the primary tells of what became of a process
 
 
 class Callbacks(NamedTuple):
-    """What the engine does: with a task that was not begun; with a process that is free, or has
-    just answered and is free for us; and once a task is nobody's any more."""
+    """What the engine does: with a task that was not begun, with a process that is free, and once
+    a task is nobody's any more."""
 
     take_back: Callable[[Job], None]
-    use: Callable[[Seat, int], None]
-    use_or_keep: Callable[[Seat, int], None]
+    use: "Use"
     forget: Callable[[Job], None]
+
+
+class Use(Protocol):
+    def __call__(self, seat: Seat, ticket: int, *, may_keep: bool = False) -> None: ...
 
 
 class Custody:
@@ -55,10 +57,10 @@ class Custody:
         seat.jobs[job.number] = job
         if task.items is not None:
             kind = Kind.STREAM
-        elif task.submitted - self.pace.latest < SOON:
-            kind = Kind.NEXT
+        elif 0 <= task.submitted - self.pace.latest < SOON:
+            kind, job.is_in_a_row = Kind.NEXT, True
         else:
-            kind = Kind.RUN
+            kind, job.is_in_a_row = Kind.RUN, False
         seat.line.send(kind, job.number, ticket=ticket, at=task.submitted, parcel=job.parcel)
         if seat.line.unsent:
             self._watch(seat)
@@ -87,6 +89,8 @@ class Custody:
             self._loop.remove_writer(seat.line)
             if not seat.line.flush():
                 self._watch(seat)
+            elif any(job.doom for job in seat.jobs.values()):
+                seat.signal()  # again: it may have come before what it stands for
 
     # -- making them end -----------------------------------------------------
 
@@ -190,12 +194,12 @@ class Custody:
                 raise RemoteError(f"said {frame.kind} of task {frame.number}")
 
     def _end(self, seat: Seat, job: Job, answer: Frame) -> None:
-        if answer.ticket:
-            self._then.use_or_keep(seat, answer.ticket)
         self.pace.note(job.task.submitted, job.begun)
         self._release(job)
-        if job.doom:
+        if job.doom:  # before the next task: that may be cancelled too
             self.tell(seat, Kind.GO_ON)
+        if answer.ticket:
+            self._then.use(seat, answer.ticket, may_keep=job.is_in_a_row)
         job.conclude(answer)
 
     def _release(self, job: Job) -> None:

@@ -33,6 +33,7 @@ class Job(msgspec.Struct, eq=False):
     timer: asyncio.TimerHandle | None = None  # when it is to end, or to be killed
     doom: str = ""  # why it was told to end
     has_waited: bool = False  # in the ledger
+    is_in_a_row: bool = False  # it came right after an answer
     is_bound: bool = False  # it wants the very process that has it
 
     def __str__(self) -> str:

@@ -1,50 +1,25 @@
-"""Offers to this worker alone that it has no task for yet: given back, where none comes at once."""
+"""Offers to this worker alone, that came with an answer: of use if the next task comes at once."""
 
-import asyncio
-from collections.abc import Callable
+import time
 
 from prefork.pool.seat import Seat
 
-Offer = tuple[Seat, int]  # and its ticket
-FOR = 0.001  # seconds, to twice that
+FOR = 1_000_000  # nanoseconds; the process waits for longer before it offers itself to others
 
 
 class Kept:
-    """*give_back*: for others, who wait while we keep it."""
+    def __init__(self) -> None:
+        self._offers: dict[int, tuple[Seat, int, int]] = {}  # by id: with its ticket, and till when
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, give_back: Callable[[Seat, int], None]
-    ) -> None:
-        self._loop = loop
-        self._give_back = give_back
-        self._offers: list[Offer] = []
-        self._old = 0  # how many of them were there when we looked last
-        self._timer: asyncio.TimerHandle | None = None
+    def keep(self, seat: Seat, ticket: int, now: int) -> None:
+        """*now*: by time.monotonic_ns()."""
+        self._offers.pop(seat.id, None)  # or the new one would have the place of the old
+        self._offers[seat.id] = seat, ticket, now + FOR
 
-    def keep(self, seat: Seat, ticket: int) -> None:
-        self._offers.append((seat, ticket))
-        if self._timer is None:
-            self._timer = self._loop.call_later(FOR, self._look)
-
-    def take(self) -> Offer | None:
+    def take(self) -> tuple[Seat, int] | None:
         """Take the latest that stands, whose process is still awake; None: there is none."""
         while self._offers:
-            seat, ticket = self._offers.pop()
-            if len(self._offers) < self._old:
-                self._old -= 1
-            if seat.offers(ticket):
+            seat, ticket, until = self._offers.popitem()[1]
+            if time.monotonic_ns() < until and seat.offers(ticket):
                 return seat, ticket
         return None
-
-    def _look(self) -> None:
-        old = self._offers[: self._old]
-        del self._offers[: self._old]
-        for seat, ticket in old:
-            self._give_back(seat, ticket)
-        self._old = len(self._offers)
-        self._timer = self._loop.call_later(FOR, self._look) if self._offers else None
-
-    def close(self) -> None:
-        self._offers.clear()
-        if self._timer is not None:
-            self._timer.cancel()

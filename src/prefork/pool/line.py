@@ -4,7 +4,7 @@ import array
 import errno
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from struct import Struct
 
 import msgspec
@@ -20,6 +20,7 @@ class Kind:
 
     # To a pool process:
     RUN = 1  # a call
+    NEXT = 14  # one that came right after an answer: one more is likely to
     STREAM = 2  # a call of a generator function
     CANCEL = 3  # make that task end
     GO_ON = 4  # offer yourself again: nobody wants you dead for the task that you were to cancel
@@ -33,10 +34,10 @@ class Kind:
     CANCELLED = 11
     ITEM = 12
     BEGUN = 13  # a call that came without a ticket
-    # To a pool process:
-    NEXT = 14  # a call, as RUN, of a worker that is likely to have one more at once
 
 
+CALLS = (Kind.RUN, Kind.NEXT, Kind.STREAM)
+ANSWERS = (Kind.RESULT, Kind.ERROR, Kind.CANCELLED)
 TICKET = Struct("=QQ")  # in the pipe: the id of an idle process, and the number of its offer
 _HEAD = Struct("=IHBxQQQ")  # inline bytes, pieces in the file, kind; number, ticket, at
 _SIZE = Struct("=Q")
@@ -143,13 +144,11 @@ class Line:
 
     def drain(self) -> list[Frame]:
         """Read all that is there."""
-        return [frame for frames in self.readings() for frame in frames]
-
-    def readings(self) -> Iterator[list[Frame]]:
-        """Read all that is there, bit by bit."""
+        frames: list[Frame] = []
         self._is_dry = False
         while not self.is_ended and not self._is_dry:
-            yield self.receive()
+            frames += self.receive()
+        return frames
 
     def _cut(self, data: bytes) -> list[Frame]:
         frames, start, end = [], 0, len(data)

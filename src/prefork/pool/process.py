@@ -14,7 +14,7 @@ from collections import deque
 from prefork.errors import RemoteError
 from prefork.pool import codec
 from prefork.pool.codec import Parcel
-from prefork.pool.line import TICKET, Frame, Kind, Line
+from prefork.pool.line import CALLS, TICKET, Frame, Kind, Line
 from prefork.pool.turn import Peer, Turn, exit_code, wait_for
 from prefork.pool.wear import Wear
 from prefork.wire import signalling, stream
@@ -28,11 +28,10 @@ from prefork.wire.timings import Timings
 # itself to, while nobody else wants its core: to wake it takes longer than a short task, 40 µs on a
 # virtual machine.
 LOOKOUT = 100_000
-CALLS = (Kind.RUN, Kind.NEXT, Kind.STREAM)
 # Seconds that a worker has for an offer to it alone, as its event loop may be blocked: one that
-# waits, and one that may come again, but gives back what it doesn't use.
+# waits, and one that may come again, but uses no offer that is older than a millisecond.
 PATIENCE = 0.05
-BRIEFLY = 0.005
+BRIEFLY = 0.003
 
 
 def serve(birth: PoolBirth, channel: Channel) -> int:
@@ -85,7 +84,8 @@ class Servant:
                 self._lose_patience()
             for descriptor, event in ready:
                 if peer := self._peers.get(descriptor):
-                    self._serve(peer, has_hung_up=bool(event & select.POLLHUP))
+                    # What was seen of it is not sure any more, once another's task has run.
+                    self._serve(peer, has_hung_up=self._has_run or bool(event & select.POLLHUP))
                 elif self._hear():
                     return 1  # the primary is gone
         return 0
@@ -195,7 +195,8 @@ class Servant:
     def _serve(self, peer: Peer, *, has_hung_up: bool = False) -> None:
         """Do what a worker wants, while it is there. Raises RemoteError for what none of ours says.
 
-        What it wanted before it died nobody wants any more, and nobody would end.
+        What it wanted before it died nobody wants any more, and nobody would end. *has_hung_up*: it
+        may have died, so all that it said is read first.
         """
         if has_hung_up:
             peer.drain()

@@ -45,6 +45,8 @@ class Seat:
 
     def signal(self) -> None:
         """Have it look at its line. One that has exited is found out elsewhere."""
+        if self.is_parted:
+            return  # its pid may be another's
         with suppress(ProcessLookupError):
             if self._handle is None:
                 os.kill(self.pid, signalling.CANCEL)

@@ -20,11 +20,13 @@ from prefork.wire.timings import Timings
 Answer = tuple[int, Parcel]  # kind of the frame, and what is in it
 
 
+LOOK_AGAIN = 0.05  # seconds: a signal's handler may have read what is waited for
+
+
 def wait_for(line: HasFileno, event: int, longest: float | None = None) -> None:
-    """Wait until the line is ready; *longest*: seconds, whether it is or not."""
+    """Wait until the line is ready; *longest*: seconds."""
     poll = select.poll()
-    if longest is None:
-        poll.register(line, event)
+    poll.register(line, event)
     poll.poll(None if longest is None else longest * 1000)
 
 
@@ -50,7 +52,10 @@ class Peer:
         """Send a frame, and wait until it is sent. Raises OSError for want of memory."""
         self.line.send(kind, number, ticket=ticket, parcel=parcel)
         while self.line.unsent and not self.line.flush():
-            wait_for(self.line, select.POLLOUT, SHORTLY if self.line.is_short else None)
+            if self.line.is_short:
+                select.poll().poll(SHORTLY * 1000)  # no event tells when that is over
+            else:
+                wait_for(self.line, select.POLLOUT)
 
 
 class Turn:
@@ -66,9 +71,7 @@ class Turn:
         self._number = 0
         self._is_open = False  # the task's own code runs
         self._signals = 0  # how many have come
-        self._waited = 0  # nanoseconds, for its turn
-        self._ran = 0  # nanoseconds
-        self._ended = 0  # by time.monotonic_ns()
+        self._spent = 0, 0, 0  # nanoseconds: that it waited, and ran; and when it ended
         self._reads = False  # the line is being read, and not to be read by a handler
         self._credit = WINDOW  # items that may yet be sent
         self._labelled = ""  # the name that the board has
@@ -89,12 +92,11 @@ class Turn:
         """
         try:
             self._reads = True
-            is_heeded = False
-            while not is_heeded:
-                signals = peer.signals = self._signals
+            peer.signals = -1
+            while peer.signals != self._signals:
+                peer.signals = self._signals
                 peer.drain()
                 self._heed(peer)
-                is_heeded = self._signals == signals
         finally:
             self._reads = False
         if self.is_cancelled and self._is_open:
@@ -129,13 +131,13 @@ class Turn:
             answer = self._answer(peer, frame)
         finally:
             self._peer = None
-        self._ended = time.monotonic_ns()
-        self._waited, self._ran = begun - frame.at, self._ended - begun
+        ended = time.monotonic_ns()
+        self._spent = begun - frame.at, ended - begun, ended
         return answer
 
     def end(self) -> None:
         """Say that it is over: it was answered, and nobody waits for what is done here."""
-        self._timings.note(self._waited, self._ran, self._ended)
+        self._timings.note(*self._spent)
         self._board[Field.TASKS] += 1
         self._board[Field.TASK] = 0
 
@@ -184,7 +186,7 @@ class Turn:
             peer.say(Kind.ITEM, self._number, codec.pack_result(function, item))
             self._credit -= 1
             while self._credit <= 0 and not self.is_cancelled:
-                wait_for(peer.line, select.POLLIN)
+                wait_for(peer.line, select.POLLIN, LOOK_AGAIN)
                 self._look(peer)
             self._open()
 

@@ -49,7 +49,7 @@ class Processes:
         self._numbers = count(terms.first_task)  # of no other worker's task
         self._jobs: dict[Task, Job] = {}
         self._seats = Seats()
-        then = Callbacks(self._wait, self._use, self._use_or_keep, self._forget)
+        then = Callbacks(self._wait, self._use, self._forget)
         self._custody = Custody(loop, say, terms.grace, then)
         self.pace = self._custody.pace
         self._is_wanted = False  # lines were asked for
@@ -57,7 +57,7 @@ class Processes:
         self._writer = Writer(loop)
         self._has_met = asyncio.Event()  # all processes that were ready, or the first
         self._listens = False  # for tickets
-        self._kept = Kept(loop, self._pass)
+        self._kept = Kept()
         self._growth = Growth(loop, lambda: bool(self._ledger), lambda: self._say(Crowded()))
 
     # -- what the front asks -------------------------------------------------
@@ -94,7 +94,7 @@ class Processes:
     async def submit_to_all(self, call: Call, limit: float | None) -> list[Task]:
         self._want()
         parcel, tasks = codec.pack_call(call), []
-        bound = sum(each.is_bound and not each.begun for each in self._jobs.values())
+        bound = sum(each.is_bound and not (each.begun or each.doom) for each in self._jobs.values())
         beside = bound + self._writer.count
         with self._ledger.announced(self.pace, len(self._seats), beside):
             parcel = await self._writer.written(parcel)
@@ -142,7 +142,6 @@ class Processes:
             self._custody.part(seat)
             self._seats.remove(seat.id)
         self._writer.close()
-        self._kept.close()
         self._growth.close()
         self._take_tickets(None)
 
@@ -178,24 +177,17 @@ class Processes:
     def _take_free(self) -> tuple[Seat, int] | None:
         return self._kept.take() or self._seats.take_free()
 
-    def _use_or_keep(self, seat: Seat, ticket: int) -> None:
-        """A process that has just answered is ours for a moment: the next task may come at once."""
-        if self._ledger.places:
-            self._use(seat, ticket)
-        else:
-            self._kept.keep(seat, ticket)
-
-    def _pass(self, seat: Seat, ticket: int) -> None:
-        self._custody.tell(seat, Kind.PASS, ticket=ticket)
-
-    def _use(self, seat: Seat, ticket: int) -> None:
-        """Give what waits to a process that is free."""
+    def _use(self, seat: Seat, ticket: int, *, may_keep: bool = False) -> None:
+        """Give what waits to a process that is free; *may_keep*: the next task may come at once."""
         if not seat.offers(ticket):
+            return
+        if may_keep and not self._ledger.places:
+            self._kept.keep(seat, ticket, self.pace.latest)
             return
         job = self._ledger.take()
         self._publish()  # first: who is quick would offer itself to us for what it has done
         if job is None:
-            self._pass(seat, ticket)
+            self._custody.tell(seat, Kind.PASS, ticket=ticket)
         else:
             self._custody.give(job, seat, ticket)
 
