@@ -146,7 +146,7 @@ class Reload:
 
     def _is_complete(self, coming: Generation) -> bool:
         """Whether the new pool is there too, and only new code answers."""
-        if not self._pools.has_been_whole(coming):
+        if not self._pools.is_whole(coming):
             return False
         if self._plan.is_bare and not self._supply.can_spawn(coming):
             return False  # whose pool may be empty, and has shown nothing
