@@ -354,6 +354,8 @@ def test_garbage_in_every_socket_that_a_worker_inherits_costs_nobody_anything(
     program.journal.wait_for_line("output_garbage")
     program.signal(signal.SIGHUP)  # whoever is born now has its lines tagged
     program.journal.wait_for_line("reload_succeeded")
+    # Who wrote garbage pays for what came of it in its own hand-over: a stop would say so.
+    program.settled(lambda stats: len(stats["generations"]) == 1)
     assert ask(program.port, "/after").status == 200
     program.journal.wait_for_line("] asked for /after")
     program.signal(signal.SIGTERM)
