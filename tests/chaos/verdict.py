@@ -10,7 +10,7 @@ from tests.chaos.schedule import CLIENTS, MORE, WORKERS
 from tests.support.tidings import Failure
 from tests.support.wire import Kind as How
 
-WITHIN = 2.5  # seconds after a kill, in which a client may see it
+WITHIN = 1.0  # second after a kill, in which a client that is not late itself may see it
 ON_A_TAKEN_CONNECTION = {How.RESET, How.EOF, How.CUT}
 READY = {"serving", "leaving"}
 LATE = 2.0  # seconds beyond a deadline: a primary may have been stopped meanwhile
@@ -32,14 +32,15 @@ def broken_off(evidence: Evidence) -> Iterator[str]:
 
 
 def failed_requests(evidence: Evidence) -> Iterator[str]:
-    """A failure is a victim's, within a second after it was killed, on what it had taken."""
+    """A failure is a victim's, within a second after its death, on what it had taken."""
     victims = [death for death in deaths(evidence) if death.is_kill]
     asked_to_go = _asked_to_go(evidence)
+    within = WITHIN + evidence.report.lag
     for failure in evidence.report.failures:
         if failure.kind not in ON_A_TAKEN_CONNECTION:
             yield f"{failure} is of a kind that no death explains"
-        elif not (near := [death for death in victims if death.explains(failure.at, WITHIN)]):
-            yield f"{failure} is not within {WITHIN} s of a kill"
+        elif not (near := [death for death in victims if death.explains(failure.at, within)]):
+            yield f"{failure} is not within {within:.1f} s of a kill"
         elif not _is_blamed(failure, near, asked_to_go):
             yield f"{failure} is not of a victim: {near}"
 

@@ -32,6 +32,7 @@ REQUESTS = {  # by the kind of client
     "posting": POST,
     "apart": GET_AND_CLOSE,
 }
+LOOK = 0.02  # seconds between two looks at the clock
 APART_ORIGINS = range(1000, 2000)  # source addresses of their own
 
 
@@ -59,17 +60,26 @@ class Clients:
         return not (self._stopping or enough or over)
 
     async def run(self) -> Report:
+        watch = asyncio.create_task(self._watch())
         async with asyncio.TaskGroup() as group:
             for origin, kind in self._everyone.items():
                 group.create_task(self._client(origin, kind))
             if self._plan.apart:
                 group.create_task(self._apart(group))
+        watch.cancel()
         self._report.answers = list(self._answers.values())
         return self._report
 
     def stop(self) -> None:
         """Let every client finish the request it is at."""
         self._stopping = True
+
+    async def _watch(self) -> None:
+        """See how late we are told of what has happened."""
+        while True:
+            due = time.monotonic() + LOOK
+            await think(LOOK)
+            self._report.lag = max(self._report.lag, time.monotonic() - due)
 
     async def _client(self, origin: str, kind: str) -> None:
         while self._going:

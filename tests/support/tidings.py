@@ -60,6 +60,9 @@ class Report:
     connections: int = 0
     closed: int = 0  # by the server, after an answer or between two, where a client would have kept
     slowest: float = 0.0  # seconds, with the connect where it was the first on its connection
+    lag: float = (
+        0.0  # seconds by which the clients themselves were late at most: the machine's doing
+    )
     failures: list[Failure] = field(default_factory=list)
     answers: list[Answered] = field(default_factory=list)
     rhythm: dict[str, list[int]] = field(default_factory=dict)  # served in each BIN, by mark
