@@ -13,7 +13,7 @@ from tests.docs.steps import Block, Edit, Interrupt, Step
 from tests.docs.terminal import Foreground, Place
 from tests.support.program import ROOT
 
-from prefork.cli.main import COMMANDS
+from prefork.cli.main import COMMANDS, program
 from prefork.settings.address import parse
 
 WRITE = re.compile(r"[Ww]rite `([^`]+)`:$")
@@ -181,10 +181,19 @@ def understood(block: Block) -> None:
 
 def read_by_cli(words: list[str]) -> None:
     """Raise where a word of `…/prefork COMMAND …` is unknown."""
-    program, name, *arguments = words
-    assert Path(program).name == "prefork"
+    path, name, *arguments = words
+    assert Path(path).name == "prefork"
+    understand(name, arguments)
+
+
+def understand(name: str, words: list[str]) -> click.Context:
+    """Read the words of `prefork NAME` as the program does; raise where one is unknown.
+
+    Without its parent a command would keep a help option for good that knows no `-h`.
+    """
     command: click.Command = importlib.import_module(COMMANDS[name]).command
-    command.make_context(name, arguments)
+    above = click.Context(program, **program.context_settings)
+    return command.make_context(name, words, parent=above)
 
 
 def free_port() -> int:

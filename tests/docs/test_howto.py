@@ -1,14 +1,12 @@
 """Every command and every file that a page shows in passing is understood."""
 
-import importlib
 from pathlib import Path
 
-import click
 import pytest
 from tests.docs.pages import HOWTO, blocks, commands
+from tests.docs.reader import understand
 from tests.support.program import ROOT
 
-from prefork.cli.main import COMMANDS
 from prefork.settings import file
 from prefork.settings.resolution import resolve
 
@@ -30,9 +28,8 @@ def test_the_commands_that_a_page_shows_are_understood(page: Path) -> None:
     for name, *words in commands(page):
         if name == "--version":
             continue
-        command: click.Command = importlib.import_module(COMMANDS[name]).command
         if words != ["--help"]:
-            command.make_context(name, words)  # raises where a word of it is unknown
+            understand(name, words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -9,6 +9,7 @@ import pytest
 from gunicorn.config import KNOWN_SETTINGS, Config
 from tests.docs.evidence import SHOWN_BY
 from tests.docs.pages import HOWTO, Row, code, rows
+from tests.docs.reader import understand
 from tests.support.program import ROOT
 from uvicorn.main import main as uvicorn
 
@@ -45,7 +46,7 @@ SETTINGS = {
 
 def resolved(words: list[str], directory: Path) -> Resolution:
     """What `prefork serve app:app WORDS` makes of it."""
-    context = serve.make_context("serve", ["app:app", *words])
+    context = understand("serve", ["app:app", *words])
     return resolve(context.params, {}, directory)
 
 
