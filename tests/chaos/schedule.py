@@ -7,13 +7,14 @@ from itertools import product
 from random import Random
 from typing import Literal, TypeVar
 
+from tests.support.policies import POLICIES
+
 ROUND = 20.0  # seconds of one instance's life, about
 CALM = 1.0  # second before the first fault
 QUIET = 4.0  # seconds after the last one, of which most are spent on getting well
 FOREVER = 3600.0  # seconds: longer than any round
 WORKERS = 3
 MORE = 3  # workers that may be added to these
-POLICIES = ("rr", "least", "hash", "shared", "reuseport")
 PRELOADS = ("on", "off")
 CLIENTS = ("per_request", "posting", "talking")  # their kinds, see support/tidings.py
 LOADS = ((4, 0.02), (6, 0.005), (12, 0.002))  # clients of each kind, seconds between requests

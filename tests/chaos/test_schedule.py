@@ -1,7 +1,8 @@
 from itertools import product
 
 import pytest
-from tests.chaos.schedule import CALM, LONG, POLICIES, PRELOADS, QUIET, Kind, schedule
+from tests.chaos.schedule import CALM, LONG, PRELOADS, QUIET, Kind, schedule
+from tests.support.policies import POLICIES
 
 SECONDS = 600
 

@@ -37,7 +37,11 @@ def is_found(variant: str, seconds: float, policy: str, cards: Sequence[Kind] = 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "policy", "cards"),
-    [("asyncio", "shared", HARMLESS), ("own", "shared", DEADLY), ("idle", "rr", HARMLESS)],
+    [
+        pytest.param("asyncio", "shared", HARMLESS, marks=pytest.mark.promised),
+        pytest.param("own", "shared", DEADLY, marks=pytest.mark.promised),
+        ("idle", "rr", HARMLESS),
+    ],
 )
 def test_a_server_that_loses_connections_is_found(
     variant: str, policy: str, cards: Sequence[Kind]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.primary.counter import Counter, counter_of
 from tests.primary.desk import desk_of
+from tests.support.policies import POLICIES
 from tests.support.scarcity import used_up
 
 from prefork.core.facts import Misbehaved
@@ -23,8 +24,6 @@ from prefork.primary.openings import MOST_OPENED, PATIENCE, TRY_AGAIN, Openings
 from prefork.settings.address import UnixAddress
 from prefork.wire.board import Field
 from prefork.wire.messages import Listen, ListenFailed, Listening, Unlisten
-
-POLICIES = ["rr", "least", "hash", "shared", "reuseport"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ def chiefly(*chosen: str) -> list[Any]:
     Where it is the primary that accepts, or each worker, or the kernel that chooses whose queue it
     is, a scenario meets other code; `rr`, `least` and `hash` differ in whom they choose alone.
     """
+    assert set(chosen) <= set(POLICIES), "who is misspelt would make every policy slow"
     return [
         each if each in chosen else pytest.param(each, marks=pytest.mark.slow) for each in POLICIES
     ]
