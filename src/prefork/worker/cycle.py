@@ -198,7 +198,7 @@ class Cycle(Exchange):
         if self.vain > IN_VAIN:
             raise FramingError("the application goes on receiving after the disconnect")
 
-    def _put_off(self, full: PoolFull) -> None:
+    def _say_full(self, full: PoolFull) -> None:
         """The pool has no room for what was wanted: answer so, where nothing is sent."""
         _full.tell(monotonic(), reason=str(full), path=self.path)
         if self.sent and not self.finished and not self.gone:
@@ -216,7 +216,7 @@ class Cycle(Exchange):
         if self.gone and isinstance(error, asyncio.CancelledError | GeneratorExit):
             return  # it was ended, not by its own doing
         if (full := refusal.found_in(error)) is not None:
-            self._put_off(full)
+            self._say_full(full)
             return
         level = log.warning if self.gone else log.error
         level(
