@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from prefork.settings import pooling
 from prefork.settings.declaration import Described
 from prefork.settings.parsing import is_several
 from prefork.settings.resolution import CONFIG, CONFIG_VARIABLE, PROFILE, PROFILE_VARIABLE
@@ -11,7 +12,7 @@ from prefork.settings.schema import described
 
 FILE = "Configuration file"
 REST = "Other options"
-WORDS_ELSEWHERE = {  # options of other programs, and of pools, that are typed without a thought
+WORDS_ELSEWHERE = {  # options of other programs that are typed without a thought
     "--host": "write --bind HOST:PORT",
     "--port": "write --bind HOST:PORT",
     "--uds": "write --bind unix:PATH",
@@ -51,14 +52,16 @@ WORDS_ELSEWHERE = {  # options of other programs, and of pools, that are typed w
     "--access-logfile": "write --access-log",
     "--log-file": "the log is standard error",
     "--error-logfile": "the log is standard error",
-    "--pool-max": "write --pool",
-    "--pool-size": "write --pool",
-    "--pool-workers": "write --pool",
-    "--pool-processes": "write --pool",
     "--pool-threads": "write --pool, and --pool-engine threads",
     "--daemon": "have systemd or your shell run it; see `prefork list`",
     "--pid": "`prefork list` and the control socket do what it is for",
 }
+
+
+def _pooled(option: str) -> str | None:
+    """Say how an option of other pools is called here; None: there is none such."""
+    ours = pooling.meant(option.removeprefix("--"))
+    return ours and f"write --{ours.replace('_', '-')}"
 
 
 class SettingsCommand(click.Command):
@@ -78,7 +81,7 @@ class SettingsCommand(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             name = error.option_name
-            if ours := WORDS_ELSEWHERE.get(name):
+            if ours := WORDS_ELSEWHERE.get(name) or _pooled(name):
                 raise click.NoSuchOption(name, f"No such option '{name}': {ours}.") from None
             raise
         except click.BadOptionUsage as error:
