@@ -12,6 +12,7 @@ import numpy
 import pytest
 from tests.pool import work
 from tests.pool.house import house
+from tests.support import pacing
 
 from prefork.pool import PoolError, PoolFull, RemoteError, TaskLost, TaskTimeout, process
 from prefork.pool.line import TICKET
@@ -715,3 +716,24 @@ async def test_what_a_worker_wanted_that_died_beside_anothers_task_is_not_begun(
         last = second if ours else first
         assert await last.pool.run(work.give, 1) == 1
         assert (tmp_path / "gate.begun").read_text() == "\n", "it was begun twice"
+
+
+@pytest.mark.anyio
+async def test_a_cancellation_that_waits_for_room_on_its_line_is_heeded_once_it_is_sent(
+    tmp_path: Path,
+) -> None:
+    """The signal that stands for it comes at once, and finds only what was sent before."""
+    async with house(1) as own:
+        pool = own.worker(grace=60.0).pool
+        await pool.run(work.pid)
+        running = asyncio.ensure_future(pool.run(work.pause, 60, str(tmp_path / "log"), "begun"))
+        await lines(tmp_path / "log", 1)
+        big = b"x" * 60_000  # in the frame itself: more than a socket holds, of several
+        casts = [asyncio.ensure_future(pool.broadcast(work.give, big)) for _ in range(6)]
+        await until(lambda: pool.stats().running == 7)
+        running.cancel()
+        await asyncio.wait([running])
+        pacing.hold(0.1)  # this event loop, so that nothing is sent while the process looks
+        async with asyncio.timeout(20):
+            assert await asyncio.gather(*casts) == [[big]] * 6
+        assert not own.exits

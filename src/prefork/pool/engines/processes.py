@@ -58,7 +58,7 @@ class Processes:
         self._has_met = asyncio.Event()  # all processes that were ready, or the first
         self._listens = False  # for tickets
         self._kept = Kept()
-        self._growth = Growth(loop, lambda: bool(self._ledger), lambda: self._say(Crowded()))
+        self._growth = Growth(loop, lambda: bool(self._ledger.places), lambda: self._say(Crowded()))
 
     # -- what the front asks -------------------------------------------------
 
@@ -126,7 +126,7 @@ class Processes:
             self._custody.tell(job.seat, Kind.TOOK, job.number, ticket=items)
 
     def counts(self) -> dict[str, int]:
-        waiting = len(self._ledger) + self._writer.count
+        waiting = len(self._ledger.places) + self._writer.count
         running = len(self._jobs) - waiting
         return {"size": len(self._seats), "waiting": waiting, "running": running}
 
@@ -169,9 +169,9 @@ class Processes:
         job.has_waited = True
         self._publish()
         self._listen(True)
-        while self._ledger and (free := self._take_free()) is not None:
+        while self._ledger.places and (free := self._take_free()) is not None:
             self._use(*free)
-        if self._ledger and self._terms.grows:
+        if self._ledger.places and self._terms.grows:
             self._growth.consider()
 
     def _take_free(self) -> tuple[Seat, int] | None:
@@ -215,7 +215,7 @@ class Processes:
             self._loop.remove_reader(tickets)
 
     def _on_tickets(self) -> None:
-        if not self._ledger:
+        if not self._ledger.places:
             self._listen(False)
         elif (free := self._seats.take_free()) is not None:  # one alone: others may wait too
             self._use(*free)
