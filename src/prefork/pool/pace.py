@@ -8,7 +8,7 @@ from prefork.wire.timings import Timings, summary
 
 _WEIGHT = 0.1  # of the latest task
 _LONGEST = 60.0  # seconds
-_MANY = 100  # tasks that are counted at once
+_MANY = 32  # tasks counted at once: a longer list lies in the heap, and may keep that large
 
 
 @dataclass(frozen=True, slots=True)
